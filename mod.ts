@@ -1,0 +1,39 @@
+/**
+ * A write-ahead log for Deno, Bun and Node: what is appended and synced is there after a power cut,
+ * in order, unchanged.
+ *
+ * @example
+ * ```ts
+ * import { Wal } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * // Leave fileSystem out to keep the log on disk.
+ * const log = await Wal.open("data/server.wal", { fileSystem: new MemoryFileSystem() });
+ * const index = await log.appendAndSync(new TextEncoder().encode("hello"));
+ * console.log(index, new TextDecoder().decode(log.getEntry(index)));
+ * await log.close();
+ * ```
+ *
+ * @module
+ */
+export {
+  CorruptionError,
+  LockedError,
+  type LockHolder,
+  SyncFailedError,
+  WalError,
+  type WalErrorCode,
+} from "./src/errors.ts";
+export type { FormatVersion } from "./src/format/file_header.ts";
+export {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type FileSystemErrorCode,
+  type Lock,
+  type OpenMode,
+} from "./src/fs/file_system.ts";
+export type { Recovery } from "./src/open.ts";
+export type { WalOptions } from "./src/options.ts";
+export type { RecoveryCase } from "./src/recovery.ts";
+export { type Entry, type EntryRange, Wal, type WalStats } from "./src/wal.ts";

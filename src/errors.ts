@@ -1,0 +1,216 @@
+/**
+ * Every error that the log throws: one base class, one stable `code` a kind.
+ *
+ * A message says what happened, on which file and offset, and what to do next. The error of the
+ * system call underneath, where there is one, is the `cause`.
+ *
+ * @module
+ */
+
+/** The stable codes, one a kind of error. Compare with these, not with messages. */
+export type WalErrorCode =
+  | "ERR_WAL_BUSY"
+  | "ERR_WAL_CLOSED"
+  | "ERR_WAL_CORRUPT"
+  | "ERR_WAL_ENTRY_TOO_LARGE"
+  | "ERR_WAL_FORMAT"
+  | "ERR_WAL_INDEX_OUT_OF_RANGE"
+  | "ERR_WAL_INVALID_ARGUMENT"
+  | "ERR_WAL_IO"
+  | "ERR_WAL_LOCKED"
+  | "ERR_WAL_NOT_FOUND"
+  | "ERR_WAL_NOT_A_FILE"
+  | "ERR_WAL_PERMISSION"
+  | "ERR_WAL_READ_ONLY"
+  | "ERR_WAL_RUNTIME"
+  | "ERR_WAL_SYNC_FAILED"
+  | "ERR_WAL_WRITE_FAILED";
+
+/**
+ * The base of every error that the log throws.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Wal, WalError } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+ * try {
+ *   log.getEntry(1);
+ * } catch (error) {
+ *   if (!(error instanceof WalError)) throw error;
+ *   assertEquals(error.code, "ERR_WAL_INDEX_OUT_OF_RANGE");
+ * }
+ * await log.close();
+ * ```
+ */
+export class WalError extends Error {
+  /** What kind of error this is; stable across versions. */
+  readonly code: WalErrorCode;
+
+  /**
+   * Makes an error of one kind.
+   *
+   * @param code What kind of error this is.
+   * @param message What happened, where, and what to do next.
+   * @param options The error that caused this one, if any.
+   */
+  constructor(code: WalErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/**
+ * Acknowledged data is damaged (`ERR_WAL_CORRUPT`). Nothing on disk was changed.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { CorruptionError, Wal } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const fileSystem = new MemoryFileSystem();
+ * const log = await Wal.open("a.wal", { fileSystem });
+ * await log.appendAndSync(new TextEncoder().encode("hello"));
+ * const offset = log.byteLength - 1;
+ * await log.close();
+ *
+ * const file = fileSystem.open("a.wal", "write");
+ * file.write(new Uint8Array([0]), offset); // the disk rots
+ * file.close();
+ *
+ * const error = await assertRejects(() => Wal.open("a.wal", { fileSystem }), CorruptionError);
+ * assertEquals(error.firstIndexAtRisk, 1);
+ * ```
+ */
+export class CorruptionError extends WalError {
+  /** The file that is damaged. */
+  readonly path: string;
+  /** Where in the file the damage begins, in bytes. */
+  readonly offset: number;
+  /** The lowest index whose entry cannot be vouched for. */
+  readonly firstIndexAtRisk: number;
+
+  /**
+   * Names the place of the damage.
+   *
+   * @param message What is wrong and what to do next.
+   * @param place The damaged file, the offset in bytes, and the lowest index at risk.
+   */
+  constructor(
+    message: string,
+    place: { path: string; offset: number; firstIndexAtRisk: number },
+  ) {
+    super("ERR_WAL_CORRUPT", message);
+    this.path = place.path;
+    this.offset = place.offset;
+    this.firstIndexAtRisk = place.firstIndexAtRisk;
+  }
+}
+
+/** Who holds a lock, as far as the lock's record tells; a field it does not tell is `undefined`. */
+export interface LockHolder {
+  /** The process id. */
+  readonly pid: number | undefined;
+  /** The host's name. */
+  readonly host: string | undefined;
+  /** The runtime: `"deno"`, `"bun"`, `"node"` or `"memory"`. */
+  readonly runtime: string | undefined;
+}
+
+/**
+ * Another writer has the log open (`ERR_WAL_LOCKED`).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { LockedError, Wal } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const fileSystem = new MemoryFileSystem();
+ * const log = await Wal.open("a.wal", { fileSystem });
+ * const error = await assertRejects(() => Wal.open("a.wal", { fileSystem }), LockedError);
+ * assertEquals(error.holder.runtime, "memory");
+ * await log.close();
+ * ```
+ */
+export class LockedError extends WalError {
+  /** The lock file. */
+  readonly path: string;
+  /** Who holds it. */
+  readonly holder: LockHolder;
+
+  /**
+   * Names the holder.
+   *
+   * @param path The lock file.
+   * @param holder Who holds it, as far as the lock's record tells.
+   */
+  constructor(path: string, holder: LockHolder) {
+    super(
+      "ERR_WAL_LOCKED",
+      `The log is open for writing elsewhere: "${path}" is held by process ${
+        holder.pid ?? "unknown"
+      } on host "${holder.host ?? "unknown"}" (runtime ${holder.runtime ?? "unknown"}). ` +
+        `Close it there first, or open with { readOnly: true }.`,
+    );
+    this.path = path;
+    this.holder = holder;
+  }
+}
+
+/**
+ * A sync failed (`ERR_WAL_SYNC_FAILED`): the outcome of entries that were not yet durable is
+ * unknown, and the handle has ended. Reads go on; a reopen, which runs recovery, continues.
+ *
+ * @example
+ * ```ts
+ * import { Wal, WalError } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+ * try {
+ *   await log.appendAndSync(new Uint8Array([1]));
+ * } catch (error) {
+ *   if (error instanceof WalError && error.code === "ERR_WAL_SYNC_FAILED") {
+ *     // Close, open again, and look at lastIndex: the entry may or may not be there.
+ *   }
+ *   throw error;
+ * }
+ * await log.close();
+ * ```
+ */
+export class SyncFailedError extends WalError {
+  /** The file whose sync failed. */
+  readonly path: string;
+  /** The last index that is known to be durable. */
+  readonly durableIndex: number;
+
+  /**
+   * Names the file and what is still certain.
+   *
+   * @param path The file whose sync failed.
+   * @param durableIndex The last index that is known to be durable.
+   * @param doing What was being made durable, for the message.
+   * @param cause The error of the system call.
+   */
+  constructor(path: string, durableIndex: number, doing: string, cause: unknown) {
+    super(
+      "ERR_WAL_SYNC_FAILED",
+      `Cannot make ${doing} durable: "${path}" failed (${reasonOf(cause)}). Entries up to index ` +
+        `${durableIndex} are durable; whether later ones are is unknown. This handle has ended; ` +
+        `reads still work. Close it and open the log again, which runs recovery.`,
+      { cause },
+    );
+    this.path = path;
+    this.durableIndex = durableIndex;
+  }
+}
+
+/** The short reason that an error message quotes of its cause. */
+export function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

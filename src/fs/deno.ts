@@ -1,0 +1,225 @@
+/**
+ * Files on Deno.
+ *
+ * @example
+ * ```ts ignore
+ * import { Wal } from "@durable/wal";
+ * import { DenoFileSystem } from "@durable/wal/deno";
+ *
+ * const log = await Wal.open("data/server.wal", { fileSystem: new DenoFileSystem() });
+ * await log.close();
+ * ```
+ *
+ * @module
+ */
+import {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type Lock,
+  type OpenMode,
+} from "./file_system.ts";
+import { type LockAttempt, takeLock } from "./lock_file.ts";
+import {
+  attempt,
+  attemptAsync,
+  isInterrupted,
+  requireProgress,
+  toFileSystemError,
+} from "./system_call.ts";
+
+/** The part of an open file of Deno that is used. */
+interface FsFile {
+  seekSync(offset: number, whence: number): number;
+  readSync(into: Uint8Array): number | null;
+  writeSync(data: Uint8Array): number;
+  statSync(): { size: number };
+  truncateSync(size: number): void;
+  syncData(): Promise<void>;
+  sync(): Promise<void>;
+  syncSync(): void;
+  close(): void;
+  /** Since Deno 2.3. */
+  tryLockSync?(exclusive: boolean): boolean;
+}
+
+interface OpenOptions {
+  read?: boolean;
+  write?: boolean;
+  create?: boolean;
+  createNew?: boolean;
+  mode?: number;
+}
+
+/** The part of Deno that is used, so that the other runtimes' type checkers can read this file. */
+interface DenoNamespace {
+  readonly pid: number;
+  readonly build: { os: string };
+  readonly permissions: {
+    querySync(descriptor: { name: "sys"; kind: "hostname" }): { state: string };
+  };
+  hostname(): string;
+  openSync(path: string, options: OpenOptions): FsFile;
+  statSync(path: string): { isFile: boolean; isDirectory: boolean };
+  readDirSync(path: string): Iterable<{ name: string }>;
+  removeSync(path: string): void;
+  mkdirSync(path: string, options: { mode: number }): void;
+}
+
+/** SeekMode.Start, whose enumeration is the runtime's. */
+const FROM_START = 0;
+
+const OPTIONS: Readonly<Record<OpenMode, OpenOptions>> = {
+  read: { read: true },
+  write: { read: true, write: true },
+  create: { read: true, write: true, createNew: true },
+};
+
+/**
+ * The file system of Deno, by its native `Deno.FsFile`: a seek and a read or write take no longer
+ * there than one positional call of its `node:fs`, and a failed write tells how far it came.
+ *
+ * Needs `--allow-read` and `--allow-write` for the log's directory, and with `--allow-sys=hostname`
+ * names the host in the lock.
+ */
+export class DenoFileSystem implements FileSystem {
+  readonly #deno: DenoNamespace = (globalThis as unknown as { Deno: DenoNamespace }).Deno;
+
+  /** Opens a file. */
+  open(path: string, mode: OpenMode, permissions = 0o666): File {
+    return attempt("Open", path, () => {
+      if (mode !== "create") this.#requireRegularFile(path);
+      const options = { ...OPTIONS[mode], ...(mode === "create" ? { mode: permissions } : {}) };
+      return new DenoFile(path, this.#deno.openSync(path, options));
+    });
+  }
+
+  /** The names in a directory. */
+  list(directory: string): string[] {
+    return attempt(
+      "List",
+      directory,
+      () => Array.from(this.#deno.readDirSync(directory), (entry) => entry.name),
+    );
+  }
+
+  /** Removes a file. */
+  remove(path: string): void {
+    attempt("Remove", path, () => this.#deno.removeSync(path));
+  }
+
+  /** Makes one directory. */
+  makeDirectory(path: string, permissions: number): void {
+    attempt("Make directory", path, () => this.#deno.mkdirSync(path, { mode: permissions }));
+  }
+
+  /** Makes the names in a directory durable. */
+  async syncDirectory(path: string): Promise<void> {
+    if (this.#deno.build.os === "windows") return; // Windows journals names and has no such call.
+    const directory = new DenoFile(
+      path,
+      attempt("Open", path, () => this.#deno.openSync(path, { read: true })),
+    );
+    try {
+      await directory.sync();
+    } catch (error) {
+      if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;
+      // A file system that has no fsync of directories: docs/durability.md says what that loses.
+    } finally {
+      directory.close();
+    }
+  }
+
+  /** Takes the lock, or throws `LockedError`. */
+  lock(path: string, permissions: number): Promise<Lock> {
+    const { pid, permissions: granted } = this.#deno;
+    // To ask for a permission that is not granted would stop the program with a prompt.
+    const host = granted.querySync({ name: "sys", kind: "hostname" }).state === "granted"
+      ? this.#deno.hostname()
+      : undefined;
+    const owner = { pid, host, runtime: "deno" };
+    // Deno has no way to ask for a process that needs no further permission.
+    return takeLock(this, path, owner, () => this.#tryLock(path, permissions), () => undefined);
+  }
+
+  #tryLock(path: string, permissions: number): LockAttempt {
+    return attempt("Lock", path, () => {
+      const options = { read: true, write: true, create: true, mode: permissions };
+      const raw = this.#deno.openSync(path, options);
+      const file = new DenoFile(path, raw);
+      if (raw.tryLockSync === undefined) return { file, outcome: "unavailable" };
+      return { file, outcome: raw.tryLockSync(true) ? "taken" : "held" };
+    });
+  }
+
+  #requireRegularFile(path: string): void {
+    const found = this.#deno.statSync(path);
+    if (found.isFile) return;
+    throw new FileSystemError(found.isDirectory ? "EISDIR" : "EINVAL", "Open", path);
+  }
+}
+
+class DenoFile implements File {
+  readonly #path: string;
+  readonly #file: FsFile;
+  #open = true;
+
+  constructor(path: string, file: FsFile) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  read(into: Uint8Array, offset: number, length: number = into.length): number {
+    let done = 0;
+    while (done < length) {
+      try {
+        this.#file.seekSync(offset + done, FROM_START);
+        const n = this.#file.readSync(into.subarray(done, length));
+        if (n === null) break;
+        done += n;
+      } catch (error) {
+        if (!isInterrupted(error)) throw toFileSystemError(error, "Read", this.#path);
+      }
+    }
+    return done;
+  }
+
+  write(data: Uint8Array, offset: number, length: number = data.length): void {
+    let done = 0;
+    while (done < length) {
+      try {
+        this.#file.seekSync(offset + done, FROM_START);
+        const n = this.#file.writeSync(data.subarray(done, length));
+        done += requireProgress(n, this.#path);
+      } catch (error) {
+        if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);
+      }
+    }
+  }
+
+  size(): number {
+    return attempt("Stat", this.#path, () => this.#file.statSync()).size;
+  }
+
+  truncate(size: number): void {
+    attempt("Truncate", this.#path, () => this.#file.truncateSync(size));
+  }
+
+  syncData(): Promise<void> {
+    return attemptAsync("Fdatasync", this.#path, () => this.#file.syncData());
+  }
+
+  sync(): Promise<void> {
+    return attemptAsync("Fsync", this.#path, () => this.#file.sync());
+  }
+
+  syncBlocking(): void {
+    attempt("Fsync", this.#path, () => this.#file.syncSync());
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    attempt("Close", this.#path, () => this.#file.close());
+  }
+}

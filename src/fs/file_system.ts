@@ -1,0 +1,142 @@
+/**
+ * The only seam between the log and a runtime: {@linkcode FileSystem} and {@linkcode File}.
+ *
+ * A call is synchronous where it takes microseconds (the page cache), and a promise where the disk
+ * is waited for. Every implementation loops on short writes, retries interrupted calls (`EINTR`),
+ * and throws nothing but {@linkcode FileSystemError}, or `LockedError` from
+ * {@linkcode FileSystem.lock}.
+ *
+ * @module
+ */
+
+/** What went wrong in a file system, in the names of POSIX, with the words for each. */
+const MEANING = {
+  EACCES: "permission denied",
+  EBADF: "the file is closed",
+  EBUSY: "the file is in use",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "it exists already",
+  EFBIG: "the file would be too large",
+  EINVAL: "not possible on this kind of file",
+  EIO: "the device failed",
+  EISDIR: "it is a directory",
+  ELOOP: "too many symbolic links",
+  EMFILE: "too many open files",
+  ENAMETOOLONG: "the name is too long",
+  ENOENT: "no such file or directory",
+  ENOSPC: "no space is left on the device",
+  ENOTDIR: "a part of the path is not a directory",
+  ENOTEMPTY: "the directory is not empty",
+  EPERM: "the operation is not permitted",
+  EROFS: "the file system is read-only",
+  EUNKNOWN: "the system call failed",
+} as const;
+
+/** What went wrong in a file system, in the names of POSIX; `EUNKNOWN` for anything else. */
+export type FileSystemErrorCode = keyof typeof MEANING;
+
+/** Whether a string is one of the codes. */
+export function isFileSystemErrorCode(code: string): code is FileSystemErrorCode {
+  return Object.hasOwn(MEANING, code);
+}
+
+/**
+ * A system call failed.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ * import { FileSystemError } from "@durable/wal";
+ *
+ * const error = assertThrows(() => new MemoryFileSystem().open("none", "read"), FileSystemError);
+ * assertEquals(error.code, "ENOENT");
+ * ```
+ */
+export class FileSystemError extends Error {
+  /** What went wrong. */
+  readonly code: FileSystemErrorCode;
+  /** The file or directory. */
+  readonly path: string;
+
+  /**
+   * Describes a failed call.
+   *
+   * @param code What went wrong.
+   * @param operation The call, such as "write".
+   * @param path The file or directory.
+   * @param options The runtime's own error, if there is one.
+   */
+  constructor(code: FileSystemErrorCode, operation: string, path: string, options?: ErrorOptions) {
+    super(`${operation} "${path}": ${MEANING[code]} (${code})`, options);
+    this.name = "FileSystemError";
+    this.code = code;
+    this.path = path;
+  }
+}
+
+/**
+ * How a file is opened: `"read"` and `"write"` (which may read too) want it to exist, `"create"`
+ * wants it not to and then is like `"write"`.
+ */
+export type OpenMode = "read" | "write" | "create";
+
+/** One open file. Offsets and sizes are in bytes. */
+export interface File {
+  /**
+   * Reads into the first `length` bytes of `into` (default: all of it), from `offset` in the file,
+   * until they are full or the file ends.
+   *
+   * @returns How many bytes were read.
+   */
+  read(into: Uint8Array, offset: number, length?: number): number;
+  /**
+   * Writes the first `length` bytes of `data` (default: all of it) at `offset` in the file, or
+   * throws; how much was written then is not known.
+   */
+  write(data: Uint8Array, offset: number, length?: number): void;
+  /** The file's size in bytes. */
+  size(): number;
+  /** Cuts the file to `size` bytes. */
+  truncate(size: number): void;
+  /** Makes the data, and what is needed to read it back, durable: fdatasync, off the event loop. */
+  syncData(): Promise<void>;
+  /** Makes data and metadata durable: fsync, off the event loop. */
+  sync(): Promise<void>;
+  /** The same while the caller waits; for rare failures, where nothing else may run between. */
+  syncBlocking(): void;
+  /** Gives the file back. A second call does nothing. */
+  close(): void;
+}
+
+/** A lock that is held. */
+export interface Lock {
+  /**
+   * What holds it: the kernel (`"kernel"`), or only a checked record of the process in the lock
+   * file (`"record"`), where neither the runtime nor a `flock` program gives access to the kernel's.
+   */
+  readonly kind: "kernel" | "record";
+  /** Gives the lock back. A second call does nothing. */
+  release(): void;
+}
+
+/** What the log needs of a runtime's files. Paths are the runtime's own. */
+export interface FileSystem {
+  /** Opens a file; `permissions` (as for chmod) count when it is created. */
+  open(path: string, mode: OpenMode, permissions?: number): File;
+  /** The names in a directory, in no order. */
+  list(directory: string): string[];
+  /** Removes a file. */
+  remove(path: string): void;
+  /** Makes one directory, whose parent exists. */
+  makeDirectory(path: string, permissions: number): void;
+  /** Makes the names in a directory durable: fsync of the directory, where the platform has it. */
+  syncDirectory(path: string): Promise<void>;
+  /**
+   * Takes the exclusive lock that the file at `path`, made if need be, stands for. The lock dies
+   * with its holder.
+   *
+   * @throws `LockedError` where another holds it, in this process or in any other.
+   */
+  lock(path: string, permissions: number): Promise<Lock>;
+}

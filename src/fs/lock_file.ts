@@ -1,0 +1,165 @@
+/**
+ * The writer's lock as the adapters of real files share it: the kernel's flock(2) on the lock file,
+ * and in the file a record that tells a contender who the holder is.
+ *
+ * flock belongs to the open file, so it excludes a second open in the same process too, and the
+ * kernel drops it when the holder dies, however it dies. The file itself stays: to remove it would
+ * race with a contender that has just opened it.
+ *
+ * Where the kernel's lock is out of reach the record alone must do: it counts for as long as its
+ * process lives, told apart from a later process of the same id by its start time.
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { LockedError, type LockHolder } from "../errors.ts";
+import { type File, type FileSystem, FileSystemError, type Lock } from "./file_system.ts";
+
+/** The process that takes a lock. */
+export interface LockOwner {
+  readonly pid: number;
+  readonly host: string | undefined;
+  readonly runtime: string;
+}
+
+/** What one attempt to take the kernel's lock found. */
+export interface LockAttempt {
+  /** The lock file, open for reading and writing. */
+  readonly file: File;
+  /** Whether the kernel's lock is ours now, another's, or out of reach. */
+  readonly outcome: "taken" | "held" | "unavailable";
+}
+
+/** What a lock file says of its holder; what it does not say is undefined. */
+interface LockRecord extends LockHolder {
+  readonly kind: string | undefined;
+  /** When the process started, in the kernel's ticks; tells it from a later one of the same id. */
+  readonly started: string | undefined;
+}
+
+/**
+ * Takes the lock or throws `LockedError`.
+ *
+ * @param attempt Opens the lock file and tries the kernel's lock.
+ * @param isAlive Whether a process of this host runs; `undefined` where that cannot be told.
+ */
+export async function takeLock(
+  fileSystem: FileSystem,
+  path: string,
+  owner: LockOwner,
+  attempt: () => LockAttempt | Promise<LockAttempt>,
+  isAlive: (pid: number) => boolean | undefined,
+): Promise<Lock> {
+  const { file, outcome } = await attempt();
+  try {
+    const kind = outcome === "unavailable" ? "record" : "kernel";
+    if (outcome === "held") throw new LockedError(path, readRecord(file));
+    if (kind === "kernel") {
+      writeOwnRecord(file, path, owner, kind, isAlive);
+    } else {
+      // Two contenders must not both read a dead record and both replace it.
+      const claim = claimRecord(fileSystem, path);
+      try {
+        writeOwnRecord(file, path, owner, kind, isAlive);
+      } finally {
+        claim.close();
+        fileSystem.remove(`${path}.claim`);
+      }
+    }
+    return lockOn(file, kind);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function lockOn(file: File, kind: Lock["kind"]): Lock {
+  let held = true;
+  return {
+    kind,
+    release(): void {
+      if (!held) return;
+      held = false;
+      try {
+        file.truncate(0);
+      } finally {
+        file.close();
+      }
+    },
+  };
+}
+
+function writeOwnRecord(
+  file: File,
+  path: string,
+  owner: LockOwner,
+  kind: Lock["kind"],
+  isAlive: (pid: number) => boolean | undefined,
+): void {
+  const earlier = readRecord(file);
+  if (earlier.kind === "record" && mayLive(earlier, owner, isAlive)) {
+    throw new LockedError(path, earlier);
+  }
+  const record: LockRecord = { ...owner, kind, started: startOf(owner.pid) };
+  file.truncate(0);
+  file.write(new TextEncoder().encode(JSON.stringify(record) + "\n"), 0);
+}
+
+function claimRecord(fileSystem: FileSystem, path: string): File {
+  try {
+    return fileSystem.open(`${path}.claim`, "create", 0o600);
+  } catch (error) {
+    if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
+    throw new LockedError(`${path}.claim`, {
+      pid: undefined,
+      host: undefined,
+      runtime: undefined,
+    });
+  }
+}
+
+function readRecord(file: File): LockRecord {
+  const bytes = new Uint8Array(1024);
+  let fields: Partial<Record<keyof LockRecord, unknown>> = {};
+  try {
+    const value: unknown = JSON.parse(
+      new TextDecoder().decode(bytes.subarray(0, file.read(bytes, 0))),
+    );
+    if (typeof value === "object" && value !== null) fields = value;
+  } catch (error) {
+    // A holder that has not yet written its record, or (on Windows) whose lock covers the bytes.
+    if (!(error instanceof SyntaxError) && !(error instanceof FileSystemError)) throw error;
+  }
+  const text = (value: unknown): string | undefined =>
+    typeof value === "string" ? value : undefined;
+  return {
+    pid: typeof fields.pid === "number" ? fields.pid : undefined,
+    host: text(fields.host),
+    runtime: text(fields.runtime),
+    kind: text(fields.kind),
+    started: text(fields.started),
+  };
+}
+
+/** Whether the process of a record may still run; a doubt counts as yes. */
+function mayLive(
+  record: LockRecord,
+  owner: LockOwner,
+  isAlive: (pid: number) => boolean | undefined,
+): boolean {
+  if (record.pid === undefined || record.host !== owner.host) return true;
+  if (isAlive(record.pid) === false) return false;
+  const started = startOf(record.pid);
+  return record.started === undefined || started === undefined || record.started === started;
+}
+
+/** When a process of this host started, in ticks since boot; Linux only (proc_pid_stat(5)). */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // Field 2 is the program's name in brackets and may hold spaces; field 22 is the start time.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined; // No such process, no /proc, or no permission to read it.
+  }
+}

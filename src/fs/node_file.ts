@@ -1,0 +1,149 @@
+/**
+ * Files by way of `node:fs`, which Bun and Node share; only their locks differ.
+ *
+ * @module
+ */
+import * as fs from "node:fs";
+import { type File, FileSystemError, type OpenMode } from "./file_system.ts";
+import {
+  attempt,
+  attemptAsync,
+  isInterrupted,
+  requireProgress,
+  toFileSystemError,
+} from "./system_call.ts";
+
+const FLAGS: Readonly<Record<OpenMode, string>> = { read: "r", write: "r+", create: "wx+" };
+
+/** An open file of `node:fs`. */
+export class NodeFile implements File {
+  readonly #path: string;
+  #descriptor: number;
+
+  constructor(path: string, descriptor: number) {
+    this.#path = path;
+    this.#descriptor = descriptor;
+  }
+
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
+  read(into: Uint8Array, offset: number, length: number = into.length): number {
+    let done = 0;
+    while (done < length) {
+      try {
+        const n = fs.readSync(this.#descriptor, into, done, length - done, offset + done);
+        if (n === 0) break;
+        done += n;
+      } catch (error) {
+        if (!isInterrupted(error)) throw toFileSystemError(error, "Read", this.#path);
+      }
+    }
+    return done;
+  }
+
+  write(data: Uint8Array, offset: number, length: number = data.length): void {
+    let done = 0;
+    while (done < length) {
+      try {
+        const n = fs.writeSync(this.#descriptor, data, done, length - done, offset + done);
+        done += requireProgress(n, this.#path);
+      } catch (error) {
+        if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);
+      }
+    }
+  }
+
+  size(): number {
+    return attempt("Stat", this.#path, () => fs.fstatSync(this.#descriptor)).size;
+  }
+
+  truncate(size: number): void {
+    attempt("Truncate", this.#path, () => fs.ftruncateSync(this.#descriptor, size));
+  }
+
+  syncData(): Promise<void> {
+    return finish("Fdatasync", this.#path, (done) => fs.fdatasync(this.#descriptor, done));
+  }
+
+  sync(): Promise<void> {
+    return finish("Fsync", this.#path, (done) => fs.fsync(this.#descriptor, done));
+  }
+
+  syncBlocking(): void {
+    attempt("Fsync", this.#path, () => fs.fsyncSync(this.#descriptor));
+  }
+
+  close(): void {
+    if (this.#descriptor < 0) return;
+    const descriptor = this.#descriptor;
+    this.#descriptor = -1;
+    attempt("Close", this.#path, () => fs.closeSync(descriptor));
+  }
+}
+
+/** The parts of a file system that Bun and Node share. */
+export const nodeFiles: {
+  open(path: string, mode: OpenMode, permissions?: number): NodeFile;
+  list(directory: string): string[];
+  remove(path: string): void;
+  makeDirectory(path: string, permissions: number): void;
+  syncDirectory(path: string): Promise<void>;
+  openLockFile(path: string, permissions: number): NodeFile;
+} = {
+  open(path, mode, permissions = 0o666) {
+    return attempt("Open", path, () => {
+      if (mode !== "create") requireRegularFile(path);
+      return new NodeFile(path, fs.openSync(path, FLAGS[mode], permissions));
+    });
+  },
+
+  list(directory) {
+    return attempt("List", directory, () => fs.readdirSync(directory));
+  },
+
+  remove(path) {
+    attempt("Remove", path, () => fs.unlinkSync(path));
+  },
+
+  makeDirectory(path, permissions) {
+    attempt("Make directory", path, () => fs.mkdirSync(path, permissions));
+  },
+
+  async syncDirectory(path) {
+    if (process.platform === "win32") return; // Windows journals names and has no such call.
+    const directory = attempt("Open", path, () => fs.openSync(path, "r"));
+    try {
+      await finish("Fsync", path, (done) => fs.fsync(directory, done));
+    } catch (error) {
+      if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;
+      // A file system that has no fsync of directories: docs/durability.md says what that loses.
+    } finally {
+      fs.closeSync(directory);
+    }
+  },
+
+  openLockFile(path, permissions) {
+    const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
+    return attempt("Open", path, () => new NodeFile(path, fs.openSync(path, flags, permissions)));
+  },
+};
+
+/** Opening a pipe or a device could block or have effects, so what is no file is not opened. */
+function requireRegularFile(path: string): void {
+  const found = fs.statSync(path);
+  if (found.isFile()) return;
+  throw new FileSystemError(found.isDirectory() ? "EISDIR" : "EINVAL", "Open", path);
+}
+
+function finish(
+  operation: string,
+  path: string,
+  call: (done: (error: Error | null) => void) => void,
+): Promise<void> {
+  return attemptAsync(operation, path, () =>
+    new Promise((resolve, reject) => {
+      call((error) => error ? reject(error) : resolve());
+    }));
+}

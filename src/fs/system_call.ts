@@ -1,0 +1,73 @@
+/**
+ * Makes a runtime's system calls: again when a signal interrupted one, and with what it throws
+ * mapped to the one set of codes.
+ *
+ * @module
+ */
+import { FileSystemError, type FileSystemErrorCode, isFileSystemErrorCode } from "./file_system.ts";
+
+/** Errors of Deno's own, which carry a name and no code. */
+const BY_NAME: Readonly<Record<string, FileSystemErrorCode>> = {
+  AlreadyExists: "EEXIST",
+  BadResource: "EBADF",
+  FilesystemLoop: "ELOOP",
+  IsADirectory: "EISDIR",
+  NotADirectory: "ENOTDIR",
+  NotCapable: "EACCES",
+  NotFound: "ENOENT",
+  PermissionDenied: "EACCES",
+};
+
+/** Makes a call that returns at once. */
+export function attempt<T>(operation: string, path: string, call: () => T): T {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (!isInterrupted(error)) throw toFileSystemError(error, operation, path);
+    }
+  }
+}
+
+/** Makes a call that waits for the disk. */
+export async function attemptAsync<T>(
+  operation: string,
+  path: string,
+  call: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isInterrupted(error)) throw toFileSystemError(error, operation, path);
+    }
+  }
+}
+
+/** Whether a call was interrupted by a signal and is to be made again. */
+export function isInterrupted(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EINTR";
+}
+
+/** The runtime's error as a {@linkcode FileSystemError}. */
+export function toFileSystemError(
+  error: unknown,
+  operation: string,
+  path: string,
+): FileSystemError {
+  if (error instanceof FileSystemError) return error;
+  return new FileSystemError(codeOf(error), operation, path, { cause: error });
+}
+
+function codeOf(error: unknown): FileSystemErrorCode {
+  if (!(error instanceof Error)) return "EUNKNOWN";
+  const code = "code" in error ? error.code : undefined;
+  if (typeof code === "string" && isFileSystemErrorCode(code)) return code;
+  return BY_NAME[error.name] ?? "EUNKNOWN";
+}
+
+/** Refuses a write that took nothing, which would otherwise be made again for ever. */
+export function requireProgress(written: number, path: string): number {
+  if (written > 0) return written;
+  throw new FileSystemError("EIO", "Write", path);
+}

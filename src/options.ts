@@ -1,0 +1,122 @@
+/**
+ * Every option of a log: its default, its unit, and why one would change it.
+ *
+ * @module
+ */
+import { WalError } from "./errors.ts";
+import { MAX_LENGTH } from "./format/frame.ts";
+import type { FormatVersion } from "./format/file_header.ts";
+import type { FileSystem } from "./fs/file_system.ts";
+
+/**
+ * How a log is opened. Every field has a default.
+ *
+ * @example
+ * ```ts
+ * import { Wal, type WalOptions } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const options: WalOptions = {
+ *   maxEntrySize: 64 * 1024,
+ *   fileSystem: new MemoryFileSystem(),
+ * };
+ * const log = await Wal.open("a.wal", options);
+ * await log.close();
+ * ```
+ */
+export interface WalOptions {
+  /**
+   * The largest entry in bytes. A length field above it is refused before any memory is taken, in
+   * what is written and in what is read.
+   *
+   * @default {10485760} (10 MiB)
+   */
+  maxEntrySize?: number;
+  /**
+   * The version of a new log's format. 2 can tell damage to acknowledged data from a write that
+   * never finished; 1 is what Go-WAL reads and writes. A log that exists keeps its own.
+   *
+   * @default {2}
+   */
+  format?: FormatVersion;
+  /**
+   * What to do when acknowledged data is damaged: `"default"` refuses to open and changes nothing;
+   * `"salvage"` sets the bytes from the damage on aside in a file and goes on with what is before.
+   *
+   * @default {"default"}
+   */
+  recovery?: "default" | "salvage";
+  /**
+   * Opens without the writer's lock and changes nothing on disk; a torn tail is the end so far.
+   *
+   * @default {false}
+   */
+  readOnly?: boolean;
+  /**
+   * The permissions of files that are made, as for chmod. A directory that is made can also be
+   * searched by those who may read. A log may hold secrets, so only its owner may read it.
+   *
+   * @default {0o600}
+   */
+  mode?: number;
+  /**
+   * The files underneath.
+   *
+   * @default {the file system of the runtime}
+   */
+  fileSystem?: FileSystem;
+}
+
+/** The options with their defaults; the file system is chosen elsewhere. */
+export type ResolvedOptions = Required<Omit<WalOptions, "fileSystem">>;
+
+const DEFAULTS: ResolvedOptions = {
+  maxEntrySize: 10 * 1024 * 1024,
+  format: 2,
+  recovery: "default",
+  readOnly: false,
+  mode: 0o600,
+};
+
+/** Fills in the defaults and refuses what makes no sense. */
+export function resolveOptions(options: WalOptions): ResolvedOptions {
+  if (typeof options !== "object" || options === null) {
+    throw invalid("options", "an object", options);
+  }
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(DEFAULTS, name) && name !== "fileSystem") {
+      throw new WalError(
+        "ERR_WAL_INVALID_ARGUMENT",
+        `Unknown option "${name}": the options are ${
+          Object.keys(DEFAULTS).join(", ")
+        }, fileSystem.`,
+      );
+    }
+  }
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  );
+  const resolved: ResolvedOptions = { ...DEFAULTS, ...given };
+  const { maxEntrySize, format, recovery, readOnly, mode } = resolved;
+  if (!Number.isInteger(maxEntrySize) || maxEntrySize < 1 || maxEntrySize > MAX_LENGTH) {
+    throw invalid("maxEntrySize", `a whole number of bytes from 1 to ${MAX_LENGTH}`, maxEntrySize);
+  }
+  if (format !== 1 && format !== 2) throw invalid("format", "1 or 2", format);
+  if (recovery !== "default" && recovery !== "salvage") {
+    throw invalid("recovery", '"default" or "salvage"', recovery);
+  }
+  if (typeof readOnly !== "boolean") throw invalid("readOnly", "true or false", readOnly);
+  if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
+    throw invalid("mode", "permissions from 0 to 0o777", mode);
+  }
+  return { maxEntrySize, format, recovery, readOnly, mode };
+}
+
+/** The error for an argument that makes no sense. */
+export function invalid(name: string, wanted: string, given: unknown): WalError {
+  const shown = typeof given === "string" ? `"${given}"` : String(given);
+  return new WalError(
+    "ERR_WAL_INVALID_ARGUMENT",
+    `The ${name} must be ${wanted}, not ${shown.slice(0, 80)} (${typeof given}).`,
+  );
+}

@@ -1,0 +1,630 @@
+/**
+ * The log as its user sees it.
+ *
+ * @module
+ */
+import { GroupCommit } from "./commit.ts";
+import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
+import { runtimeFileSystem } from "./fs/runtime.ts";
+import type { Lock } from "./fs/file_system.ts";
+import { type OpenedLog, openLog, type Recovery } from "./open.ts";
+import { invalid, type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
+import type { Segment } from "./segment.ts";
+
+/** How long the log is idle after a sync before the file is told of it, in milliseconds. */
+const IDLE_MS = 100;
+
+/**
+ * An entry and its index.
+ *
+ * @example
+ * ```ts
+ * import type { Entry } from "@durable/wal";
+ *
+ * const entry: Entry = { index: 1, data: new Uint8Array([1, 2, 3]) };
+ * ```
+ */
+export interface Entry {
+  /** The entry's index, from 1. */
+  readonly index: number;
+  /** The bytes that were appended; the caller's own copy. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * A range of entries, both ends included.
+ *
+ * @example
+ * ```ts
+ * import type { EntryRange } from "@durable/wal";
+ *
+ * const all: EntryRange = {};
+ * const some: EntryRange = { from: 10, to: 19 };
+ * ```
+ */
+export interface EntryRange {
+  /**
+   * The index of the first entry.
+   *
+   * @default {the log's first}
+   */
+  from?: number;
+  /**
+   * The index of the last entry.
+   *
+   * @default {the log's last when the reading begins}
+   */
+  to?: number;
+}
+
+/**
+ * What a log has done since it was opened.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Wal, type WalStats } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+ * log.append(new Uint8Array([1, 2, 3]));
+ * const stats: WalStats = log.stats();
+ * assertEquals(stats.appends, 1);
+ * await log.close();
+ * ```
+ */
+export interface WalStats {
+  /** Entries appended. */
+  readonly appends: number;
+  /** Bytes of those entries, without their frames. */
+  readonly bytesAppended: number;
+  /** Calls that wrote to the file. */
+  readonly writes: number;
+  /** Calls that waited for the disk. */
+  readonly syncs: number;
+  /**
+   * What holds the writer's lock: the kernel, or only a checked record of the process where the
+   * kernel's lock is out of reach; `undefined` for a log that is only read.
+   */
+  readonly lock: "kernel" | "record" | undefined;
+}
+
+/**
+ * A write-ahead log: entries, numbered from 1, that are appended, made durable, and read back after
+ * a crash.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Wal } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const text = new TextEncoder();
+ * const log = await Wal.open("data/server.wal", { fileSystem: new MemoryFileSystem() });
+ *
+ * const index = await log.appendAndSync(text.encode("hello")); // survives a power cut
+ * assertEquals(index, 1);
+ * assertEquals(log.getEntry(1), text.encode("hello"));
+ * for (const entry of log.entries({ from: 1 })) console.log(entry.index, entry.data);
+ *
+ * await log.close();
+ * ```
+ */
+export class Wal {
+  readonly #path: string;
+  readonly #options: ResolvedOptions;
+  readonly #segment: Segment;
+  readonly #lock: Lock | undefined;
+  readonly #commit: GroupCommit;
+  readonly #recovery: Recovery;
+  #appends = 0;
+  #bytesAppended = 0;
+  /** What ended the handle, and whether a call has told of it. */
+  #failure: SyncFailedError | undefined;
+  #failureTold = false;
+  #truncation: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(path: string, options: ResolvedOptions, opened: OpenedLog) {
+    this.#path = path;
+    this.#options = options;
+    this.#segment = opened.segment;
+    this.#lock = opened.lock;
+    this.#recovery = opened.recovery;
+    this.#commit = new GroupCommit(() => this.#syncOnce());
+  }
+
+  /**
+   * Opens the log at `path`, or makes it, with the directories that lead to it. A file that Go-WAL
+   * wrote is opened like any other, and goes on as one.
+   *
+   * Durability at return: every entry that the log then has.
+   *
+   * @param path The path of the log's first file.
+   * @param options See {@linkcode WalOptions}.
+   * @throws {LockedError} `ERR_WAL_LOCKED`: another writer has the log open.
+   * @throws {CorruptionError} `ERR_WAL_CORRUPT`: acknowledged data is damaged.
+   * @throws {WalError} `ERR_WAL_FORMAT`: not a log, or one of a later version.
+   * `ERR_WAL_ENTRY_TOO_LARGE`: it holds an entry above `maxEntrySize`. `ERR_WAL_PERMISSION`,
+   * `ERR_WAL_NOT_A_FILE`, `ERR_WAL_NOT_FOUND` (only with `readOnly`) and `ERR_WAL_IO`: what the
+   * system said. `ERR_WAL_INVALID_ARGUMENT`: an option that makes no sense.
+   *
+   * @example
+   * ```ts
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem(), format: 1 });
+   * await log.close();
+   * ```
+   */
+  static async open(path: string, options: WalOptions = {}): Promise<Wal> {
+    if (typeof path !== "string" || path === "" || path.includes("\0")) {
+      throw invalid("path", "a path of at least one character", path);
+    }
+    const resolved = resolveOptions(options);
+    const fileSystem = options.fileSystem ?? await runtimeFileSystem();
+    return new Wal(path, resolved, await openLog(fileSystem, path, resolved));
+  }
+
+  /** The path that the log was opened with. */
+  get path(): string {
+    return this.#path;
+  }
+
+  /** The index of the first entry; one above {@linkcode lastIndex} if there is none. */
+  get firstIndex(): number {
+    return this.#segment.firstIndex;
+  }
+
+  /** The index of the last entry; one below {@linkcode firstIndex} if there is none. */
+  get lastIndex(): number {
+    return this.#segment.firstIndex - 1 + this.#segment.count;
+  }
+
+  /** The last index that a finished sync covers. It never runs ahead of the disk. */
+  get durableIndex(): number {
+    return this.#segment.firstIndex - 1 + this.#segment.durableCount;
+  }
+
+  /** The size of the log in bytes, frames and headers included. */
+  get byteLength(): number {
+    return this.#segment.byteLength;
+  }
+
+  /** What open found at the end of the log and did about it. */
+  get recovery(): Recovery {
+    return this.#recovery;
+  }
+
+  /** What the log has done since it was opened. */
+  stats(): WalStats {
+    return {
+      appends: this.#appends,
+      bytesAppended: this.#bytesAppended,
+      ...this.#segment.counters,
+      lock: this.#lock?.kind,
+    };
+  }
+
+  /**
+   * Appends an entry.
+   *
+   * Durability at return: the bytes are in the page cache, behind all that were appended before.
+   * They survive the death of the process, and a power cut only after a sync.
+   *
+   * @param data The entry; it is copied before the call returns. May be empty.
+   * @returns The entry's index.
+   * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`: `data` is no `Uint8Array`.
+   * `ERR_WAL_ENTRY_TOO_LARGE`: it is above `maxEntrySize`. `ERR_WAL_WRITE_FAILED`: the system could
+   * not write (a full disk); the log is as before and can be appended to again. `ERR_WAL_BUSY`: a
+   * truncation has not resolved yet. `ERR_WAL_SYNC_FAILED`: the handle has ended.
+   * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * assertEquals(log.append(new Uint8Array([1])), 1);
+   * assertEquals(log.append(new Uint8Array([2])), 2);
+   * await log.sync(); // now both survive a power cut
+   * await log.close();
+   * ```
+   */
+  append(data: Uint8Array): number {
+    this.#requireWritable();
+    if (this.#truncation !== undefined) {
+      throw new WalError(
+        "ERR_WAL_BUSY",
+        `Cannot append to "${this.#path}" during a truncation: await truncateFromIndex first, or ` +
+          "use appendAndSync, which waits for it.",
+      );
+    }
+    this.#requireEntry(data);
+    this.#endingOn(() => this.#segment.append(data));
+    this.#appends++;
+    this.#bytesAppended += data.length;
+    return this.lastIndex;
+  }
+
+  /**
+   * Makes every entry durable that was appended before the call.
+   *
+   * Durability at return: an fdatasync that began after those entries were written has succeeded.
+   * Callers share one: who calls while one is running joins the next. The event loop goes on.
+   *
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   * @throws {WalError} `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * log.append(new Uint8Array([1]));
+   * assertEquals(log.durableIndex, 0);
+   * await log.sync();
+   * assertEquals(log.durableIndex, 1);
+   * await log.close();
+   * ```
+   */
+  async sync(): Promise<void> {
+    this.#requireWritable();
+    // A truncation that runs syncs whatever it leaves.
+    await this.#truncation;
+    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    if (this.#segment.isDurable) return;
+    await this.#commit.join();
+  }
+
+  /**
+   * Appends an entry and makes it durable; many at once share a sync.
+   *
+   * Durability at return: as {@linkcode sync}.
+   *
+   * @param data The entry; it is copied before the call returns, or, during a truncation, once that
+   * has resolved. May be empty.
+   * @returns The entry's index.
+   * @throws As {@linkcode append} and {@linkcode sync}.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * const indexes = await Promise.all([1, 2, 3].map((n) => log.appendAndSync(new Uint8Array([n]))));
+   * assertEquals(indexes, [1, 2, 3]);
+   * assertEquals(log.durableIndex, 3);
+   * await log.close();
+   * ```
+   */
+  async appendAndSync(data: Uint8Array): Promise<number> {
+    while (this.#truncation !== undefined) await this.#truncation;
+    const index = this.append(data);
+    await this.#commit.join();
+    return index;
+  }
+
+  /**
+   * Reads one entry: one positional read, whatever the index.
+   *
+   * @param index The entry's index.
+   * @returns The entry; the caller's own copy.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: no such entry. `ERR_WAL_CLOSED`. `ERR_WAL_IO`.
+   * @throws {CorruptionError} `ERR_WAL_CORRUPT`: the entry fails its checksum.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * log.append(new Uint8Array([7]));
+   * assertEquals(log.getEntry(1), new Uint8Array([7]));
+   * await log.close();
+   * ```
+   */
+  getEntry(index: number): Uint8Array {
+    this.#requireOpen();
+    this.#requireIndex(index);
+    return this.#readingFrom(() => this.#segment.read(index - this.firstIndex));
+  }
+
+  /**
+   * Reads all entries into memory; for a large log use {@linkcode entries}.
+   *
+   * @throws As {@linkcode entries}.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * log.append(new Uint8Array([1]));
+   * log.append(new Uint8Array([2]));
+   * assertEquals(log.readAll(), [new Uint8Array([1]), new Uint8Array([2])]);
+   * await log.close();
+   * ```
+   */
+  readAll(): Uint8Array[] {
+    return Array.from(this.entries(), (entry) => entry.data);
+  }
+
+  /**
+   * Reads entries in order, a large chunk of the file at a time, as the loop asks for them. Entries
+   * that are appended meanwhile are not among them; if a truncation drops some, the loop ends there.
+   *
+   * @param range Which entries; by default all.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: `from` is below {@linkcode firstIndex} or more
+   * than one above {@linkcode lastIndex}, or `to` is above {@linkcode lastIndex}. `ERR_WAL_CLOSED`.
+   * `ERR_WAL_IO`.
+   * @throws {CorruptionError} `ERR_WAL_CORRUPT`: an entry fails its checksum.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * for (const n of [1, 2, 3]) log.append(new Uint8Array([n]));
+   * const indexes = Array.from(log.entries({ from: 2 }), (entry) => entry.index);
+   * assertEquals(indexes, [2, 3]);
+   * await log.close();
+   * ```
+   */
+  entries(range: EntryRange = {}): Generator<Entry, void, undefined> {
+    this.#requireOpen();
+    const { from = this.firstIndex, to = this.lastIndex } = range;
+    if (from !== this.lastIndex + 1) this.#requireIndex(from);
+    if (to !== from - 1) this.#requireIndex(to);
+    return this.#entries(from, to);
+  }
+
+  *#entries(from: number, to: number): Generator<Entry, void, undefined> {
+    const payloads = this.#segment.readRange(from - this.firstIndex, to - this.firstIndex);
+    for (let index = from;; index++) {
+      this.#requireOpen();
+      const next = this.#readingFrom(() => payloads.next());
+      if (next.done) return;
+      yield { index, data: next.value };
+    }
+  }
+
+  /**
+   * Drops the entry at `index` and all behind it, as a Raft follower does whose log conflicts.
+   *
+   * Durability at return: the entries are gone and never come back; all that are left are durable.
+   *
+   * @param index The first entry to drop.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: no such entry. `ERR_WAL_BUSY`: another
+   * truncation has not resolved yet. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the log is cut somewhere between the two
+   * states, and the handle has ended.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * for (const n of [1, 2, 3]) log.append(new Uint8Array([n]));
+   * await log.truncateFromIndex(2);
+   * assertEquals(log.lastIndex, 1);
+   * assertEquals(log.append(new Uint8Array([9])), 2);
+   * await log.close();
+   * ```
+   */
+  async truncateFromIndex(index: number): Promise<void> {
+    this.#requireWritable();
+    if (this.#truncation !== undefined) {
+      throw new WalError(
+        "ERR_WAL_BUSY",
+        `A truncation of "${this.#path}" has not resolved yet: await it before the next.`,
+      );
+    }
+    this.#requireIndex(index);
+    const work = this.#truncate(index - this.firstIndex);
+    // Who waits for the end of the truncation wants to know that it ended, not how.
+    this.#truncation = work.then(() => {}, () => {}).finally(() => {
+      this.#truncation = undefined;
+    });
+    await work;
+  }
+
+  async #truncate(count: number): Promise<void> {
+    // A sync that runs would count entries as durable that are about to go.
+    await this.#commit.idle();
+    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    try {
+      await this.#segment.cut(count);
+    } catch (error) {
+      throw this.#told(this.#ended(error));
+    }
+  }
+
+  /**
+   * Closes the log and gives the lock back. A second call does nothing more.
+   *
+   * Durability at return: every entry.
+   *
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the last entries could not be made durable, and
+   * no call has said so yet. The log is closed all the same.
+   *
+   * @example
+   * ```ts
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * await log.close();
+   * await log.close(); // harmless
+   * ```
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /**
+   * Closes the log at the end of a block that holds it with `await using`.
+   *
+   * @example
+   * ```ts
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * {
+   *   await using log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   *   log.append(new Uint8Array([1]));
+   * } // here the entry is durable and the lock is free
+   * ```
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    try {
+      await this.#truncation;
+      await this.#commit.idle();
+      clearTimeout(this.#idleTimer);
+      if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();
+      if (this.#failure !== undefined && !this.#failureTold) throw this.#told(this.#failure);
+    } finally {
+      this.#segment.close();
+      this.#lock?.release();
+    }
+  }
+
+  /** Makes everything durable, and the file tell so. */
+  async #finish(): Promise<void> {
+    try {
+      if (!this.#segment.isDurable) await this.#segment.sync();
+      const before = this.#segment.byteLength;
+      this.#vouch();
+      if (this.#segment.byteLength > before) await this.#segment.sync();
+    } catch (error) {
+      this.#ended(error);
+    }
+  }
+
+  /** One sync for all who wait. */
+  async #syncOnce(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    try {
+      await this.#segment.sync();
+    } catch (error) {
+      throw this.#told(this.#ended(error));
+    }
+    this.#vouchWhenIdle();
+  }
+
+  /** Lets the file tell of the last sync if nothing is written for a moment. */
+  #vouchWhenIdle(): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#closing !== undefined) return;
+    this.#idleTimer = setTimeout(() => {
+      if (this.#failure === undefined && this.#truncation === undefined) this.#vouch();
+    }, IDLE_MS);
+  }
+
+  #vouch(): void {
+    try {
+      this.#segment.vouch();
+    } catch (error) {
+      // On a full disk the entries are as durable as before; the next write tells of them.
+      if (error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED") return;
+      this.#ended(error);
+    }
+  }
+
+  /** Runs a call of the segment's that may end the handle. */
+  #endingOn<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof SyncFailedError) throw this.#told(this.#ended(error));
+      throw error;
+    }
+  }
+
+  /** Ends the handle. What is no failure of the disk is a defect of ours and goes on as it is. */
+  #ended(error: unknown): SyncFailedError {
+    if (!(error instanceof SyncFailedError)) throw error;
+    this.#failure ??= error;
+    clearTimeout(this.#idleTimer);
+    return this.#failure;
+  }
+
+  #told(failure: SyncFailedError): SyncFailedError {
+    this.#failureTold = true;
+    return failure;
+  }
+
+  /** Runs a read and gives what the system says of it the log's form. */
+  #readingFrom<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof WalError) throw error;
+      throw new WalError(
+        "ERR_WAL_IO",
+        `Cannot read from "${this.#path}": ${reasonOf(error)}. Mend the cause and read again.`,
+        { cause: error },
+      );
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new WalError("ERR_WAL_CLOSED", `The log "${this.#path}" is closed: open it again.`);
+  }
+
+  #requireWritable(): void {
+    this.#requireOpen();
+    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    if (!this.#options.readOnly) return;
+    throw new WalError(
+      "ERR_WAL_READ_ONLY",
+      `The log "${this.#path}" was opened with { readOnly: true }: open it without to change it.`,
+    );
+  }
+
+  #requireEntry(data: Uint8Array): void {
+    if (!(data instanceof Uint8Array)) {
+      throw invalid("entry", "a Uint8Array (for text, new TextEncoder().encode(text))", data);
+    }
+    const limit = this.#options.maxEntrySize;
+    if (data.length <= limit) return;
+    throw new WalError(
+      "ERR_WAL_ENTRY_TOO_LARGE",
+      `Cannot append ${data.length} bytes to "${this.#path}": the limit is ${limit}. Nothing was ` +
+        "written. Split the entry, or open the log with a larger maxEntrySize.",
+    );
+  }
+
+  #requireIndex(index: number): void {
+    if (Number.isSafeInteger(index) && index >= this.firstIndex && index <= this.lastIndex) return;
+    const has = this.lastIndex < this.firstIndex
+      ? "has no entries"
+      : `has the entries ${this.firstIndex} to ${this.lastIndex}`;
+    throw new WalError(
+      "ERR_WAL_INDEX_OUT_OF_RANGE",
+      `There is no entry ${String(index)}: the log "${this.#path}" ${has}, numbered from 1.`,
+    );
+  }
+}
