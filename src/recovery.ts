@@ -244,13 +244,13 @@ function walkFrames(source: SegmentSource, version: FormatVersion, size: number)
     // Either the chunk ends within a frame, or this is X.
     const needed = wantedSize(buffer, stop, n);
     if (needed === undefined || needed > size - end) break;
-    if (needed <= n - stop) break;
     if (needed > FRAME_HEADER_SIZE + limit) {
       if (holdsLargeFrame(source, end, needed)) {
         throw tooLarge(path, end, needed - FRAME_HEADER_SIZE, maxEntrySize);
       }
       break;
     }
+    if (needed <= n - stop) break;
     if (needed > buffer.length) buffer = new Uint8Array(needed);
   }
   return { version, logId, firstIndex, offsets, entriesEnd, vouched, end, size };

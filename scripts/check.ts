@@ -1,0 +1,150 @@
+/**
+ * Everything that must hold of the project, in one run: types, lint, format, docs, the publish dry
+ * run, and the same test files on Deno, Bun and Node.
+ *
+ * `npm test` runs it; `npm test -- NAME` runs only the steps whose name contains NAME.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import process from "node:process";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const OFFLINE = ["--config", "deno.offline.json"];
+
+interface Step {
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  /** How many tests passed and failed, as the runner's output tells. */
+  readonly count?: (output: string) => Count;
+}
+
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** A program that npm installed; its own name where it is not, so that the shell's path is tried. */
+function tool(name: string): string {
+  const installed = `${ROOT}node_modules/.bin/${name}${process.platform === "win32" ? ".cmd" : ""}`;
+  return existsSync(installed) ? installed : name;
+}
+
+function filesBelow(folder: string, suffix: string): string[] {
+  return readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+    .filter((name) => name.endsWith(suffix) && !name.includes("node_modules"))
+    .sort();
+}
+
+const entryPoints = Object.values(
+  (JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8")) as { exports: Record<string, string> })
+    .exports,
+);
+const sources = [...filesBelow("src", ".ts"), "mod.ts"];
+const tests = filesBelow("tests", "_test.ts");
+const documents = ["README.md", ...filesBelow("docs", ".md")];
+const programs = [...filesBelow("examples", ".ts"), ...filesBelow("bench", ".ts")];
+
+/** Sums what a runner prints of its count; it is an error if it prints none. */
+function counted(passed: RegExp, failed: RegExp): (output: string) => Count {
+  const sum = (output: string, pattern: RegExp): number => {
+    const found = [...output.matchAll(pattern)];
+    if (found.length === 0) throw new Error(`The runner's output has no ${pattern}`);
+    return found.reduce((total, match) => total + Number(match[1]), 0);
+  };
+  return (output) => ({ passed: sum(output, passed), failed: sum(output, failed) });
+}
+
+const denoCount = counted(/\| (\d+) passed/g, /\| (\d+) failed/g);
+
+const steps: readonly Step[] = [
+  { name: "types (tsc)", program: tool("tsc"), args: [] },
+  {
+    name: "types (deno check)",
+    program: tool("deno"),
+    args: ["check", "--quiet", ...OFFLINE, ...sources, ...tests, ...programs],
+  },
+  { name: "lint", program: tool("deno"), args: ["lint", "--quiet", ...OFFLINE] },
+  { name: "format", program: tool("deno"), args: ["fmt", "--check", "--quiet", ...OFFLINE] },
+  {
+    name: "documentation",
+    program: tool("deno"),
+    args: ["doc", "--lint", "--quiet", ...OFFLINE, ...entryPoints],
+  },
+  {
+    name: "examples in documents",
+    program: tool("deno"),
+    args: ["test", "--doc", "--allow-all", "--quiet", ...OFFLINE, ...documents, ...sources],
+    count: denoCount,
+  },
+  {
+    name: "publish dry run",
+    program: tool("deno"),
+    args: ["publish", "--dry-run", "--allow-dirty", "--quiet"],
+  },
+  {
+    name: "tests on deno",
+    program: tool("deno"),
+    args: ["test", "--allow-all", "--quiet", ...OFFLINE, ...tests],
+    count: denoCount,
+  },
+  {
+    name: "tests on bun",
+    program: tool("bun"),
+    args: ["test", ...tests],
+    count: counted(/^ *(\d+) pass$/gm, /^ *(\d+) fail$/gm),
+  },
+  {
+    name: "tests on node",
+    program: tool("node"),
+    args: ["--test", "--test-reporter=tap", ...tests],
+    count: counted(/^# pass (\d+)$/gm, /^# fail (\d+)$/gm),
+  },
+];
+
+function run(step: Step): { ok: boolean; count: Count | undefined } {
+  const started = performance.now();
+  const { status, stdout, stderr, error } = spawnSync(step.program, step.args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1" },
+    maxBuffer: 1 << 28,
+    shell: process.platform === "win32",
+  });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const output = `${stdout}${stderr}`;
+  const ok = status === 0;
+  console.log(`${ok ? "ok    " : "FAILED"} ${step.name} (${seconds} s)`);
+  if (!ok) console.log(error === undefined ? output : String(error));
+  return { ok, count: ok ? step.count?.(output) : undefined };
+}
+
+const wanted = process.argv[2] ?? "";
+const chosen = steps.filter((step) => step.name.includes(wanted));
+const results = chosen.map((step) => ({ step, ...run(step) }));
+
+const failed = results.filter(({ ok }) => !ok);
+const counts = results.filter(({ step }) => step.name.startsWith("tests on"));
+console.log();
+for (const { step, count } of counts) {
+  if (count === undefined) continue;
+  console.log(
+    `${step.name.slice("tests on ".length)}: ${count.passed} passed, ${count.failed} failed`,
+  );
+}
+if (failed.length === 0 && new Set(counts.map(({ count }) => count?.passed)).size > 1) {
+  console.log("FAILED the runtimes did not run the same number of tests");
+  process.exitCode = 1;
+}
+if (failed.length > 0 || chosen.length === 0) {
+  console.log(
+    chosen.length === 0
+      ? `No step is called "${wanted}"`
+      : `FAILED ${failed.map(({ step }) => step.name).join(", ")}`,
+  );
+  process.exitCode = 1;
+}
