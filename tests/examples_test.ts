@@ -1,0 +1,300 @@
+/**
+ * The examples, run for real.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert";
+import { type ChildProcess, spawn } from "node:child_process";
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { largest, linesOf } from "../examples/crash/lines.ts";
+import { cutPower } from "../examples/crash/power_cut.ts";
+import { findLoss } from "../examples/crash/verify.ts";
+import { Wal } from "../mod.ts";
+import { type Command, command, commandOn, ROOT } from "./support/runtime.ts";
+import { withFolder } from "./support/temporary.ts";
+
+const CRASH = join(ROOT, "examples/crash/main.ts");
+const SERVER = join(ROOT, "examples/key_value_server.ts");
+const SCRIPT = join(ROOT, "examples/durable_script.ts");
+
+/** A program that runs. */
+class Program {
+  /** What it has said, on stdout and stderr. */
+  output = "";
+  /** Its exit code; null if a signal ended it. */
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+  #hasEnded = false;
+
+  constructor({ program, args }: Command, folder: string) {
+    this.#child = spawn(program, args, {
+      cwd: folder,
+      env: { ...process.env, TMPDIR: folder },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on("data", (chunk) => this.output += chunk);
+    }
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.once("error", reject);
+      this.#child.once("close", (code) => {
+        this.#hasEnded = true;
+        resolve(code);
+      });
+    });
+  }
+
+  /** Waits until it has said something like this. */
+  async says(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = this.output.match(pattern);
+      if (found !== null) return found[0];
+      if (this.#hasEnded) fail(`The program ended without "${pattern.source}":\n${this.output}`);
+      await wait(10);
+    }
+  }
+
+  async end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
+    this.#child.kill(signal);
+    return await this.ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end("SIGKILL");
+  }
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function lineCountOf(file: string): number {
+  return linesOf(readFileSync(file)).length;
+}
+
+/** Runs the crash example in a folder and returns what it says; it must succeed and leave nothing. */
+async function runCrash(folder: string, ...args: string[]): Promise<string> {
+  const before = readdirSync(folder);
+  await using program = new Program(command(CRASH, ...args), folder);
+  const code = await program.ended;
+  assertEquals(code, 0, program.output);
+  assertEquals(readdirSync(folder), before, "The temporary folder is still there");
+  return program.output;
+}
+
+test("the crash example loses nothing of the shipped text", { timeout: 60_000 }, async () => {
+  await withFolder(async (folder) => {
+    for (let run = 0; run < 3; run++) {
+      const output = await runCrash(folder);
+      assertStringIncludes(output, "killed with SIGKILL");
+      assertMatch(output, /^Acknowledged +[1-9]/m);
+      assertStringIncludes(output, "every acknowledged line is there, in order, unchanged");
+      assertStringIncludes(output, "the log is the whole text: 2,455 lines");
+    }
+  });
+});
+
+test("the crash example takes any file", { timeout: 120_000 }, async () => {
+  const texts: Record<string, { text: Uint8Array; lines: string }> = {
+    "empty": { text: new Uint8Array(), lines: "0 lines" },
+    "one line": { text: bytes("one\n"), lines: "1 line" },
+    "no final newline": { text: bytes("a\n\nb"), lines: "3 lines" },
+    "CRLF": { text: bytes("carriage\r\n".repeat(300)), lines: "300 lines" },
+    "newlines only": { text: bytes("\n".repeat(700)), lines: "700 lines" },
+    "not UTF-8": {
+      text: Uint8Array.from({ length: 8192 }, (_, i) => (i * 167) % 256),
+      lines: "33 lines",
+    },
+    "a line above the default limit": {
+      text: bytes(`short\n${"x".repeat(11 * 1024 * 1024)}\n`),
+      lines: "2 lines",
+    },
+    "many lines": { text: bytes("line\n".repeat(50_000)), lines: "50,000 lines" },
+  };
+  await withFolder(async (folder) => {
+    for (const [name, { text, lines }] of Object.entries(texts)) {
+      const file = join(folder, `${name}.txt`);
+      writeFileSync(file, text);
+      assertStringIncludes(await runCrash(folder, file), `the log is the whole text: ${lines}\n`);
+    }
+  });
+});
+
+test("the crash example says in one line what it cannot read", { timeout: 60_000 }, async () => {
+  await withFolder(async (folder) => {
+    for (const path of [join(folder, "missing"), folder]) {
+      await using program = new Program(command(CRASH, path), folder);
+      assertEquals(await program.ended, 1);
+      assertMatch(program.output, /^Cannot read "[^\n]+\n$/);
+      assertEquals(readdirSync(folder), []);
+    }
+  });
+});
+
+test("the check of the crash example finds every kind of loss", () => {
+  const lines = linesOf(bytes("one\ntwo\nthree\nfour\n"));
+  const [one, two, three, four] = lines as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+  const lossIn = (kept: Uint8Array[], acknowledged: number) => {
+    const { kind, line } = findLoss(
+      kept.map((data, i) => ({ index: i + 1, data })),
+      lines,
+      acknowledged,
+    ) ?? { kind: "none", line: 0 };
+    return `${kind} ${line}`;
+  };
+  assertEquals(lossIn([], 0), "none 0");
+  assertEquals(lossIn(lines, 4), "none 0");
+  assertEquals(lossIn([one, two, three], 2), "none 0");
+
+  assertEquals(lossIn([], 1), "missing 1");
+  assertEquals(lossIn([one, two], 3), "missing 3");
+  assertEquals(lossIn([one, three, four], 2), "misplaced 2");
+  assertEquals(lossIn([one, three, two, four], 4), "misplaced 2");
+  assertEquals(lossIn([one, one, two], 2), "misplaced 2");
+  assertEquals(lossIn([one, two, bytes("thr3e"), four], 4), "changed 3");
+  assertEquals(lossIn([one, bytes("")], 1), "changed 2");
+  assertEquals(lossIn([one, bytes("two\r")], 2), "changed 2");
+  assertEquals(lossIn([...lines, one], 4), "surplus 5");
+});
+
+test("a text's lines are the bytes between newlines", () => {
+  const split = (text: string) =>
+    linesOf(bytes(text)).map((line) => new TextDecoder().decode(line));
+  assertEquals(split(""), []);
+  assertEquals(split("\n"), [""]);
+  assertEquals(split("a"), ["a"]);
+  assertEquals(split("a\n"), ["a"]);
+  assertEquals(split("a\r\n\nb"), ["a\r", "", "b"]);
+  assertEquals(linesOf(new Uint8Array([255, 10, 0])), [new Uint8Array([255]), new Uint8Array([0])]);
+  assertEquals(largest([]), 1);
+  assertEquals(largest([bytes("a"), bytes("abc"), bytes("")]), 3);
+});
+
+test("a power cut tears only what is not acknowledged", { timeout: 60_000 }, async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "a.wal");
+    const first = await Wal.open(path);
+    await first.appendAndSync(bytes("acknowledged"));
+    await first.close();
+    const acknowledged = readFileSync(path);
+    for (const unacknowledged of [bytes(""), bytes("more"), bytes("and more of it")]) {
+      for (let run = 0; run < 10; run++) {
+        writeFileSync(path, acknowledged);
+        appendFileSync(path, unacknowledged);
+        const { before, after } = await cutPower(path, acknowledged.length, bytes("next line"));
+        const torn = readFileSync(path);
+        assertEquals(before, acknowledged.length + unacknowledged.length);
+        assertEquals(after, torn.length);
+        assert(unacknowledged.length > 0 ? after < before : after > before);
+        assert(acknowledged.equals(torn.subarray(0, acknowledged.length)));
+        await using log = await Wal.open(path);
+        assertEquals(log.recovery.case, after === acknowledged.length ? "A" : "E");
+        assertEquals(log.recovery.bytesCut, after - acknowledged.length);
+        assertEquals(log.readAll(), [bytes("acknowledged")]);
+      }
+    }
+  });
+});
+
+test("the key-value server keeps what it has answered", { timeout: 60_000 }, async () => {
+  await withFolder(async (folder) => {
+    const start = () =>
+      new Program(commandOn("bun", SERVER, "--log", "data/kv.wal", "--port", "0"), folder);
+    const urlOf = (server: Program) => server.says(/http:\S+\/(?=\n)/);
+    const value = new Uint8Array([0, 10, 255, 254]);
+    const key = "\uFEFFa/ö";
+    {
+      await using server = start();
+      const url = await urlOf(server);
+      const status = async (method: string, path: string, body?: Uint8Array<ArrayBuffer>) => {
+        const answer = await fetch(url + path, { method, ...(body && { body }) });
+        await answer.body?.cancel();
+        return answer.status;
+      };
+      assertEquals(await status("GET", "none"), 404);
+      assertEquals(await status("DELETE", "none"), 404);
+      assertEquals(await status("PUT", "", value), 404);
+      assertEquals(await status("PUT", "bytes", new Uint8Array([1])), 204);
+      assertEquals(await status("PUT", "bytes", value), 204);
+      assertEquals(await status("PUT", encodeURIComponent(key), value), 204);
+      assertEquals(await status("PUT", "empty", new Uint8Array()), 204);
+      assertEquals(await status("PUT", "gone", value), 204);
+      assertEquals(await status("DELETE", "gone"), 204);
+      assertEquals(await status("GET", "gone"), 404);
+      assertEquals(await status("PUT", "large", new Uint8Array(10 * 1024 * 1024)), 413);
+      assertEquals(await status("POST", "bytes", value), 405);
+      assertEquals(await status("GET", "%ff"), 400);
+      const many = Array.from({ length: 50 }, (_, i) => status("PUT", `many${i}`, value));
+      assertEquals(new Set(await Promise.all(many)), new Set([204]));
+      await server.end("SIGKILL");
+    }
+    {
+      await using server = start();
+      const url = await urlOf(server);
+      const get = async (path: string) => {
+        const answer = await fetch(url + path);
+        return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : answer.status;
+      };
+      assertEquals(await get("bytes"), value);
+      assertEquals(await get(encodeURIComponent(key)), value);
+      assertEquals(await get("empty"), new Uint8Array());
+      assertEquals(await get("gone"), 404);
+      assertEquals(await get("large"), 404);
+      for (let i = 0; i < 50; i++) assertEquals(await get(`many${i}`), value);
+      assertEquals(await server.end("SIGTERM"), 0, server.output);
+    }
+    await using log = await Wal.open(join(folder, "data/kv.wal"));
+    assertEquals(log.recovery.case, "A");
+    assertEquals(log.lastIndex, 56);
+  });
+});
+
+test("the durable script does no finished step again", { timeout: 60_000 }, async () => {
+  await withFolder(async (folder) => {
+    const { program, args } = commandOn("deno", SCRIPT, "order.wal");
+    const few = ["--allow-read", "--allow-write", "--no-prompt"];
+    const limited = args.flatMap((arg) => arg === "--allow-all" ? few : [arg]);
+    assert(limited.length > args.length);
+    const start = () => new Program({ program, args: limited }, folder);
+    {
+      await using killed = start();
+      await killed.says(/charge the card: begun/);
+      await killed.end("SIGKILL");
+      assertEquals(killed.output.trim().split("\n"), [
+        "number the order: begun",
+        "number the order: done",
+        "charge the card: begun",
+      ]);
+    }
+    await using resumed = start();
+    assertEquals(await resumed.ended, 0, resumed.output);
+    const lines = resumed.output.trim().split("\n");
+    const sent = lines.pop() ?? "";
+    assertMatch(sent, /^Sent the parcel of [0-9a-f-]{36} for 42\.$/);
+    assertEquals(lines, [
+      "number the order: remembered",
+      "charge the card: begun",
+      "charge the card: done",
+      "send the parcel: begun",
+      "send the parcel: done",
+    ]);
+    await using again = start();
+    assertEquals(await again.ended, 0, again.output);
+    assertEquals(again.output.trim().split("\n"), [
+      "number the order: remembered",
+      "charge the card: remembered",
+      "send the parcel: remembered",
+      sent,
+    ]);
+  });
+});
+
+test("the short examples are short", () => {
+  const [server, script] = [lineCountOf(SERVER), lineCountOf(SCRIPT)];
+  assert(server < 80, `The key-value server has ${server} lines`);
+  assert(script < 60, `The durable script has ${script} lines`);
+});
