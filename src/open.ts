@@ -218,8 +218,9 @@ class Opening {
       }
       source.file.truncate(end);
       await this.#syncFile(source.file);
-      await this.#fileSystem.syncDirectory(directoryOf(this.#path));
     }
+    // Whoever made the file may have died before its name was durable.
+    await this.#fileSystem.syncDirectory(directoryOf(this.#path));
     return {
       segment: new Segment(source, found, found.offsets.count),
       recovery: { ...this.#report(decision, found), bytesCut: size - end, setAside },

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
 import { createFrameChecksum } from "../src/format/checksum.ts";
+import { createChecksumChain } from "../src/format/checksum_chain.ts";
 import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
@@ -129,6 +130,21 @@ test("a scan stops when there is no more room for offsets", () => {
   const buffer = frames([1, 1, 1], 0, random(7));
   const result = checksum.scan(buffer, 0, buffer.length, 10, new Uint32Array(2));
   assertEquals(result, { count: 2, stop: 20 });
+});
+
+test("with its gaps filled, a chunk has the checksum of its last frame", () => {
+  const next = random(9);
+  const chain = createChecksumChain();
+  for (const lengths of [[5], [0, 0, 0], [7, 7, 300, 1, 7], [0, 1, 2, 3, 4, 5]]) {
+    const buffer = frames(lengths, 0, next);
+    const offsets = Uint32Array.from(scan(buffer, 0, buffer.length).offsets);
+    const before = buffer.slice();
+    const stored = new Uint32Array(offsets.length);
+    chain.fill(buffer, offsets, offsets.length, stored);
+    assertEquals(crc32(buffer), stored.at(-1));
+    chain.restore(buffer, offsets, offsets.length, stored);
+    assertEquals(buffer, before);
+  }
 });
 
 test("a payload in pieces has the same checksum", () => {

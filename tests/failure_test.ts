@@ -227,3 +227,29 @@ test("reopening after a crash: fsync before the first frame is read, then cut, t
   assertEquals(fileSystem.calls[opened + 1], `sync ${PATH}`, "nothing is read before the fsync");
   await again.close();
 });
+
+test("what is set aside is durable before it is cut off", async () => {
+  const memory = new MemoryFileSystem();
+  await withLog(PATH, { fileSystem: memory, format: 1 }, (log) => {
+    for (const word of ["a", "b", "c"]) log.append(bytes(word));
+  });
+  const file = memory.open(PATH, "write");
+  file.write(bytes("X"), 17); // The first entry's payload; whole frames follow.
+  file.close();
+  const fileSystem = new FaultyFileSystem(memory);
+  await withLog(PATH, { fileSystem }, (log) => {
+    assertEquals(log.recovery.case, "D");
+    const aside = `${PATH}.cut-00000000000000000001-8`;
+    const changes = fileSystem.calls.filter((call) => !/^(open|read) /.test(call));
+    assertEquals(changes, [
+      `sync ${PATH}`,
+      `create ${aside}`,
+      `write ${aside}`,
+      `sync ${aside}`,
+      "syncDirectory .",
+      `truncate ${PATH}`,
+      `sync ${PATH}`,
+      "syncDirectory .",
+    ]);
+  });
+});

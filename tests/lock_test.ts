@@ -12,9 +12,8 @@ import process from "node:process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { LockedError, Wal } from "../mod.ts";
-import { type LockAttempt, takeLock } from "../src/fs/lock_file.ts";
-import { isAlive } from "../src/fs/node.ts";
+import { type Lock, LockedError, Wal } from "../mod.ts";
+import { type LockAttempt, type LockOwner, startInTicks, takeLock } from "../src/fs/lock_file.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { bytes, withLog } from "./support/logs.ts";
 import { commandOn, ROOT, RUNTIME, type Runtime, RUNTIMES } from "./support/runtime.ts";
@@ -98,18 +97,19 @@ test("LockedError names the holder, and a refused open changes nothing", () =>
     await withLog(path, {}, (log) => assertEquals(log.lastIndex, 2));
   }));
 
-/** The lock as it is taken where the kernel's is out of reach. */
+/** The lock as it is taken where the kernel's is out of reach, by a process with this id. */
 async function takeByRecord(
   path: string,
   pid: number,
-  alive = isAlive,
-): Promise<{ release(): void; kind: string }> {
+  isAlive: LockOwner["isAlive"] = (id) => id === process.pid,
+): Promise<Lock> {
   const fileSystem = await runtimeFileSystem();
   const attempt = (): LockAttempt => {
     writeFileSync(path, "", { flag: "a" });
     return { file: fileSystem.open(path, "write"), outcome: "unavailable" };
   };
-  return await takeLock(fileSystem, path, { pid, host: "here", runtime: "node" }, attempt, alive);
+  const owner = { pid, host: "here", runtime: "node", isAlive, startOf: startInTicks };
+  return takeLock(fileSystem, path, owner, attempt);
 }
 
 test("without the kernel's lock, a record of a process that lives excludes", () =>
@@ -154,4 +154,29 @@ test("a record excludes those too who reach the kernel's lock", () =>
     assertEquals(holder.pid, process.pid);
     writeFileSync(`${path}.lock`, "no record at all");
     await withLog(path, {}, (log) => assertEquals(log.stats().lock, "kernel"));
+  }));
+
+test("without the kernel's lock, a record of who holds that excludes too", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "a.wal");
+    await withLog(path, {}, async () => {
+      const host = { host: "here" };
+      const record = JSON.parse(readFileSync(`${path}.lock`, "utf8"));
+      assertEquals([record.pid, record.kind], [process.pid, "kernel"]);
+      writeFileSync(`${path}.lock`, JSON.stringify({ ...record, ...host }));
+      await assertRejects(() => takeByRecord(`${path}.lock`, 1), LockedError);
+    });
+    (await takeByRecord(`${path}.lock`, process.pid)).release();
+  }));
+
+test("a record that cannot be judged by a signal is judged by the start of its process", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "a.lock");
+    const unknown = (): undefined => undefined;
+    await takeByRecord(path, 4_000_000, unknown);
+    if (startInTicks(process.pid) === undefined) {
+      await assertRejects(() => takeByRecord(path, process.pid, unknown), LockedError);
+    } else {
+      (await takeByRecord(path, process.pid, unknown)).release();
+    }
   }));

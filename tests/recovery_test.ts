@@ -240,6 +240,33 @@ test("case C: a Durable frame of another log, or out of its place, is no evidenc
   );
 });
 
+test("a Durable frame out of its place is no frame of the log", async () => {
+  const content = await killedLog(2, true);
+  const durable = FIRST_ENTRY + 12;
+  const copy = content.subarray(durable, durable + DURABLE_FRAME_SIZE);
+  const fileSystem = fileWith(new Uint8Array([...content, ...copy]));
+  await withLog(PATH, { fileSystem }, (log) => {
+    const { case: verdict, offset, bytesCut } = log.recovery;
+    assertEquals([verdict, offset, bytesCut], ["E", content.length, DURABLE_FRAME_SIZE]);
+  });
+});
+
+test("case C: what is appended after a truncation is vouched for like anything else", async () => {
+  const fileSystem = new MemoryFileSystem();
+  await withLog(PATH, { fileSystem }, async (log) => {
+    for (const word of ["e01", "e02", "e03", "e04"]) await log.appendAndSync(bytes(word));
+    await log.truncateFromIndex(2);
+    await log.appendAndSync(bytes("new"));
+  });
+  const content = readFile(fileSystem, PATH);
+  const at = content.length - DURABLE_FRAME_SIZE - 1;
+  assertEquals(text(content.subarray(at - 2, at + 1)), "new");
+  await assertRejects(
+    () => Wal.open(PATH, { fileSystem: fileWith(flipped(content, at)) }),
+    CorruptionError,
+  );
+});
+
 test("case D: whole frames without evidence are set aside, once per damage", async () => {
   const content = await killedLog(5, false);
   const damaged = flipped(content, FIRST_ENTRY + 12 + 10);

@@ -98,14 +98,32 @@ test("a loop sees the entries that were there when it began", async () => {
   await log.close();
 });
 
-test("a loop ends where a truncation dropped its entries", async () => {
-  const log = await openInMemory();
-  for (const word of ["a", "b", "c", "d"]) log.append(bytes(word));
-  const entries = log.entries();
-  assertEquals(text((entries.next().value as { data: Uint8Array }).data), "a");
-  await log.truncateFromIndex(3);
-  log.append(bytes("C"));
-  assertEquals(Array.from(entries, ({ index, data }) => `${index}${text(data)}`), ["2b", "3C"]);
+for (const format of [1, 2] as const) {
+  test(`a loop sees what replaced the entries that a truncation dropped (version ${format})`, async () => {
+    const log = await Wal.open(PATH, { fileSystem: new MemoryFileSystem(), format });
+    for (const word of ["a", "b", "c", "d"]) log.append(bytes(word));
+    const entries = log.entries();
+    assertEquals(text((entries.next().value as { data: Uint8Array }).data), "a");
+    await log.truncateFromIndex(3);
+    log.append(bytes("C"));
+    assertEquals(Array.from(entries, ({ index, data }) => `${index}${text(data)}`), ["2b", "3C"]);
+    await log.close();
+  });
+}
+
+test("a sync that runs when a truncation is called does not count what that drops", async () => {
+  const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+  const log = await Wal.open(PATH, { fileSystem });
+  for (const word of ["a", "b", "c"]) log.append(bytes(word));
+  const gate = Promise.withResolvers<void>();
+  fileSystem.syncGate = gate.promise;
+  const synced = log.sync();
+  const truncated = log.truncateFromIndex(2);
+  setTimeout(gate.resolve, 10);
+  await Promise.all([synced, truncated]);
+  assertEquals([log.lastIndex, log.durableIndex], [1, 1]);
+  log.append(bytes("B"));
+  assertEquals([log.lastIndex, log.durableIndex], [2, 1]);
   await log.close();
 });
 

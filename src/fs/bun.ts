@@ -12,11 +12,9 @@
  *
  * @module
  */
-import { hostname } from "node:os";
-import process from "node:process";
 import type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 import { type LockAttempt, takeLock } from "./lock_file.ts";
-import { flockByProgram, isAlive } from "./node.ts";
+import { flockByProgram, lockOwner } from "./node.ts";
 import { nodeFiles } from "./node_file.ts";
 
 /** The part of `bun:ffi` that is used. */
@@ -63,13 +61,12 @@ export class BunFileSystem implements FileSystem {
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<Lock> {
     const flock = await findFlock();
-    const owner = { pid: process.pid, host: hostname(), runtime: "bun" };
     const attempt = (): LockAttempt => {
       const file = nodeFiles.openLockFile(path, permissions);
       if (flock === undefined) return { file, outcome: flockByProgram(file.descriptor) };
       return { file, outcome: flock(file.descriptor, EXCLUSIVE_NOW) === 0 ? "taken" : "held" };
     };
-    return takeLock(this, path, owner, attempt, isAlive);
+    return takeLock(this, path, lockOwner("bun"), attempt);
   }
 }
 

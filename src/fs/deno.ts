@@ -19,7 +19,7 @@ import {
   type Lock,
   type OpenMode,
 } from "./file_system.ts";
-import { type LockAttempt, takeLock } from "./lock_file.ts";
+import { type LockAttempt, startInTicks, takeLock } from "./lock_file.ts";
 import {
   attempt,
   attemptAsync,
@@ -39,7 +39,7 @@ interface FsFile {
   sync(): Promise<void>;
   syncSync(): void;
   close(): void;
-  /** Since Deno 2.3. */
+  /** Deno 2.7 has it, 2.0 has not. */
   tryLockSync?(exclusive: boolean): boolean;
 }
 
@@ -51,13 +51,13 @@ interface OpenOptions {
   mode?: number;
 }
 
+type Permission = { name: "sys"; kind: "hostname" } | { name: "read"; path: string };
+
 /** The part of Deno that is used, so that the other runtimes' type checkers can read this file. */
 interface DenoNamespace {
   readonly pid: number;
   readonly build: { os: string };
-  readonly permissions: {
-    querySync(descriptor: { name: "sys"; kind: "hostname" }): { state: string };
-  };
+  readonly permissions: { querySync(permission: Permission): { state: string } };
   hostname(): string;
   openSync(path: string, options: OpenOptions): FsFile;
   statSync(path: string): { isFile: boolean; isDirectory: boolean };
@@ -131,15 +131,21 @@ export class DenoFileSystem implements FileSystem {
   }
 
   /** Takes the lock, or throws `LockedError`. */
-  lock(path: string, permissions: number): Promise<Lock> {
-    const { pid, permissions: granted } = this.#deno;
+  async lock(path: string, permissions: number): Promise<Lock> {
+    const { pid } = this.#deno;
     // To ask for a permission that is not granted would stop the program with a prompt.
-    const host = granted.querySync({ name: "sys", kind: "hostname" }).state === "granted"
+    const host = this.#isGranted({ name: "sys", kind: "hostname" })
       ? this.#deno.hostname()
       : undefined;
-    const owner = { pid, host, runtime: "deno" };
-    // Deno has no way to ask for a process that needs no further permission.
-    return takeLock(this, path, owner, () => this.#tryLock(path, permissions), () => undefined);
+    const startOf = this.#isGranted({ name: "read", path: "/proc" })
+      ? startInTicks
+      : (): undefined => undefined;
+    const owner = { pid, host, runtime: "deno", isAlive: (): undefined => undefined, startOf };
+    return await takeLock(this, path, owner, () => this.#tryLock(path, permissions));
+  }
+
+  #isGranted(permission: Permission): boolean {
+    return this.#deno.permissions.querySync(permission).state === "granted";
   }
 
   #tryLock(path: string, permissions: number): LockAttempt {

@@ -15,11 +15,15 @@ import { readFileSync } from "node:fs";
 import { LockedError, type LockHolder } from "../errors.ts";
 import { type File, type FileSystem, FileSystemError, type Lock } from "./file_system.ts";
 
-/** The process that takes a lock. */
+/** The process that takes a lock, and what it can tell of others on its host. */
 export interface LockOwner {
   readonly pid: number;
   readonly host: string | undefined;
   readonly runtime: string;
+  /** Whether a process runs; `undefined` where that cannot be told. */
+  isAlive(pid: number): boolean | undefined;
+  /** When a process started, in any unit; `undefined` if it does not run or it cannot be told. */
+  startOf(pid: number): string | undefined;
 }
 
 /** What one attempt to take the kernel's lock found. */
@@ -33,7 +37,7 @@ export interface LockAttempt {
 /** What a lock file says of its holder; what it does not say is undefined. */
 interface LockRecord extends LockHolder {
   readonly kind: string | undefined;
-  /** When the process started, in the kernel's ticks; tells it from a later one of the same id. */
+  /** When the process started; tells it from a later one of the same id. */
   readonly started: string | undefined;
 }
 
@@ -41,26 +45,24 @@ interface LockRecord extends LockHolder {
  * Takes the lock or throws `LockedError`.
  *
  * @param attempt Opens the lock file and tries the kernel's lock.
- * @param isAlive Whether a process of this host runs; `undefined` where that cannot be told.
  */
-export async function takeLock(
+export function takeLock(
   fileSystem: FileSystem,
   path: string,
   owner: LockOwner,
-  attempt: () => LockAttempt | Promise<LockAttempt>,
-  isAlive: (pid: number) => boolean | undefined,
-): Promise<Lock> {
-  const { file, outcome } = await attempt();
+  attempt: () => LockAttempt,
+): Lock {
+  const { file, outcome } = attempt();
   try {
     const kind = outcome === "unavailable" ? "record" : "kernel";
     if (outcome === "held") throw new LockedError(path, readRecord(file));
     if (kind === "kernel") {
-      writeOwnRecord(file, path, owner, kind, isAlive);
+      writeOwnRecord(file, path, owner, kind);
     } else {
       // Two contenders must not both read a dead record and both replace it.
       const claim = claimRecord(fileSystem, path);
       try {
-        writeOwnRecord(file, path, owner, kind, isAlive);
+        writeOwnRecord(file, path, owner, kind);
       } finally {
         claim.close();
         fileSystem.remove(`${path}.claim`);
@@ -94,13 +96,14 @@ function writeOwnRecord(
   path: string,
   owner: LockOwner,
   kind: Lock["kind"],
-  isAlive: (pid: number) => boolean | undefined,
 ): void {
   const earlier = readRecord(file);
-  if (earlier.kind === "record" && mayLive(earlier, owner, isAlive)) {
-    throw new LockedError(path, earlier);
-  }
-  const record: LockRecord = { ...owner, kind, started: startOf(owner.pid) };
+  // Who has the kernel's lock need not ask for others who have it. Who cannot ask the kernel must
+  // take every record for what it says.
+  const counts = earlier.kind === "record" || (kind === "record" && earlier.kind === "kernel");
+  if (counts && mayLive(earlier, owner)) throw new LockedError(path, earlier);
+  const { pid, host, runtime } = owner;
+  const record: LockRecord = { pid, host, runtime, kind, started: owner.startOf(pid) };
   file.truncate(0);
   file.write(new TextEncoder().encode(JSON.stringify(record) + "\n"), 0);
 }
@@ -142,19 +145,18 @@ function readRecord(file: File): LockRecord {
 }
 
 /** Whether the process of a record may still run; a doubt counts as yes. */
-function mayLive(
-  record: LockRecord,
-  owner: LockOwner,
-  isAlive: (pid: number) => boolean | undefined,
-): boolean {
+function mayLive(record: LockRecord, owner: LockOwner): boolean {
   if (record.pid === undefined || record.host !== owner.host) return true;
-  if (isAlive(record.pid) === false) return false;
-  const started = startOf(record.pid);
-  return record.started === undefined || started === undefined || record.started === started;
+  const alive = owner.isAlive(record.pid);
+  if (alive === false) return false;
+  const started = owner.startOf(record.pid);
+  if (started !== undefined) return record.started === undefined || record.started === started;
+  // Where our own start can be told and the holder's cannot, there is no such process.
+  return alive === true || owner.startOf(owner.pid) === undefined;
 }
 
 /** When a process of this host started, in ticks since boot; Linux only (proc_pid_stat(5)). */
-function startOf(pid: number): string | undefined {
+export function startInTicks(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // Field 2 is the program's name in brackets and may hold spaces; field 22 is the start time.

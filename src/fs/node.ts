@@ -23,7 +23,7 @@ import {
   type Lock,
   type OpenMode,
 } from "./file_system.ts";
-import { type LockAttempt, takeLock } from "./lock_file.ts";
+import { type LockAttempt, type LockOwner, startInTicks, takeLock } from "./lock_file.ts";
 import { NodeFile, nodeFiles } from "./node_file.ts";
 import { toFileSystemError } from "./system_call.ts";
 
@@ -68,9 +68,8 @@ export class NodeFileSystem implements FileSystem {
   }
 
   /** Takes the lock, or throws `LockedError`. */
-  lock(path: string, permissions: number): Promise<Lock> {
-    const owner = { pid: process.pid, host: hostname(), runtime: "node" };
-    return takeLock(this, path, owner, () => tryLock(path, permissions), isAlive);
+  async lock(path: string, permissions: number): Promise<Lock> {
+    return await takeLock(this, path, lockOwner("node"), () => tryLock(path, permissions));
   }
 }
 
@@ -93,8 +92,13 @@ export function flockByProgram(descriptor: number): LockAttempt["outcome"] {
   return status === 1 ? "held" : "unavailable";
 }
 
+/** This process, as an owner of locks. */
+export function lockOwner(runtime: "bun" | "node"): LockOwner {
+  return { pid: process.pid, host: hostname(), runtime, isAlive, startOf: startInTicks };
+}
+
 /** Whether a process of this host runs: signal 0 asks without harm (kill(2)). */
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,0 +1,121 @@
+/**
+ * The manifests say the same: deno.json, deno.offline.json, jsr.json, package.json and its lock.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { ROOT } from "./support/runtime.ts";
+
+type Versions = Record<string, string>;
+
+interface DenoManifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Record<string, string>;
+  readonly imports: Record<string, string>;
+  readonly publish: { readonly include: readonly string[] };
+}
+
+interface NpmManifest extends Omit<DenoManifest, "imports" | "publish"> {
+  readonly dependencies: Versions;
+  readonly devDependencies: Versions;
+}
+
+interface NpmLock {
+  readonly packages: Record<
+    string,
+    Partial<Omit<NpmManifest, "exports">> & { readonly optionalDependencies?: Versions }
+  >;
+}
+
+function read<T>(path: string): T {
+  return JSON.parse(readFileSync(`${ROOT}${path}`, "utf8")) as T;
+}
+
+const deno = read<DenoManifest>("deno.json");
+const offline = read<DenoManifest>("deno.offline.json");
+const jsr = read<DenoManifest>("jsr.json");
+const npm = read<NpmManifest>("package.json");
+const lock = read<NpmLock>("package-lock.json");
+
+test("deno.json, jsr.json and package.json name the same package", () => {
+  for (const manifest of [jsr, npm]) {
+    assertEquals(
+      {
+        name: manifest.name,
+        version: manifest.version,
+        license: manifest.license,
+        exports: manifest.exports,
+      },
+      { name: deno.name, version: deno.version, license: deno.license, exports: deno.exports },
+    );
+  }
+});
+
+test("jsr.json imports and publishes what deno.json does", () => {
+  assertEquals(jsr.imports, deno.imports);
+  assertEquals(jsr.publish, deno.publish);
+});
+
+test("deno.offline.json differs from deno.json in its imports only", () => {
+  assertEquals({ ...offline, imports: deno.imports }, deno);
+});
+
+test("deno.offline.json maps the names of deno.json and the package's own", () => {
+  const own = Object.fromEntries(
+    Object.entries(deno.exports).map(([name, path]) => [`${deno.name}${name.slice(1)}`, path]),
+  );
+  const names = Object.keys(offline.imports);
+  const ownNames = names.filter((name) => name.startsWith(deno.name));
+  assertEquals(
+    names.filter((name) => !ownNames.includes(name)).sort(),
+    Object.keys(deno.imports).sort(),
+  );
+  assert(ownNames.includes(deno.name), `${deno.name} is not mapped`);
+  for (const name of ownNames) assertEquals(offline.imports[name], own[name], name);
+});
+
+test("every file that is exported or published is there", () => {
+  const paths = [...Object.values(deno.exports), ...deno.publish.include];
+  assertEquals(paths.filter((path) => !existsSync(`${ROOT}${path}`)), []);
+});
+
+test("hash-wasm is the only dependency, in the version that JSR's users get", () => {
+  assertEquals(Object.keys(npm.dependencies), ["hash-wasm"]);
+  const outside = Object.keys(deno.imports).filter((name) => !name.startsWith("@std/"));
+  assertEquals(outside, ["hash-wasm"]);
+
+  const range = deno.imports["hash-wasm"]?.match(/^npm:hash-wasm@\^(\d+)\.(\d+)\.\d+$/);
+  const tested = npm.dependencies["hash-wasm"]?.match(/^(\d+)\.(\d+)\.\d+$/);
+  assertEquals(tested?.[1], range?.[1]);
+  assert(Number(tested?.[2]) >= Number(range?.[2]), "the tested version is below the range");
+});
+
+test("development dependencies are pinned exactly", () => {
+  for (const [name, version] of Object.entries(npm.devDependencies)) {
+    assertMatch(version, /^(\d+\.\d+\.\d+|file:.+)$/, name);
+  }
+});
+
+test("package-lock.json belongs to package.json", () => {
+  const root = lock.packages[""];
+  assertEquals(root?.name, npm.name);
+  assertEquals(root?.version, npm.version);
+  assertEquals(root?.dependencies, npm.dependencies);
+  assertEquals(root?.devDependencies, npm.devDependencies);
+});
+
+test("package-lock.json has the runtimes of every platform, without which npm ci refuses", () => {
+  const missing = Object.values(lock.packages)
+    .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+    .filter((name) => !Object.hasOwn(lock.packages, `node_modules/${name}`));
+  assertEquals(missing, []);
+});
+
+test("CHANGELOG.md begins with the version in deno.json", () => {
+  const changes = readFileSync(`${ROOT}CHANGELOG.md`, "utf8");
+  assertEquals(changes.match(/^## (\S+)/m)?.[1], deno.version);
+});
