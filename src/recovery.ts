@@ -235,11 +235,13 @@ function walkFrames(source: SegmentSource, version: FormatVersion, size: number)
   }
 
   while (end < size) {
-    const n = file.read(buffer, end, Math.min(buffer.length, size - end));
+    const asked = Math.min(buffer.length, size - end);
+    const n = file.read(buffer, end, asked);
     const { count, stop } = checksum.scan(buffer, 0, n, limit, found);
     const taken = takeFrames(end, count, stop);
     end += taken;
-    if (taken < stop || n === 0) break;
+    // Fewer bytes than asked for: the file has been cut since its size was read.
+    if (taken < stop || n < asked) break;
     if (stop === n) continue;
     // Either the chunk ends within a frame, or this is X.
     const needed = wantedSize(buffer, stop, n);

@@ -16,6 +16,7 @@ import { createFrameChecksum } from "../src/format/checksum.ts";
 import { TYPE_DATA, TYPE_INTERNAL, writeFrameHeader } from "../src/format/frame.ts";
 import { DURABLE_FRAME_SIZE, SEGMENT_FRAME_SIZE } from "../src/format/internal.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { scanSegment } from "../src/recovery.ts";
 import {
   bytes,
   KNOWN_ENTRIES,
@@ -27,6 +28,8 @@ import {
 } from "./support/logs.ts";
 
 const PATH = "a.wal";
+
+const checksum = await createFrameChecksum();
 
 /** Where the first entry of a version 2 log begins. */
 const FIRST_ENTRY = 8 + SEGMENT_FRAME_SIZE;
@@ -374,7 +377,7 @@ test("an Internal frame of an unknown kind is an error that names the kind", asy
   const frame = new Uint8Array(9 + 3);
   writeFrameHeader(frame, 0, TYPE_INTERNAL, 3);
   frame[9] = 77;
-  (await createFrameChecksum()).seal(frame, 0);
+  checksum.seal(frame, 0);
   const fileSystem = fileWith(new Uint8Array([...content, ...frame]));
   const error = await assertRejects(() => Wal.open(PATH, { fileSystem }), WalError);
   assertEquals(error.code, "ERR_WAL_FORMAT");
@@ -478,4 +481,17 @@ test("a reader cuts nothing and treats a torn tail as the end so far", async () 
     assertEquals(readFile(fileSystem, PATH), damaged);
     assertEquals(fileSystem.list("."), [PATH]);
   }
+});
+
+test("a file that is cut while it is scanned ends where it is cut", () => {
+  const fileSystem = fileWith(KNOWN_V1);
+  const file = fileSystem.open(PATH, "write");
+  for (const cut of [53, 31, 10]) {
+    file.truncate(cut);
+    const stale = { ...file, size: () => KNOWN_V1.length, read: file.read.bind(file) };
+    const scan = scanSegment({ file: stale, path: PATH, checksum, maxEntrySize: 1000 });
+    assert("offsets" in scan);
+    assertEquals(scan.offsets.count, [22, 31].filter((end) => end <= cut).length);
+  }
+  file.close();
 });

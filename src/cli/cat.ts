@@ -1,0 +1,44 @@
+/**
+ * `wal cat`: the entries as lines.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { type Entry, type EntryRange, Wal } from "../wal.ts";
+import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
+import { printLines } from "./output.ts";
+
+/** Runs the command and returns the exit code. */
+export async function cat(args: string[]): Promise<number> {
+  const { log: path, values } = parseArguments(args, {
+    ...MAX_ENTRY_SIZE,
+    from: { type: "string" },
+    to: { type: "string" },
+    json: { type: "boolean", default: false },
+  });
+  const range: EntryRange = {};
+  const from = wholeNumber("from", values.from);
+  const to = wholeNumber("to", values.to);
+  if (from !== undefined) range.from = from;
+  if (to !== undefined) range.to = to;
+
+  const maxEntrySize = maxEntrySizeOf(values);
+  await using log = await Wal.open(path, { readOnly: true, maxEntrySize });
+  await printLines(linesOf(log.entries(range), values.json));
+  return 0;
+}
+
+function* linesOf(entries: Iterable<Entry>, json: boolean): Generator<Uint8Array | string> {
+  for (const entry of entries) yield json ? toJson(entry) : entry.data;
+}
+
+/** An entry as JSON: text where the bytes are some, and otherwise base64. */
+function toJson({ index, data }: Entry): string {
+  try {
+    return JSON.stringify({ index, text: utf8.decode(data) });
+  } catch {
+    return JSON.stringify({ index, base64: Buffer.from(data).toString("base64") });
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,0 +1,118 @@
+/**
+ * The command-line tool: it appends to logs, reads them, and tells what is in their files.
+ *
+ * @example In a shell, with any of the three runtimes
+ * ```sh
+ * alias wal="deno run --allow-read --allow-write jsr:@durable/wal/cli" # or: bun or node src/cli/main.ts
+ *
+ * echo hello | wal append data/server.wal
+ * wal cat data/server.wal --from 1 --json
+ * wal inspect data/server.wal --frames
+ * ```
+ *
+ * @module
+ */
+import { existsSync, realpathSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { WalError } from "../errors.ts";
+import { FileSystemError } from "../fs/file_system.ts";
+import { append } from "./append.ts";
+import { UsageError } from "./arguments.ts";
+import { cat } from "./cat.ts";
+import { inspect } from "./inspect.ts";
+import { printLines, write } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+const USAGE = `Usage: wal COMMAND LOG [OPTIONS]
+
+Commands:
+  append LOG [FILE]        Append each line of FILE, or of the standard input, and make it durable.
+    --format 1|2           The format of a new log; an existing one keeps its own (default 2).
+  cat LOG                  Write each entry as a line.
+    --from N, --to N       Only the entries from index N, up to index N.
+    --json                 One JSON object a line, with "index" and "text" or else "base64".
+  inspect LOG              Tell what is in the file and what opening it would do. Takes no lock and
+                           changes nothing. Exits with 1 if opening would be refused.
+    --frames               List every frame too.
+    --json                 One JSON object for the file, then one a line for each frame.
+
+Options of every command:
+  --max-entry-size BYTES   The largest entry (default 10 MiB).
+  --help                   Print this.
+  --version                Print the version.
+
+Exit codes: 0 done, 1 an error of the log or its file, 2 a mistake in the usage.`;
+
+const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<number>> = new Map([
+  ["append", append],
+  ["cat", cat],
+  ["inspect", inspect],
+]);
+
+/**
+ * Runs the tool on the standard streams.
+ *
+ * @param args The arguments behind the program's name.
+ * @returns The exit code: 0 if all went well, 1 for an error of the log, 2 for a mistake in the usage.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main } from "@durable/wal/cli";
+ *
+ * assertEquals(await main(["--version"]), 0);
+ * ```
+ */
+export async function main(args: string[]): Promise<number> {
+  try {
+    return await run(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      await write(process.stderr, `wal: ${error.message}\n\n${USAGE}\n`);
+      return 2;
+    }
+    if (error instanceof WalError || error instanceof FileSystemError) {
+      await write(process.stderr, `wal: ${messageOf(error)}\n`);
+      return 1;
+    }
+    throw error;
+  }
+}
+
+async function run(args: string[]): Promise<number> {
+  const end = args.indexOf("--");
+  const options = end < 0 ? args : args.slice(0, end);
+  if (options.includes("--help") || options.includes("-h")) {
+    await printLines([USAGE]);
+    return 0;
+  }
+  if (options.includes("--version")) {
+    await printLines([VERSION]);
+    return 0;
+  }
+  const [name, ...rest] = args;
+  if (name === undefined) throw new UsageError("The COMMAND is missing.");
+  const command = COMMANDS.get(name);
+  if (command === undefined) throw new UsageError(`Unknown command "${name}".`);
+  return await command(rest);
+}
+
+/** The message with the code at its end. */
+function messageOf({ message, code }: WalError | FileSystemError): string {
+  const end = `(${code})`;
+  return message.endsWith(end) ? message : `${message} ${end}`;
+}
+
+/** Whether this is the program, and not a module that another one imports. */
+function isMain(): boolean {
+  // Node has import.meta.main since 24.2.
+  const { main }: { main?: boolean } = import.meta;
+  if (main !== undefined) return main;
+  const program = process.argv[1];
+  return program !== undefined && existsSync(program) &&
+    realpathSync(program) === fileURLToPath(import.meta.url);
+}
+
+// Not by way of exitCode: a read of the standard input that nobody waits for must not hold the end up.
+if (isMain()) process.exit(await main(process.argv.slice(2)));
