@@ -73,7 +73,7 @@ const steps: readonly Step[] = [
   {
     name: "documentation",
     program: tool("deno"),
-    args: ["doc", "--lint", "--quiet", ...OFFLINE, ...entryPoints],
+    args: ["doc", "--quiet", "--lint", ...entryPoints],
   },
   {
     name: "examples in documents",

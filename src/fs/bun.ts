@@ -14,8 +14,8 @@
  */
 import type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 import { type LockAttempt, takeLock } from "./lock_file.ts";
-import { flockByProgram, lockOwner } from "./node.ts";
 import { nodeFiles } from "./node_file.ts";
+import { flockByProgram, lockOwner } from "./node_lock.ts";
 
 /** The part of `bun:ffi` that is used. */
 interface ForeignFunctions {

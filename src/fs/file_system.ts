@@ -9,8 +9,29 @@
  * @module
  */
 
-/** What went wrong in a file system, in the names of POSIX, with the words for each. */
-const MEANING = {
+/** What went wrong in a file system, in the names of POSIX; `EUNKNOWN` for anything else. */
+export type FileSystemErrorCode =
+  | "EACCES"
+  | "EBADF"
+  | "EBUSY"
+  | "EDQUOT"
+  | "EEXIST"
+  | "EFBIG"
+  | "EINVAL"
+  | "EIO"
+  | "EISDIR"
+  | "ELOOP"
+  | "EMFILE"
+  | "ENAMETOOLONG"
+  | "ENOENT"
+  | "ENOSPC"
+  | "ENOTDIR"
+  | "ENOTEMPTY"
+  | "EPERM"
+  | "EROFS"
+  | "EUNKNOWN";
+
+const MEANING: Readonly<Record<FileSystemErrorCode, string>> = {
   EACCES: "permission denied",
   EBADF: "the file is closed",
   EBUSY: "the file is in use",
@@ -30,10 +51,7 @@ const MEANING = {
   EPERM: "the operation is not permitted",
   EROFS: "the file system is read-only",
   EUNKNOWN: "the system call failed",
-} as const;
-
-/** What went wrong in a file system, in the names of POSIX; `EUNKNOWN` for anything else. */
-export type FileSystemErrorCode = keyof typeof MEANING;
+};
 
 /** Whether a string is one of the codes. */
 export function isFileSystemErrorCode(code: string): code is FileSystemErrorCode {
