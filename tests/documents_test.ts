@@ -103,7 +103,8 @@ test("the documents name no error code that does not exist", () => {
 });
 
 test("docs/errors.md has every code of FileSystemError with its meaning", () => {
-  const meanings = read("src/fs/file_system.ts").match(/const MEANING[^=]*= \{([^}]*)\}/)?.[1] ?? "";
+  const meanings = read("src/fs/file_system.ts").match(/const MEANING[^=]*= \{([^}]*)\}/)?.[1] ??
+    "";
   const inSource = Array.from(
     meanings.matchAll(/^ {2}(\w+): "(.*)",$/gm),
     ([, code, meaning]) => [`\`${code}\``, meaning],

@@ -17,6 +17,8 @@ import { type LockAttempt, takeLock } from "./lock_file.ts";
 import { nodeFiles } from "./node_file.ts";
 import { flockByProgram, lockOwner } from "./node_lock.ts";
 
+export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+
 /** The part of `bun:ffi` that is used. */
 interface ForeignFunctions {
   dlopen(

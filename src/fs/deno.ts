@@ -28,6 +28,8 @@ import {
   toFileSystemError,
 } from "./system_call.ts";
 
+export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+
 /** The part of an open file of Deno that is used. */
 interface FsFile {
   seekSync(offset: number, whence: number): number;

@@ -29,6 +29,8 @@ import {
   type OpenMode,
 } from "./file_system.ts";
 
+export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+
 /** A file's bytes: the first `size` of `bytes`, which grows ahead of them. */
 interface Content {
   bytes: Uint8Array;

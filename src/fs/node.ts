@@ -17,6 +17,8 @@ import { takeLock } from "./lock_file.ts";
 import { nodeFiles } from "./node_file.ts";
 import { lockOwner, tryLock } from "./node_lock.ts";
 
+export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+
 /**
  * The file system of Node, by `node:fs`.
  *
