@@ -36,4 +36,4 @@ export {
 export type { Recovery } from "./src/open.ts";
 export type { WalOptions } from "./src/options.ts";
 export type { RecoveryCase } from "./src/recovery.ts";
-export { type Entry, type EntryRange, Wal, type WalStats } from "./src/wal.ts";
+export { type BatchRange, type Entry, type EntryRange, Wal, type WalStats } from "./src/wal.ts";

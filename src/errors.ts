@@ -9,6 +9,7 @@
 
 /** The stable codes, one a kind of error. Compare with these, not with messages. */
 export type WalErrorCode =
+  | "ERR_WAL_BATCH_TOO_LARGE"
   | "ERR_WAL_BUSY"
   | "ERR_WAL_CLOSED"
   | "ERR_WAL_CORRUPT"
@@ -23,6 +24,7 @@ export type WalErrorCode =
   | "ERR_WAL_PERMISSION"
   | "ERR_WAL_READ_ONLY"
   | "ERR_WAL_RUNTIME"
+  | "ERR_WAL_STATE_TOO_LARGE"
   | "ERR_WAL_SYNC_FAILED"
   | "ERR_WAL_WRITE_FAILED";
 

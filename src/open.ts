@@ -1,8 +1,8 @@
 /**
- * From a path to an open segment: the lock, the making of a new log, and what recovery's decision
- * does to the file.
+ * From a path to an open log: the lock, the making of a new log, what recovery's decision does to
+ * the last segment, and whether the segments before it join.
  *
- * What this returns is durable. An existing file is fsynced before it is scanned, so that nothing is
+ * What this returns is durable. The last segment is fsynced before it is scanned, so that nothing is
  * decided on bytes that the disk never had; whatever is changed is fsynced, and its directory too.
  *
  * @module
@@ -14,8 +14,18 @@ import {
   WalError,
   type WalErrorCode,
 } from "./errors.ts";
-import { createFrameChecksum } from "./format/checksum.ts";
-import { LOG_ID_SIZE } from "./format/internal.ts";
+import { createFrameChecksum, type FrameChecksum } from "./format/checksum.ts";
+import { FILE_HEADER_SIZE } from "./format/file_header.ts";
+import { FRAME_HEADER_SIZE } from "./format/frame.ts";
+import {
+  LOG_ID_SIZE,
+  type PreviousSegment,
+  readInternalPayload,
+  sameLog,
+  sealFrameSize,
+  SEGMENT_FRAME_SIZE,
+  type SegmentFrame,
+} from "./format/internal.ts";
 import {
   type File,
   type FileSystem,
@@ -23,11 +33,14 @@ import {
   type FileSystemErrorCode,
   type Lock,
 } from "./fs/file_system.ts";
-import { directoryOf } from "./fs/path.ts";
+import { directoryOf, nameOf } from "./fs/path.ts";
+import { MetaFile } from "./meta.ts";
+import { OffsetIndex } from "./offset_index.ts";
 import type { ResolvedOptions } from "./options.ts";
 import {
   decide,
   type Decision,
+  isUnfinished,
   pieces,
   type RecoveryCase,
   requireLog,
@@ -36,8 +49,17 @@ import {
   type SegmentSource,
   type UnfinishedSegment,
 } from "./recovery.ts";
-import { OffsetIndex } from "./offset_index.ts";
-import { Segment, segmentBeginning } from "./segment.ts";
+import { type SealedSegmentInfo, segmentDamaged } from "./sealed_segment.ts";
+import { Segment, type SegmentCounters } from "./segment.ts";
+import {
+  beginSegment,
+  createSegment,
+  firstIndexOf,
+  NO_SEGMENT,
+  type SegmentContext,
+  segmentPath,
+  Segments,
+} from "./segments.ts";
 
 /**
  * What open found at the end of the log and did about it.
@@ -61,7 +83,7 @@ export interface Recovery {
    * with `recovery: "salvage"`), D ambiguous, E torn last write.
    */
   readonly case: RecoveryCase;
-  /** The file that was looked at. */
+  /** The file that was looked at: the log's last segment. */
   readonly segment: string;
   /** Where in it the log ended, in bytes. */
   readonly offset: number;
@@ -77,11 +99,16 @@ export interface Recovery {
 
 /** An open log's parts. */
 export interface OpenedLog {
-  readonly segment: Segment;
+  readonly segments: Segments;
+  readonly meta: MetaFile;
+  readonly counters: SegmentCounters;
   /** None if the log is only read. */
   readonly lock: Lock | undefined;
   readonly recovery: Recovery;
 }
+
+/** How often a reader looks again at files that a writer changes under its eyes. */
+const READER_TRIES = 20;
 
 /** Opens the log at `path`, or makes it. */
 export async function openLog(
@@ -89,145 +116,400 @@ export async function openLog(
   path: string,
   options: ResolvedOptions,
 ): Promise<OpenedLog> {
-  return await new Opening(fileSystem, path, options).run();
+  const checksum = await createFrameChecksum();
+  let lock: Lock | undefined;
+  try {
+    if (options.readOnly) return await viewPatiently(fileSystem, path, options, checksum);
+    const opening = new Opening(fileSystem, path, options, checksum);
+    await opening.prepare();
+    lock = await fileSystem.lock(`${path}.lock`, options.mode);
+    return { ...await opening.recover(), lock };
+  } catch (error) {
+    lock?.release();
+    throw error instanceof FileSystemError ? describe(error, path) : error;
+  }
 }
+
+/** Opens for reading; the writer may be making, rolling or dropping segments at this moment. */
+async function viewPatiently(
+  fileSystem: FileSystem,
+  path: string,
+  options: ResolvedOptions,
+  checksum: FrameChecksum,
+): Promise<OpenedLog> {
+  for (let tries = 1;; tries++) {
+    try {
+      return { ...new Opening(fileSystem, path, options, checksum).view(), lock: undefined };
+    } catch (error) {
+      const mayPass = error instanceof CorruptionError || error instanceof FileSystemError;
+      if (!mayPass || tries >= READER_TRIES || !hasLog(fileSystem, path)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, tries));
+    }
+  }
+}
+
+/** Whether the writer's lock or a sibling is there, so that a missing file may be on its way. */
+function hasLog(fileSystem: FileSystem, path: string): boolean {
+  try {
+    return fileSystem.list(directoryOf(path)).some((name) => name.startsWith(`${nameOf(path)}.`));
+  } catch (error) {
+    if (error instanceof FileSystemError) return false;
+    throw error;
+  }
+}
+
+/** A segment's file, by its name. */
+interface Candidate {
+  readonly path: string;
+  readonly firstIndex: number;
+}
+
+/** The last segment, once it is known. */
+interface Active {
+  readonly source: SegmentSource;
+  readonly scan: SegmentScan;
+}
+
+type Opened = Omit<OpenedLog, "lock">;
 
 class Opening {
   readonly #fileSystem: FileSystem;
   readonly #path: string;
   readonly #options: ResolvedOptions;
+  readonly #checksum: FrameChecksum;
+  readonly #counters: SegmentCounters = { writes: 0, syncs: 0 };
 
-  constructor(fileSystem: FileSystem, path: string, options: ResolvedOptions) {
+  constructor(
+    fileSystem: FileSystem,
+    path: string,
+    options: ResolvedOptions,
+    checksum: FrameChecksum,
+  ) {
     this.#fileSystem = fileSystem;
     this.#path = path;
     this.#options = options;
+    this.#checksum = checksum;
   }
 
-  async run(): Promise<OpenedLog> {
-    let lock: Lock | undefined;
+  /** Makes the directory, and refuses a file that is no log before a lock file is made beside it. */
+  async prepare(): Promise<void> {
+    let file: File;
     try {
-      const exists = this.#peek();
-      if (this.#options.readOnly) {
-        if (!exists) throw new FileSystemError("ENOENT", "Open", this.#path);
-      } else {
-        if (!exists) await this.#makeDirectories(directoryOf(this.#path));
-        lock = await this.#fileSystem.lock(`${this.#path}.lock`, this.#options.mode);
-      }
-      return { ...await this.#openSegment(), lock };
+      file = this.#fileSystem.open(this.#path, "read");
     } catch (error) {
-      lock?.release();
-      throw error instanceof FileSystemError ? describe(error, this.#path) : error;
+      if (!(error instanceof FileSystemError) || error.code !== "ENOENT") throw error;
+      return await this.#makeDirectories(directoryOf(this.#path));
     }
-  }
-
-  /** Whether the file is there; one that is no log is refused before a lock file is made beside it. */
-  #peek(): boolean {
-    const file = this.#tryOpen("read");
-    if (file === undefined) return false;
     try {
       requireLog({ file, path: this.#path });
     } finally {
       file.close();
     }
-    return true;
   }
 
-  #tryOpen(mode: "read" | "write"): File | undefined {
+  /** Opens for reading only: what follows the last whole frame is the writer's business. */
+  view(): Opened {
+    const meta = this.#loadMeta("read");
+    const candidates = this.#candidates();
+    const headIndex = meta.current?.headIndex ?? 1;
+    for (;;) {
+      const last = candidates.at(-1);
+      if (last === undefined) throw new FileSystemError("ENOENT", "Open", this.#path);
+      const source = this.#source(this.#fileSystem.open(last.path, "read"), last.path);
+      try {
+        const found = scanSegment(source);
+        if (isUnfinished(found) && found.holds === "frames") throw beginningDamaged(source, found);
+        if (isUnfinished(found) && candidates.length > 1) {
+          source.file.close();
+          candidates.pop();
+          continue;
+        }
+        const scan = isUnfinished(found) ? emptyScan(last.firstIndex) : found;
+        const decision = decide(source, scan);
+        if (decision.case === "C" && this.#options.recovery === "default") {
+          throw corrupt(source.path, scan, decision);
+        }
+        const active = { source, scan: this.#requireOwn(last, scan) };
+        const { sealed } = this.#join(candidates, active, headIndex);
+        const durable = scan.offsets.countBelow(scan.vouched);
+        const isStale = headIndex > scan.firstIndex + scan.offsets.count;
+        const shown = isStale ? emptyScan(headIndex) : scan;
+        const segments = new Segments(
+          this.#context(scan.logId),
+          isStale ? [] : sealed,
+          new Segment(source, shown, isStale ? 0 : durable, this.#counters),
+        );
+        return this.#opened(segments, meta, this.#report(source.path, decision, scan));
+      } catch (error) {
+        source.file.close();
+        throw error;
+      }
+    }
+  }
+
+  /** Opens for writing: decides, does what was decided, and finishes what a crash left half done. */
+  async recover(): Promise<Opened> {
+    const meta = this.#loadMeta("write");
+    const candidates = this.#candidates();
+    if (candidates.length === 0) return this.#makeFirst(meta);
+    const { active, report } = await this.#recoverLast(candidates);
     try {
-      return this.#fileSystem.open(this.#path, mode);
+      const headIndex = meta.current?.headIndex ?? 1;
+      const { sealed, leftovers } = this.#join(candidates, active, headIndex);
+      const logId = active.scan.logId ?? meta.current?.logId;
+      if (
+        logId !== undefined && meta.current !== undefined && !sameLog(logId, meta.current.logId)
+      ) {
+        throw segmentDamaged(`${this.#path}.meta`, 0, 1, "it belongs to another log");
+      }
+      const { source, scan } = active;
+      const segments = new Segments(
+        this.#context(logId),
+        sealed,
+        new Segment(source, scan, scan.offsets.count, this.#counters),
+      );
+      for (const { path } of leftovers) this.#fileSystem.remove(path);
+      // Whoever made the last file may have died before its name was durable.
+      await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+      await meta.repair();
+      if (headIndex > segments.lastIndex + 1) await segments.moveTo(headIndex);
+      else await segments.dropBefore(headIndex);
+      return this.#opened(segments, meta, report);
     } catch (error) {
-      if (error instanceof FileSystemError && error.code === "ENOENT") return undefined;
+      active.source.file.close();
       throw error;
     }
   }
 
-  async #openSegment(): Promise<Omit<OpenedLog, "lock">> {
-    const { readOnly, mode, maxEntrySize } = this.#options;
-    const checksum = await createFrameChecksum();
-    const existing = this.#tryOpen(readOnly ? "read" : "write");
-    const file = existing ?? this.#fileSystem.open(this.#path, "create", mode);
-    const source: SegmentSource = { file, path: this.#path, checksum, maxEntrySize };
-    try {
-      if (existing === undefined) return await this.#make(source);
-      return readOnly ? this.#view(source) : await this.#recover(source);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-  }
-
-  /** Writes the beginning of an empty file and makes file and name durable. */
-  async #make(source: SegmentSource): Promise<Omit<OpenedLog, "lock">> {
-    const logId = crypto.getRandomValues(new Uint8Array(LOG_ID_SIZE));
-    source.file.write(segmentBeginning(source.checksum, this.#options.format, logId, 1), 0);
-    await this.#syncFile(source.file);
-    await this.#fileSystem.syncDirectory(directoryOf(this.#path));
-    const scan = scanSegment(source);
-    if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", this.#path);
+  #opened(segments: Segments, meta: MetaFile, report: Recovery): Opened {
+    const head = Math.max(segments.firstIndex, meta.current?.headIndex ?? 1);
+    const entries = Math.max(0, segments.lastIndex + 1 - head);
     return {
-      segment: new Segment(source, scan, 0),
-      recovery: { ...this.#report({ case: "A", vouched: 0 }, scan), created: true },
+      segments,
+      meta,
+      counters: this.#counters,
+      recovery: { ...report, entries },
     };
+  }
+
+  #makeFirst(meta: MetaFile): Opened {
+    if (meta.current !== undefined) throw this.#missing(meta.current.headIndex);
+    const context = this.#context(undefined);
+    const active = createSegment(context, 1, NO_SEGMENT);
+    const scan = emptyScan(1);
+    const report = this.#report(active.path, { case: "A", vouched: 0 }, scan);
+    const recovery = { ...report, offset: active.end, created: true };
+    return this.#opened(new Segments(context, [], active), meta, recovery);
+  }
+
+  /** Finds the last segment that was in use and brings it into order. */
+  async #recoverLast(candidates: Candidate[]): Promise<{ active: Active; report: Recovery }> {
+    for (;;) {
+      const last = candidates.at(-1);
+      if (last === undefined) throw this.#missing(1);
+      const source = this.#source(this.#fileSystem.open(last.path, "write"), last.path);
+      try {
+        await this.#syncFile(source);
+        const found = scanSegment(source);
+        if (!isUnfinished(found)) {
+          return await this.#recoverEnd(source, this.#requireOwn(last, found));
+        }
+        if (found.holds === "frames" && this.#options.recovery === "default") {
+          throw beginningDamaged(source, found);
+        }
+        if (candidates.length === 1) return await this.#makeAnew(source, found, last.firstIndex);
+        // It was never in use: the crash came while it was made.
+        if (found.holds !== "nothing") {
+          await this.#setAside(source, last.firstIndex, 0, found.size);
+        }
+        source.file.close();
+        this.#fileSystem.remove(last.path);
+        await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+        candidates.pop();
+      } catch (error) {
+        source.file.close();
+        throw error;
+      }
+    }
+  }
+
+  /** Does what the decision table says of the bytes behind the last whole frame. */
+  async #recoverEnd(
+    source: SegmentSource,
+    found: SegmentScan,
+  ): Promise<{ active: Active; report: Recovery }> {
+    const decision = decide(source, found);
+    if (decision.case === "C" && this.#options.recovery === "default") {
+      throw corrupt(source.path, found, decision);
+    }
+    const { end, size } = found;
+    const setAside = decision.case === "C" || decision.case === "D"
+      ? await this.#setAside(source, found.firstIndex, end, size)
+      : undefined;
+    // A Seal without a next segment is a roll that a crash interrupted; the log goes on before it.
+    const kept = found.sealed ? end - sealFrameSize(found.offsets.count) : end;
+    if (kept < size) {
+      source.file.truncate(kept);
+      await this.#syncFile(source);
+    }
+    const report = {
+      ...this.#report(source.path, decision, found),
+      bytesCut: size - end,
+      setAside,
+    };
+    const scan = { ...found, end: kept, size: kept, sealed: false };
+    return { active: { source, scan }, report };
   }
 
   /** Makes a log anew in a file whose making was interrupted, or (salvage) whose beginning is gone. */
   async #makeAnew(
     source: SegmentSource,
-    found: UnfinishedSegment,
-  ): Promise<Omit<OpenedLog, "lock">> {
-    const { holds, size } = found;
-    const setAside = holds === "nothing" ? undefined : await this.#setAside(source, 1, 0, size);
+    { holds, size }: UnfinishedSegment,
+    firstIndex: number,
+  ): Promise<{ active: Active; report: Recovery }> {
+    const setAside = holds === "nothing"
+      ? undefined
+      : await this.#setAside(source, firstIndex, 0, size);
     source.file.truncate(0);
-    const { segment, recovery } = await this.#make(source);
+    const version = this.#options.format;
+    beginSegment(source, { version, logId: randomLogId(), firstIndex, previous: NO_SEGMENT });
+    await this.#syncFile(source);
+    const scan = scanSegment(source);
+    if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", source.path);
     const verdict = holds === "frames" ? "C" : size === 0 ? "A" : "E";
+    const report = this.#report(source.path, { case: verdict, vouched: 0 }, scan);
     return {
-      segment,
-      recovery: { ...recovery, case: verdict, offset: 0, bytesCut: size, setAside },
+      active: { source, scan },
+      report: { ...report, offset: 0, bytesCut: size, setAside, created: true },
     };
   }
 
-  /** Opens for reading only: what follows X is the writer's business. */
-  #view(source: SegmentSource): Omit<OpenedLog, "lock"> {
-    const found = scanSegment(source);
-    if (isUnfinished(found) && found.holds === "frames") throw this.#beginningDamaged(found);
-    const scan = isUnfinished(found) ? emptyScan() : found;
-    const decision = decide(source, scan);
-    if (decision.case === "C" && this.#options.recovery === "default") {
-      throw this.#corrupt(scan, decision);
-    }
-    const durable = scan.offsets.countBelow(scan.vouched);
-    return { segment: new Segment(source, scan, durable), recovery: this.#report(decision, scan) };
-  }
-
-  /** Opens for writing: decides, and does what was decided. */
-  async #recover(source: SegmentSource): Promise<Omit<OpenedLog, "lock">> {
-    await this.#syncFile(source.file);
-    const salvage = this.#options.recovery === "salvage";
-    const found = scanSegment(source);
-    if (isUnfinished(found)) {
-      if (found.holds === "frames" && !salvage) throw this.#beginningDamaged(found);
-      return await this.#makeAnew(source, found);
-    }
-    const decision = decide(source, found);
-    if (decision.case === "C" && !salvage) throw this.#corrupt(found, decision);
-    const { end, size } = found;
-    let setAside: string | undefined;
-    if (end < size) {
-      if (decision.case === "C" || decision.case === "D") {
-        setAside = await this.#setAside(source, found.firstIndex, end, size);
+  /**
+   * Joins the segments before the last, from the newest on, each vouched for by its successor.
+   *
+   * @returns The full segments, and those before the head that should have been removed.
+   */
+  #join(
+    candidates: readonly Candidate[],
+    active: Active,
+    headIndex: number,
+  ): { sealed: SealedSegmentInfo[]; leftovers: Candidate[] } {
+    const sealed: SealedSegmentInfo[] = [];
+    const before = candidates.slice(0, -1);
+    let next: { firstIndex: number; previous: PreviousSegment } = active.scan;
+    while (next.firstIndex > headIndex) {
+      const { previous } = next;
+      const candidate = before.pop();
+      if (candidate === undefined || candidate.firstIndex !== previous.firstIndex) {
+        throw this.#missing(previous.firstIndex === 0 ? headIndex : previous.firstIndex);
       }
-      source.file.truncate(end);
-      await this.#syncFile(source.file);
+      const own = this.#readBeginning(candidate, previous.size, active.scan.logId);
+      sealed.unshift({
+        ...candidate,
+        count: next.firstIndex - candidate.firstIndex,
+        size: previous.size,
+        checksum: previous.checksum,
+      });
+      next = { firstIndex: candidate.firstIndex, previous: own };
     }
-    // Whoever made the file may have died before its name was durable.
-    await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+    return { sealed, leftovers: before };
+  }
+
+  /** Checks that a full segment is what its successor says; what it says of the one before it. */
+  #readBeginning(
+    { path, firstIndex }: Candidate,
+    wantedSize: number,
+    logId: Uint8Array | undefined,
+  ): PreviousSegment {
+    const file = this.#fileSystem.open(path, "read");
+    try {
+      const size = file.size();
+      if (size !== wantedSize) {
+        const what = `it has ${size} bytes, and the segment behind it says ${wantedSize}`;
+        throw segmentDamaged(path, Math.min(size, wantedSize), firstIndex, what);
+      }
+      const version = requireLog({ file, path });
+      if (version === 1 && firstIndex === 1) return NO_SEGMENT;
+      const frame = version === 2 ? readSegmentFrame(file, this.#checksum) : undefined;
+      if (frame === undefined) {
+        throw segmentDamaged(path, 0, firstIndex, "its beginning is not valid");
+      }
+      this.#requireFrame(path, firstIndex, frame, logId);
+      return frame.previous;
+    } finally {
+      file.close();
+    }
+  }
+
+  #requireFrame(
+    path: string,
+    firstIndex: number,
+    frame: { firstIndex: number; logId: Uint8Array | undefined },
+    logId: Uint8Array | undefined,
+  ): void {
+    if (frame.firstIndex !== firstIndex) {
+      const what = `it is the segment from index ${frame.firstIndex}, not from ${firstIndex}`;
+      throw segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, what);
+    }
+    if (logId !== undefined && frame.logId !== undefined && !sameLog(frame.logId, logId)) {
+      throw segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, "it belongs to another log");
+    }
+  }
+
+  /** Refuses a last segment whose name and Segment frame do not agree. */
+  #requireOwn({ path, firstIndex }: Candidate, scan: SegmentScan): SegmentScan {
+    this.#requireFrame(path, firstIndex, scan, undefined);
+    return scan;
+  }
+
+  #missing(firstIndex: number): CorruptionError {
+    const path = segmentPath(this.#path, firstIndex);
+    return new CorruptionError(
+      `"${path}" is missing: the log's other files say that its entries from index ${firstIndex} ` +
+        "on are there. Nothing was changed. Restore the file from a copy.",
+      { path, offset: 0, firstIndexAtRisk: firstIndex },
+    );
+  }
+
+  /** The segments' files by their names, in order. */
+  #candidates(): Candidate[] {
+    const name = nameOf(this.#path);
+    return this.#fileSystem.list(directoryOf(this.#path))
+      .flatMap((file) => {
+        const firstIndex = firstIndexOf(name, file);
+        if (firstIndex === undefined) return [];
+        return [{ firstIndex, path: segmentPath(this.#path, firstIndex) }];
+      })
+      .sort((a, b) => a.firstIndex - b.firstIndex);
+  }
+
+  #loadMeta(mode: "read" | "write"): MetaFile {
+    const path = `${this.#path}.meta`;
+    const meta = new MetaFile(this.#fileSystem, path, this.#options.mode, this.#checksum);
+    meta.load(mode);
+    return meta;
+  }
+
+  #source(file: File, path: string): SegmentSource {
+    return { file, path, checksum: this.#checksum, maxEntrySize: this.#options.maxEntrySize };
+  }
+
+  #context(logId: Uint8Array | undefined): SegmentContext {
+    const { maxEntrySize, segmentSize, format, mode } = this.#options;
     return {
-      segment: new Segment(source, found, found.offsets.count),
-      recovery: { ...this.#report(decision, found), bytesCut: size - end, setAside },
+      fileSystem: this.#fileSystem,
+      path: this.#path,
+      checksum: this.#checksum,
+      maxEntrySize,
+      segmentSize,
+      format,
+      permissions: mode,
+      logId: logId ?? randomLogId(),
+      counters: this.#counters,
     };
   }
 
-  /** Copies a stretch of the file into one of its own and makes that durable. */
+  /** Copies a stretch of a file into one of its own and makes that durable. */
   async #setAside(
     source: SegmentSource,
     segment: number,
@@ -278,18 +560,18 @@ class Opening {
     await this.#fileSystem.syncDirectory(parent);
   }
 
-  async #syncFile(file: File): Promise<void> {
+  async #syncFile({ file, path }: SegmentSource): Promise<void> {
     try {
       await file.sync();
     } catch (cause) {
-      throw new SyncFailedError(this.#path, 0, "what the log holds", cause);
+      throw new SyncFailedError(path, 0, "what the log holds", cause);
     }
   }
 
-  #report(decision: Decision, scan: SegmentScan): Recovery {
+  #report(segment: string, decision: Decision, scan: SegmentScan): Recovery {
     return {
       case: decision.case,
-      segment: this.#path,
+      segment,
       offset: scan.end,
       bytesCut: 0,
       setAside: undefined,
@@ -297,46 +579,55 @@ class Opening {
       created: false,
     };
   }
-
-  #beginningDamaged({ at }: UnfinishedSegment): CorruptionError {
-    return new CorruptionError(
-      `"${this.#path}" is damaged at offset ${at}: its ${
-        at === 0 ? "header" : "Segment frame"
-      } is not valid, but whole frames follow. Every entry from index 1 on is at risk. Nothing was ` +
-        'changed. Restore the file from a copy, or open it with { recovery: "salvage" } to set all ' +
-        "of it aside and begin anew.",
-      { path: this.#path, offset: at, firstIndexAtRisk: 1 },
-    );
-  }
-
-  #corrupt(scan: SegmentScan, decision: Decision): CorruptionError {
-    const firstIndexAtRisk = scan.firstIndex + scan.offsets.count;
-    return new CorruptionError(
-      `"${this.#path}" is damaged at offset ${scan.end}: a later frame vouches that all bytes up to ` +
-        `offset ${decision.vouched} were durable. Entries from index ${firstIndexAtRisk} on are at ` +
-        "risk. Nothing was changed. Restore the file from a copy, or open it with " +
-        '{ recovery: "salvage" } to set the bytes from there on aside and go on with what is before.',
-      { path: this.#path, offset: scan.end, firstIndexAtRisk },
-    );
-  }
 }
 
-function isUnfinished(found: SegmentScan | UnfinishedSegment): found is UnfinishedSegment {
-  return "holds" in found;
+/** The Segment frame behind the header of a version 2 file; undefined if it is not valid. */
+function readSegmentFrame(file: File, checksum: FrameChecksum): SegmentFrame | undefined {
+  const bytes = new Uint8Array(SEGMENT_FRAME_SIZE);
+  const n = file.read(bytes, FILE_HEADER_SIZE);
+  if (!checksum.check(bytes, 0, n, bytes.length)) return undefined;
+  const frame = readInternalPayload(bytes.subarray(FRAME_HEADER_SIZE));
+  return frame.kind === "segment" ? frame : undefined;
+}
+
+function randomLogId(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(LOG_ID_SIZE));
 }
 
 /** What a reader sees of a log that is being made. */
-function emptyScan(): SegmentScan {
+function emptyScan(firstIndex: number): SegmentScan {
   return {
     version: 1,
     logId: undefined,
-    firstIndex: 1,
+    firstIndex,
     offsets: new OffsetIndex(),
     entriesEnd: 0,
     vouched: 0,
+    previous: NO_SEGMENT,
+    sealed: false,
     end: 0,
     size: 0,
   };
+}
+
+function beginningDamaged({ path }: SegmentSource, { at }: UnfinishedSegment): CorruptionError {
+  return new CorruptionError(
+    `"${path}" is damaged at offset ${at}: its ${at === 0 ? "header" : "Segment frame"} is not ` +
+      "valid, but whole frames follow. Every entry in it is at risk. Nothing was changed. Restore " +
+      'the file from a copy, or open the log with { recovery: "salvage" } to set all of it aside.',
+    { path, offset: at, firstIndexAtRisk: 1 },
+  );
+}
+
+function corrupt(path: string, scan: SegmentScan, decision: Decision): CorruptionError {
+  const firstIndexAtRisk = scan.firstIndex + scan.offsets.count;
+  return new CorruptionError(
+    `"${path}" is damaged at offset ${scan.end}: a later frame vouches that all bytes up to ` +
+      `offset ${decision.vouched} were durable. Entries from index ${firstIndexAtRisk} on are at ` +
+      "risk. Nothing was changed. Restore the file from a copy, or open the log with " +
+      '{ recovery: "salvage" } to set the bytes from there on aside and go on with what is before.',
+    { path, offset: scan.end, firstIndexAtRisk },
+  );
 }
 
 /** The log's error for a failed call, with what to do next. */

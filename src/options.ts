@@ -33,6 +33,14 @@ export interface WalOptions {
    */
   maxEntrySize?: number;
   /**
+   * When a segment is full and the log goes on in the next file, in bytes. An entry that is larger
+   * has a segment of its own; a batch that is larger is refused. Space comes back a segment at a
+   * time, and open reads the last one.
+   *
+   * @default {67108864} (64 MiB)
+   */
+  segmentSize?: number;
+  /**
    * The version of a new log's format. 2 can tell damage to acknowledged data from a write that
    * never finished; 1 is what Go-WAL reads and writes. A log that exists keeps its own.
    *
@@ -72,11 +80,17 @@ export type ResolvedOptions = Required<Omit<WalOptions, "fileSystem">>;
 
 const DEFAULTS: ResolvedOptions = {
   maxEntrySize: 10 * 1024 * 1024,
+  segmentSize: 64 * 1024 * 1024,
   format: 2,
   recovery: "default",
   readOnly: false,
   mode: 0o600,
 };
+
+const MIN_SEGMENT_SIZE = 256;
+
+/** A Seal's offsets have 32 bits, and an entry may still lie behind this size. */
+const MAX_SEGMENT_SIZE = 2 ** 31;
 
 /** Fills in the defaults and refuses what makes no sense. */
 export function resolveOptions(options: WalOptions): ResolvedOptions {
@@ -97,9 +111,16 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
     Object.entries(options).filter(([, value]) => value !== undefined),
   );
   const resolved: ResolvedOptions = { ...DEFAULTS, ...given };
-  const { maxEntrySize, format, recovery, readOnly, mode } = resolved;
+  const { maxEntrySize, segmentSize, format, recovery, readOnly, mode } = resolved;
   if (!Number.isInteger(maxEntrySize) || maxEntrySize < 1 || maxEntrySize > MAX_LENGTH) {
     throw invalid("maxEntrySize", `a whole number of bytes from 1 to ${MAX_LENGTH}`, maxEntrySize);
+  }
+  if (
+    !Number.isInteger(segmentSize) || segmentSize < MIN_SEGMENT_SIZE ||
+    segmentSize > MAX_SEGMENT_SIZE
+  ) {
+    const wanted = `a whole number of bytes from ${MIN_SEGMENT_SIZE} to ${MAX_SEGMENT_SIZE}`;
+    throw invalid("segmentSize", wanted, segmentSize);
   }
   if (format !== 1 && format !== 2) throw invalid("format", "1 or 2", format);
   if (recovery !== "default" && recovery !== "salvage") {
@@ -109,7 +130,7 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
     throw invalid("mode", "permissions from 0 to 0o777", mode);
   }
-  return { maxEntrySize, format, recovery, readOnly, mode };
+  return { maxEntrySize, segmentSize, format, recovery, readOnly, mode };
 }
 
 /** The error for an argument that makes no sense. */

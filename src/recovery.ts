@@ -37,6 +37,7 @@ import {
   DURABLE_FRAME_START,
   type InternalFrame,
   MAX_INTERNAL_SIZE,
+  type PreviousSegment,
   readInternalPayload,
   sameLog,
   SEGMENT_FRAME_SIZE,
@@ -70,6 +71,10 @@ export interface SegmentScan {
   readonly entriesEnd: number;
   /** The highest offset that a Durable frame vouches for. */
   readonly vouched: number;
+  /** What the Segment frame says of the segment before; zeros if there is none. */
+  readonly previous: PreviousSegment;
+  /** Whether the last frame is a Seal. */
+  readonly sealed: boolean;
   /** X, the first byte that begins no valid frame. */
   readonly end: number;
   /** The file's size in bytes. */
@@ -87,6 +92,13 @@ export interface UnfinishedSegment {
    */
   readonly holds: "nothing" | "other bytes" | "frames";
   readonly size: number;
+}
+
+/** Whether a file was found without a valid beginning. */
+export function isUnfinished(
+  found: SegmentScan | UnfinishedSegment,
+): found is UnfinishedSegment {
+  return "holds" in found;
 }
 
 /** The cases of the decision table. */
@@ -186,12 +198,18 @@ function walkFrames(source: SegmentSource, version: FormatVersion, size: number)
   const found = new Uint32Array(Math.ceil(buffer.length / FRAME_HEADER_SIZE));
   let logId: Uint8Array | undefined;
   let firstIndex = 1;
+  let previous: PreviousSegment = { firstIndex: 0, size: 0, checksum: 0 };
   let entriesEnd = 0;
   let vouched = 0;
+  let sealed = false;
   let end = FILE_HEADER_SIZE;
+  /** The batch whose Data frames are being taken in, and what was before it. */
+  let batch:
+    | { start: number; end: number; left: number; entries: number; entriesEnd: number }
+    | undefined;
 
-  /** Takes an Internal frame in; false if it is not one that can stand at `offset`. */
-  function takeInternal(frame: InternalFrame, offset: number): boolean {
+  /** Takes an Internal frame in; false if it is not one that can stand from `offset` to `next`. */
+  function takeInternal(frame: InternalFrame, offset: number, next: number): boolean {
     if (frame.kind === "unknown") {
       throw new WalError(
         "ERR_WAL_FORMAT",
@@ -204,7 +222,18 @@ function walkFrames(source: SegmentSource, version: FormatVersion, size: number)
       if (!first) return false;
       logId = frame.logId;
       firstIndex = frame.firstIndex;
+      previous = frame.previous;
       return true;
+    }
+    if (first) return false;
+    if (frame.kind === "batch") {
+      const { count, bytes } = frame;
+      batch = { start: offset, end: next + bytes, left: count, entries: offsets.count, entriesEnd };
+      return count > 0;
+    }
+    if (frame.kind === "seal") {
+      sealed = frame.count === offsets.count;
+      return sealed;
     }
     // One that is not of this file, or not in its place, got here by damage.
     if (logId === undefined || !sameLog(frame.logId, logId)) return false;
@@ -219,16 +248,23 @@ function walkFrames(source: SegmentSource, version: FormatVersion, size: number)
       const at = found[i] as number;
       const next = i + 1 < count ? found[i + 1] as number : stop;
       const first = base + at === FILE_HEADER_SIZE;
+      // Nothing is written behind a Seal.
+      if (sealed) return at;
       if (buffer[at] === TYPE_DATA) {
         if (first && version === 2) return at;
         const length = next - at - FRAME_HEADER_SIZE;
         if (length > maxEntrySize) throw tooLarge(path, base + at, length, maxEntrySize);
         offsets.push(base + at);
         entriesEnd = base + next;
+        if (batch !== undefined && --batch.left === 0) {
+          if (batch.end !== entriesEnd) return at;
+          batch = undefined;
+        }
       } else {
-        if (version === 1) return at;
+        // Only Data frames stand in a batch.
+        if (version === 1 || batch !== undefined) return at;
         const payload = buffer.subarray(at + FRAME_HEADER_SIZE, next);
-        if (!takeInternal(readInternalPayload(payload), base + at)) return at;
+        if (!takeInternal(readInternalPayload(payload), base + at, base + next)) return at;
       }
     }
     return stop;
@@ -255,7 +291,13 @@ function walkFrames(source: SegmentSource, version: FormatVersion, size: number)
     if (needed <= n - stop) break;
     if (needed > buffer.length) buffer = new Uint8Array(needed);
   }
-  return { version, logId, firstIndex, offsets, entriesEnd, vouched, end, size };
+  if (batch !== undefined) {
+    // All of a batch or none of it.
+    end = batch.start;
+    offsets.cut(batch.entries);
+    entriesEnd = batch.entriesEnd;
+  }
+  return { version, logId, firstIndex, previous, offsets, entriesEnd, vouched, sealed, end, size };
 }
 
 /**

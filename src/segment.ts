@@ -1,76 +1,103 @@
 /**
- * One file of a log: its making, appends, reads, syncs and cuts.
+ * The segment that a log appends to: its making, writes, syncs, cuts and seal.
  *
  * It keeps account of three ends: of the bytes written, of the entries that a sync has covered
  * (durable), and of those that a Durable frame in the file tells of (vouched).
  *
  * @module
  */
-import { CorruptionError, reasonOf, SyncFailedError, WalError } from "./errors.ts";
+import { type Entries, EntryReader } from "./entry_reader.ts";
+import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { FILE_HEADER_SIZE, type FormatVersion, writeFileHeader } from "./format/file_header.ts";
-import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL, writeFrameHeader } from "./format/frame.ts";
-import { frameLengthAt } from "./format/frame.ts";
 import {
+  CHECKSUM_AT,
+  FRAME_HEADER_SIZE,
+  readUint32,
+  TYPE_DATA,
+  TYPE_INTERNAL,
+  writeFrameHeader,
+} from "./format/frame.ts";
+import {
+  BATCH_FRAME_SIZE,
   DURABLE_FRAME_SIZE,
+  type PreviousSegment,
+  sealFrameSize,
   SEGMENT_FRAME_SIZE,
+  writeBatchPayload,
   writeDurablePayload,
+  writeSealPayload,
   writeSegmentPayload,
 } from "./format/internal.ts";
 import type { File } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { SegmentScan, SegmentSource } from "./recovery.ts";
 
-/** How much a sequential read takes at a time, in bytes. */
-const READ_SIZE = 1024 * 1024;
-
-/** What the staging buffer begins with; it grows to the largest frame. */
+/** What the staging buffer begins with; it grows to the largest write. */
 const FIRST_BUFFER_SIZE = 4096;
 
-/** How many calls a segment has made of its file. */
+/** A larger staging buffer is given back after its write. */
+const KEPT_BUFFER_SIZE = 1024 * 1024;
+
+/** How many calls segments have made of their files. */
 export interface SegmentCounters {
   writes: number;
   syncs: number;
 }
 
+/** What a successor says of a full segment. */
+export type SegmentEnd = PreviousSegment;
+
 /** An open segment. */
-export class Segment {
+export class Segment implements Entries {
   /** The file's path. */
   readonly path: string;
   /** The version of the file's format. */
   readonly version: FormatVersion;
+  /** The log's id; version 1 has none. */
+  readonly logId: Uint8Array | undefined;
   /** The index of the first entry that the segment can hold. */
   readonly firstIndex: number;
-  /** How often the file was written and synced. */
-  readonly counters: SegmentCounters = { writes: 0, syncs: 0 };
+  /** Where each entry begins. */
+  readonly offsets: OffsetIndex;
+  /** Reads the entries. */
+  readonly reader: EntryReader;
 
   readonly #file: File;
   readonly #checksum: FrameChecksum;
-  readonly #logId: Uint8Array | undefined;
-  readonly #offsets: OffsetIndex;
-  /** One frame, staged to be written or read to be checked; holds nothing between two calls. */
+  readonly #counters: SegmentCounters;
+  /** What is staged to be written; holds nothing between two calls. */
   #buffer: Uint8Array = new Uint8Array(FIRST_BUFFER_SIZE);
   #end: number;
   #entriesEnd: number;
   #durableCount: number;
   #durableEnd: number;
   #vouched: number;
-  /** How often the segment was cut, so that a reader sees that what it read ahead is stale. */
   #cuts = 0;
+  /** Syncs that run; the file is closed when there is none. */
+  #running = 0;
+  #closed = false;
 
   /**
    * Takes over a file that was scanned and, unless it is only read, cut to the scan's end and synced.
    *
    * @param durableCount How many of the entries are known to be durable.
    */
-  constructor(source: SegmentSource, scan: SegmentScan, durableCount: number) {
+  constructor(
+    source: SegmentSource,
+    scan: SegmentScan,
+    durableCount: number,
+    counters: SegmentCounters,
+  ) {
     this.path = source.path;
     this.version = scan.version;
     this.firstIndex = scan.firstIndex;
+    this.logId = scan.logId;
+    this.offsets = scan.offsets;
+    this.reader = new EntryReader(source, scan.firstIndex, this);
     this.#file = source.file;
     this.#checksum = source.checksum;
-    this.#logId = scan.logId;
-    this.#offsets = scan.offsets;
+    this.#counters = counters;
     this.#end = scan.end;
     this.#entriesEnd = scan.entriesEnd;
     this.#durableCount = durableCount;
@@ -78,59 +105,75 @@ export class Segment {
     this.#vouched = scan.vouched;
   }
 
-  /** How many entries there are. */
-  get count(): number {
-    return this.#offsets.count;
-  }
-
-  /** How many of them a sync has covered. */
+  /** How many entries a sync has covered. */
   get durableCount(): number {
     return this.#durableCount;
   }
 
   /** The bytes in use. */
-  get byteLength(): number {
+  get end(): number {
     return this.#end;
+  }
+
+  /** How often entries were dropped. */
+  get cuts(): number {
+    return this.#cuts;
   }
 
   /** Whether every entry is durable. */
   get isDurable(): boolean {
-    return this.#durableCount === this.#offsets.count;
+    return this.#durableCount === this.offsets.count;
+  }
+
+  /** The bytes that an append of these entries would take, at the most. */
+  static sizeOf(entries: readonly Uint8Array[]): number {
+    const lead = DURABLE_FRAME_SIZE + (entries.length > 1 ? BATCH_FRAME_SIZE : 0);
+    return entries.reduce((size, data) => size + FRAME_HEADER_SIZE + data.length, lead);
   }
 
   /**
-   * Appends one entry: one write of one contiguous buffer into the page cache.
+   * Appends entries as one atom: one write of one contiguous buffer into the page cache.
    *
    * @throws {WalError} `ERR_WAL_WRITE_FAILED` with the file as it was; `ERR_WAL_SYNC_FAILED` if the
    * file could not be brought back to that.
    */
-  append(data: Uint8Array): void {
-    const lead = this.#owesDurableFrame() ? DURABLE_FRAME_SIZE : 0;
-    const size = lead + FRAME_HEADER_SIZE + data.length;
-    const buffer = this.#reserve(size);
-    if (lead > 0) this.#stageDurableFrame(buffer);
-    writeFrameHeader(buffer, lead, TYPE_DATA, data.length);
-    buffer.set(data, lead + FRAME_HEADER_SIZE);
-    this.#checksum.seal(buffer, lead);
-    this.#write(buffer, size);
-    this.#offsets.push(this.#end + lead);
-    this.#end += size;
+  append(entries: readonly Uint8Array[]): void {
+    const durable = this.#owesDurableFrame();
+    const buffer = this.#reserve(Segment.sizeOf(entries));
+    let at = durable ? this.#stageDurableFrame(buffer) : 0;
+    if (entries.length > 1) at = this.#stageBatchFrame(buffer, at, entries);
+    const first = at;
+    for (const data of entries) {
+      writeFrameHeader(buffer, at, TYPE_DATA, data.length);
+      buffer.set(data, at + FRAME_HEADER_SIZE);
+      this.#checksum.seal(buffer, at);
+      at += FRAME_HEADER_SIZE + data.length;
+    }
+    this.#write(buffer, at);
+    let offset = this.#end + first;
+    for (const data of entries) {
+      this.offsets.push(offset);
+      offset += FRAME_HEADER_SIZE + data.length;
+    }
+    this.#end += at;
     this.#entriesEnd = this.#end;
-    if (lead > 0) this.#vouched = this.#durableEnd;
+    if (durable) this.#vouched = this.#durableEnd;
+    if (buffer.length > KEPT_BUFFER_SIZE) this.#buffer = new Uint8Array(FIRST_BUFFER_SIZE);
   }
 
   /**
    * Writes a Durable frame if the file does not yet tell of the last sync. It is not synced.
    *
+   * @returns Whether it was written.
    * @throws As {@linkcode append}.
    */
-  vouch(): void {
-    if (!this.#owesDurableFrame()) return;
-    const buffer = this.#reserve(DURABLE_FRAME_SIZE);
-    this.#stageDurableFrame(buffer);
-    this.#write(buffer, DURABLE_FRAME_SIZE);
-    this.#end += DURABLE_FRAME_SIZE;
+  vouch(): boolean {
+    if (!this.#owesDurableFrame()) return false;
+    const size = this.#stageDurableFrame(this.#reserve(DURABLE_FRAME_SIZE));
+    this.#write(this.#buffer, size);
+    this.#end += size;
     this.#vouched = this.#durableEnd;
+    return true;
   }
 
   /**
@@ -139,76 +182,79 @@ export class Segment {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async sync(): Promise<void> {
-    const count = this.#offsets.count;
+    const count = this.offsets.count;
     const end = this.#entriesEnd;
-    this.counters.syncs++;
+    this.#counters.syncs++;
+    this.#running++;
     try {
       await this.#file.syncData();
     } catch (cause) {
       throw this.#syncFailed("the last entries", cause);
+    } finally {
+      this.#running--;
+      if (this.#closed && this.#running === 0) this.#file.close();
     }
-    this.#durableCount = count;
-    this.#durableEnd = end;
+    this.#durableCount = Math.max(this.#durableCount, count);
+    this.#durableEnd = Math.max(this.#durableEnd, end);
   }
 
   /**
-   * Reads the entry at a position from 0, with one positional read.
+   * Ends the segment: writes its Seal (version 1 has none) and makes all of it durable, while the
+   * caller waits. Nothing is appended afterwards, unless {@linkcode unseal} is called.
    *
-   * @throws {CorruptionError} If its checksum does not hold.
+   * @throws {WalError} As {@linkcode append} and {@linkcode sync}.
    */
-  read(position: number): Uint8Array {
-    const start = this.#offsets.at(position);
-    const size = this.#endOf(position) - start;
-    const buffer = this.#reserve(size);
-    const n = this.#file.read(buffer, start, size);
-    return this.#entryIn(buffer, 0, n, position);
-  }
-
-  /**
-   * Reads the entries from one position to another, both included, a large chunk at a time. Entries
-   * that are dropped meanwhile end it.
-   */
-  *readRange(from: number, to: number): Generator<Uint8Array> {
-    let buffer = new Uint8Array(0);
-    let base = 0;
-    let limit = 0;
-    let cuts = -1;
-    for (let position = from; position <= to && position < this.#offsets.count; position++) {
-      const start = this.#offsets.at(position);
-      const end = this.#endOf(position);
-      if (end > limit || cuts !== this.#cuts) {
-        const wanted = Math.min(
-          this.#endOf(Math.min(to, this.#offsets.count - 1)) - start,
-          READ_SIZE,
-        );
-        const size = Math.max(wanted, end - start);
-        if (size > buffer.length) buffer = new Uint8Array(size);
-        base = start;
-        limit = start + this.#file.read(buffer, start, size);
-        cuts = this.#cuts;
-      }
-      yield this.#entryIn(buffer, start - base, Math.min(end, limit) - base, position);
+  seal(): SegmentEnd {
+    let checksum = 0;
+    if (this.version === 2) {
+      const size = sealFrameSize(this.offsets.count);
+      const buffer = this.#reserve(size);
+      writeFrameHeader(buffer, 0, TYPE_INTERNAL, size - FRAME_HEADER_SIZE);
+      writeSealPayload(buffer, FRAME_HEADER_SIZE, this.offsets);
+      this.#checksum.seal(buffer, 0);
+      this.#write(buffer, size);
+      this.#end += size;
+      checksum = readUint32(buffer, CHECKSUM_AT);
+    } else if (this.offsets.count > 0) {
+      const header = new Uint8Array(FRAME_HEADER_SIZE);
+      this.#file.read(header, this.offsets.at(this.offsets.count - 1));
+      checksum = readUint32(header, CHECKSUM_AT);
     }
+    this.#counters.syncs++;
+    try {
+      this.#file.syncBlocking();
+    } catch (cause) {
+      throw this.#syncFailed("the full segment", cause);
+    }
+    this.#durableCount = this.offsets.count;
+    this.#durableEnd = this.#entriesEnd;
+    return { firstIndex: this.firstIndex, size: this.#end, checksum };
+  }
+
+  /** Takes the Seal back, as when no next segment could be made. */
+  unseal(): void {
+    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);
+    this.#cutBack();
   }
 
   /**
-   * Drops the entries from a position on and makes that durable.
+   * Drops the entries from a position on, and the Seal, and makes that durable.
    *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async cut(count: number): Promise<void> {
-    if (count >= this.#offsets.count) return;
-    const end = this.#offsets.at(count);
+    if (count >= this.offsets.count) return;
+    const end = this.offsets.at(count);
     try {
       this.#file.truncate(end);
       this.#cuts++;
-      this.#offsets.cut(count);
+      this.offsets.cut(count);
       this.#end = end;
       this.#entriesEnd = count === 0 ? 0 : end;
       this.#durableCount = Math.min(this.#durableCount, count);
       // The Durable frames that told of what is left may have been cut off too.
       this.#vouched = 0;
-      this.counters.syncs++;
+      this.#counters.syncs++;
       await this.#file.sync();
     } catch (cause) {
       throw this.#syncFailed("the truncation", cause);
@@ -217,45 +263,51 @@ export class Segment {
     this.#durableEnd = this.#entriesEnd;
   }
 
-  /** Gives the file back. */
+  /** Gives the file back, once no sync runs. */
   close(): void {
-    this.#file.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#running === 0) this.#file.close();
   }
 
   #owesDurableFrame(): boolean {
     return this.version === 2 && this.#durableEnd > this.#vouched;
   }
 
-  /** Stages a Durable frame at the buffer's start. */
-  #stageDurableFrame(buffer: Uint8Array): void {
-    if (this.#logId === undefined) throw new TypeError("A version 2 segment has a log id");
+  /** Stages a Durable frame at the buffer's start. Returns where the next one begins. */
+  #stageDurableFrame(buffer: Uint8Array): number {
+    if (this.logId === undefined) throw new TypeError("A version 2 segment has a log id");
     const length = DURABLE_FRAME_SIZE - FRAME_HEADER_SIZE;
     writeFrameHeader(buffer, 0, TYPE_INTERNAL, length);
     writeDurablePayload(
       buffer,
       FRAME_HEADER_SIZE,
-      this.#logId,
+      this.logId,
       this.firstIndex,
       this.#end,
       this.#durableEnd,
     );
     this.#checksum.seal(buffer, 0);
+    return DURABLE_FRAME_SIZE;
+  }
+
+  /** Stages the Batch frame of these entries. Returns where the first of them begins. */
+  #stageBatchFrame(buffer: Uint8Array, at: number, entries: readonly Uint8Array[]): number {
+    const bytes = entries.reduce((sum, data) => sum + FRAME_HEADER_SIZE + data.length, 0);
+    writeFrameHeader(buffer, at, TYPE_INTERNAL, BATCH_FRAME_SIZE - FRAME_HEADER_SIZE);
+    writeBatchPayload(buffer, at + FRAME_HEADER_SIZE, entries.length, bytes);
+    this.#checksum.seal(buffer, at);
+    return at + BATCH_FRAME_SIZE;
   }
 
   /** Writes at the end. A write that fails leaves nothing behind. */
   #write(buffer: Uint8Array, size: number): void {
-    this.counters.writes++;
+    this.#counters.writes++;
     try {
       this.#file.write(buffer, this.#end, size);
     } catch (cause) {
       this.#cutBack();
-      throw new WalError(
-        "ERR_WAL_WRITE_FAILED",
-        `Cannot append ${size} bytes to "${this.path}" at offset ${this.#end}: ` +
-          `${reasonOf(cause)}. The file was cut back to that offset and the log is as before: ` +
-          "make room or mend the cause, then append again.",
-        { cause },
-      );
+      throw writeFailed(`append ${size} bytes to "${this.path}" at offset ${this.#end}`, cause);
     }
   }
 
@@ -283,40 +335,30 @@ export class Segment {
     }
     return this.#buffer;
   }
+}
 
-  /** Where the entry's frame ends at the latest: a Durable frame may stand behind it. */
-  #endOf(position: number): number {
-    return position + 1 < this.#offsets.count ? this.#offsets.at(position + 1) : this.#end;
-  }
+/** The error of a write after which the log is as before. */
+export function writeFailed(doing: string, cause: unknown): WalError {
+  return new WalError(
+    "ERR_WAL_WRITE_FAILED",
+    `Cannot ${doing}: ${reasonOf(cause)}. What was written of it is gone again and the log is as ` +
+      "before: make room or mend the cause, then try again.",
+    { cause },
+  );
+}
 
-  /** A copy of the payload of the Data frame at `at`, if it holds. */
-  #entryIn(buffer: Uint8Array, at: number, end: number, position: number): Uint8Array {
-    // The index bounds the length, so no further limit is needed.
-    if (buffer[at] !== TYPE_DATA || !this.#checksum.check(buffer, at, end, end)) {
-      throw this.#damaged(position);
-    }
-    const start = at + FRAME_HEADER_SIZE;
-    return buffer.slice(start, start + frameLengthAt(buffer, at));
-  }
-
-  #damaged(position: number): CorruptionError {
-    const index = this.firstIndex + position;
-    const offset = this.#offsets.at(position);
-    return new CorruptionError(
-      `Entry ${index} in "${this.path}" at offset ${offset} fails its checksum: the disk returns ` +
-        "other bytes than were written. Other entries can still be read. Restore the file from a " +
-        "copy.",
-      { path: this.path, offset, firstIndexAtRisk: index },
-    );
-  }
+/** What a new segment is to say of itself. */
+export interface SegmentBeginning {
+  readonly version: FormatVersion;
+  readonly logId: Uint8Array;
+  readonly firstIndex: number;
+  readonly previous: PreviousSegment;
 }
 
 /** The bytes that a new segment begins with. */
 export function segmentBeginning(
   checksum: FrameChecksum,
-  version: FormatVersion,
-  logId: Uint8Array,
-  firstIndex: number,
+  { version, logId, firstIndex, previous }: SegmentBeginning,
 ): Uint8Array {
   if (version === 1) {
     const header = new Uint8Array(FILE_HEADER_SIZE);
@@ -331,7 +373,7 @@ export function segmentBeginning(
     kind: "segment",
     logId,
     firstIndex,
-    previous: { firstIndex: 0, size: 0, checksum: 0 },
+    previous,
   });
   checksum.seal(bytes, FILE_HEADER_SIZE);
   return bytes;

@@ -6,10 +6,13 @@
 import { GroupCommit } from "./commit.ts";
 import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
-import type { Lock } from "./fs/file_system.ts";
+import { FileSystemError, type Lock } from "./fs/file_system.ts";
 import { type OpenedLog, openLog, type Recovery } from "./open.ts";
 import { invalid, type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
-import type { Segment } from "./segment.ts";
+import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
+import type { MetaFile } from "./meta.ts";
+import type { SegmentCounters } from "./segment.ts";
+import type { Segments } from "./segments.ts";
 
 /** How long the log is idle after a sync before the file is told of it, in milliseconds. */
 const IDLE_MS = 100;
@@ -58,6 +61,23 @@ export interface EntryRange {
 }
 
 /**
+ * The indexes that a batch got.
+ *
+ * @example
+ * ```ts
+ * import type { BatchRange } from "@durable/wal";
+ *
+ * const range: BatchRange = { firstIndex: 1, lastIndex: 3 };
+ * ```
+ */
+export interface BatchRange {
+  /** The index of the batch's first entry. */
+  readonly firstIndex: number;
+  /** The index of its last. */
+  readonly lastIndex: number;
+}
+
+/**
  * What a log has done since it was opened.
  *
  * @example
@@ -82,6 +102,10 @@ export interface WalStats {
   readonly writes: number;
   /** Calls that waited for the disk. */
   readonly syncs: number;
+  /** The files that the log has now. */
+  readonly segments: number;
+  /** Full segments whose Seal failed its check and was made anew by a scan. */
+  readonly rebuiltSeals: readonly string[];
   /**
    * What holds the writer's lock: the kernel, or only a checked record of the process where the
    * kernel's lock is out of reach; `undefined` for a log that is only read.
@@ -113,7 +137,9 @@ export interface WalStats {
 export class Wal {
   readonly #path: string;
   readonly #options: ResolvedOptions;
-  readonly #segment: Segment;
+  readonly #segments: Segments;
+  readonly #meta: MetaFile;
+  readonly #counters: SegmentCounters;
   readonly #lock: Lock | undefined;
   readonly #commit: GroupCommit;
   readonly #recovery: Recovery;
@@ -122,14 +148,19 @@ export class Wal {
   /** What ended the handle, and whether a call has told of it. */
   #failure: SyncFailedError | undefined;
   #failureTold = false;
-  #truncation: Promise<void> | undefined;
+  /** Head truncations, updates of the state, tail truncations and resets run one after the other. */
+  #queue: Promise<void> = Promise.resolve();
+  /** A tail truncation or reset that has not resolved; it never rejects. */
+  #rewriting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(path: string, options: ResolvedOptions, opened: OpenedLog) {
     this.#path = path;
     this.#options = options;
-    this.#segment = opened.segment;
+    this.#segments = opened.segments;
+    this.#meta = opened.meta;
+    this.#counters = opened.counters;
     this.#lock = opened.lock;
     this.#recovery = opened.recovery;
     this.#commit = new GroupCommit(() => this.#syncOnce());
@@ -175,22 +206,22 @@ export class Wal {
 
   /** The index of the first entry; one above {@linkcode lastIndex} if there is none. */
   get firstIndex(): number {
-    return this.#segment.firstIndex;
+    return Math.max(this.#meta.current?.headIndex ?? 1, this.#segments.firstIndex);
   }
 
   /** The index of the last entry; one below {@linkcode firstIndex} if there is none. */
   get lastIndex(): number {
-    return this.#segment.firstIndex - 1 + this.#segment.count;
+    return this.#segments.lastIndex;
   }
 
   /** The last index that a finished sync covers. It never runs ahead of the disk. */
   get durableIndex(): number {
-    return this.#segment.firstIndex - 1 + this.#segment.durableCount;
+    return Math.max(this.#segments.durableIndex, this.firstIndex - 1);
   }
 
   /** The size of the log in bytes, frames and headers included. */
   get byteLength(): number {
-    return this.#segment.byteLength;
+    return this.#segments.byteLength;
   }
 
   /** What open found at the end of the log and did about it. */
@@ -203,7 +234,9 @@ export class Wal {
     return {
       appends: this.#appends,
       bytesAppended: this.#bytesAppended,
-      ...this.#segment.counters,
+      ...this.#counters,
+      segments: this.#segments.count,
+      rebuiltSeals: this.#segments.rebuiltSeals,
       lock: this.#lock?.kind,
     };
   }
@@ -236,19 +269,55 @@ export class Wal {
    * ```
    */
   append(data: Uint8Array): number {
+    this.#requireEntry(data);
+    this.#append([data]);
+    return this.lastIndex;
+  }
+
+  /**
+   * Appends entries as one atom, with one write: after any crash all of them are there or none.
+   *
+   * Durability at return: as {@linkcode append}.
+   *
+   * @param entries At least one entry; they are copied before the call returns.
+   * @returns The indexes of the first and the last of them.
+   * @throws {WalError} As {@linkcode append}, and `ERR_WAL_BATCH_TOO_LARGE`: they fit no segment.
+   * Nothing was written. `ERR_WAL_FORMAT`: format 1 has no batches.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * const debit = new Uint8Array([1]);
+   * const credit = new Uint8Array([2]);
+   * assertEquals(log.appendBatch([debit, credit]), { firstIndex: 1, lastIndex: 2 });
+   * await log.close();
+   * ```
+   */
+  appendBatch(entries: readonly Uint8Array[]): BatchRange {
+    if (!Array.isArray(entries) || entries.length === 0) {
+      throw invalid("batch", "an array of at least one Uint8Array", entries);
+    }
+    for (const data of entries) this.#requireEntry(data);
+    this.#append(entries);
+    return { firstIndex: this.lastIndex - entries.length + 1, lastIndex: this.lastIndex };
+  }
+
+  #append(entries: readonly Uint8Array[]): void {
     this.#requireWritable();
-    if (this.#truncation !== undefined) {
+    if (this.#rewriting !== undefined) {
       throw new WalError(
         "ERR_WAL_BUSY",
-        `Cannot append to "${this.#path}" during a truncation: await truncateFromIndex first, or ` +
-          "use appendAndSync, which waits for it.",
+        `Cannot append to "${this.#path}" during a truncation or reset: await that first, or use ` +
+          "appendAndSync, which waits for it.",
       );
     }
-    this.#requireEntry(data);
-    this.#endingOn(() => this.#segment.append(data));
-    this.#appends++;
-    this.#bytesAppended += data.length;
-    return this.lastIndex;
+    this.#endingOn(() => this.#segments.append(entries));
+    this.#appends += entries.length;
+    for (const data of entries) this.#bytesAppended += data.length;
   }
 
   /**
@@ -277,9 +346,9 @@ export class Wal {
   async sync(): Promise<void> {
     this.#requireWritable();
     // A truncation that runs syncs whatever it leaves.
-    await this.#truncation;
+    await this.#rewriting;
     if (this.#failure !== undefined) throw this.#told(this.#failure);
-    if (this.#segment.isDurable) return;
+    if (this.#segments.active.isDurable) return;
     await this.#commit.join();
   }
 
@@ -307,10 +376,38 @@ export class Wal {
    * ```
    */
   async appendAndSync(data: Uint8Array): Promise<number> {
-    while (this.#truncation !== undefined) await this.#truncation;
+    while (this.#rewriting !== undefined) await this.#rewriting;
     const index = this.append(data);
     await this.#commit.join();
     return index;
+  }
+
+  /**
+   * Appends entries as one atom and makes them durable.
+   *
+   * Durability at return: as {@linkcode sync}.
+   *
+   * @param entries At least one entry; copied as in {@linkcode appendAndSync}.
+   * @returns The indexes of the first and the last of them.
+   * @throws As {@linkcode appendBatch} and {@linkcode sync}.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * const { lastIndex } = await log.appendBatchAndSync([new Uint8Array([1]), new Uint8Array([2])]);
+   * assertEquals(log.durableIndex, lastIndex);
+   * await log.close();
+   * ```
+   */
+  async appendBatchAndSync(entries: readonly Uint8Array[]): Promise<BatchRange> {
+    while (this.#rewriting !== undefined) await this.#rewriting;
+    const range = this.appendBatch(entries);
+    await this.#commit.join();
+    return range;
   }
 
   /**
@@ -336,7 +433,7 @@ export class Wal {
   getEntry(index: number): Uint8Array {
     this.#requireOpen();
     this.#requireIndex(index);
-    return this.#readingFrom(() => this.#segment.read(index - this.firstIndex));
+    return this.#readingFrom(() => this.#segments.read(index));
   }
 
   /**
@@ -393,7 +490,7 @@ export class Wal {
   }
 
   *#entries(from: number, to: number): Generator<Entry, void, undefined> {
-    const payloads = this.#segment.readRange(from - this.firstIndex, to - this.firstIndex);
+    const payloads = this.#segments.readRange(from, to);
     for (let index = from;; index++) {
       this.#requireOpen();
       const next = this.#readingFrom(() => payloads.next());
@@ -429,30 +526,186 @@ export class Wal {
    */
   async truncateFromIndex(index: number): Promise<void> {
     this.#requireWritable();
-    if (this.#truncation !== undefined) {
-      throw new WalError(
-        "ERR_WAL_BUSY",
-        `A truncation of "${this.#path}" has not resolved yet: await it before the next.`,
-      );
-    }
     this.#requireIndex(index);
-    const work = this.#truncate(index - this.firstIndex);
-    // Who waits for the end of the truncation wants to know that it ended, not how.
-    this.#truncation = work.then(() => {}, () => {}).finally(() => {
-      this.#truncation = undefined;
+    await this.#rewrite(async () => {
+      this.#requireIndex(index);
+      await this.#segments.cutFrom(index);
     });
-    await work;
   }
 
-  async #truncate(count: number): Promise<void> {
-    // A sync that runs would count entries as durable that are about to go.
-    await this.#commit.idle();
-    if (this.#failure !== undefined) throw this.#told(this.#failure);
-    try {
-      await this.#segment.cut(count);
-    } catch (error) {
-      throw this.#told(this.#ended(error));
+  /**
+   * Drops all entries below an index, as a Raft node does whose snapshot has them. Space comes back a
+   * segment at a time; dropping everything leaves one small segment.
+   *
+   * Durability at return: the entries are gone and never come back.
+   *
+   * @param index The new first index; one above {@linkcode lastIndex} drops everything.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: below {@linkcode firstIndex}, or more than one
+   * above {@linkcode lastIndex}. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`. `ERR_WAL_IO`,
+   * `ERR_WAL_WRITE_FAILED`: the entries are gone, and a reopen gives the space back.
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * for (const n of [1, 2, 3]) log.append(new Uint8Array([n]));
+   * await log.truncateBeforeIndex(3);
+   * assertEquals([log.firstIndex, log.lastIndex], [3, 3]);
+   * await log.close();
+   * ```
+   */
+  async truncateBeforeIndex(index: number): Promise<void> {
+    this.#requireWritable();
+    if (index !== this.lastIndex + 1) this.#requireIndex(index);
+    await this.#serialize(async () => {
+      if (index !== this.lastIndex + 1) this.#requireIndex(index);
+      if (index === this.firstIndex) return;
+      await this.#updateMeta(index, this.state);
+      await this.#segments.dropBefore(index);
+    });
+  }
+
+  /**
+   * Drops every entry; the next one gets the index `nextIndex`, as in a Raft node that has installed
+   * a snapshot. The state stays.
+   *
+   * Durability at return: the entries are gone and never come back.
+   *
+   * @param nextIndex The index of the next entry, from 1.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: not a whole number from 1. `ERR_WAL_FORMAT`:
+   * with `format: 1` a log begins with 1. `ERR_WAL_BUSY`: another truncation or reset has not
+   * resolved yet. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * log.append(new Uint8Array([1]));
+   * await log.reset(100);
+   * assertEquals(log.append(new Uint8Array([2])), 100);
+   * await log.close();
+   * ```
+   */
+  async reset(nextIndex: number): Promise<void> {
+    this.#requireWritable();
+    if (!Number.isSafeInteger(nextIndex) || nextIndex < 1) {
+      throw new WalError(
+        "ERR_WAL_INDEX_OUT_OF_RANGE",
+        `A log cannot begin with the index ${String(nextIndex)}: give a whole number from 1.`,
+      );
     }
+    if (this.#options.format === 1 && nextIndex !== 1) {
+      throw new WalError(
+        "ERR_WAL_FORMAT",
+        `Cannot reset "${this.#path}" to index ${nextIndex}: a log of format 1 begins with 1. Open ` +
+          "it without { format: 1 }.",
+      );
+    }
+    await this.#rewrite(() => this.#reset(nextIndex));
+  }
+
+  async #reset(nextIndex: number): Promise<void> {
+    // What is below the head is still in its segment, and must not come back when the head moves
+    // down again.
+    if (nextIndex <= this.lastIndex || nextIndex < this.firstIndex) {
+      await this.#segments.cutFrom(this.#segments.firstIndex);
+    }
+    if (nextIndex >= this.firstIndex) {
+      await this.#updateMeta(nextIndex, this.state);
+      await this.#segments.moveTo(nextIndex);
+    } else {
+      await this.#segments.moveTo(nextIndex);
+      await this.#updateMeta(nextIndex, this.state);
+    }
+  }
+
+  /** The application's state: what {@linkcode setState} stored last; a copy, empty if never. */
+  get state(): Uint8Array {
+    return this.#meta.current?.state.slice() ?? new Uint8Array(0);
+  }
+
+  /**
+   * Stores a small state of the application's, such as a Raft node's term and vote. It survives
+   * every truncation and reset, and the loss of either of its two copies.
+   *
+   * Durability at return: both copies. After a crash before that it is the old state or the new.
+   *
+   * @param bytes The state, at most 32 KiB; it is copied before the call returns.
+   * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`: no `Uint8Array`. `ERR_WAL_STATE_TOO_LARGE`.
+   * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * await log.setState(new TextEncoder().encode("term 7, vote for b"));
+   * assertEquals(new TextDecoder().decode(log.state), "term 7, vote for b");
+   * await log.close();
+   * ```
+   */
+  async setState(bytes: Uint8Array): Promise<void> {
+    this.#requireWritable();
+    if (!(bytes instanceof Uint8Array)) throw invalid("state", "a Uint8Array", bytes);
+    if (bytes.length > MAX_STATE_SIZE) {
+      throw new WalError(
+        "ERR_WAL_STATE_TOO_LARGE",
+        `Cannot store a state of ${bytes.length} bytes in "${this.#path}": the limit is ` +
+          `${MAX_STATE_SIZE}. Append what is large as an entry and store its index.`,
+      );
+    }
+    const state = bytes.slice();
+    await this.#serialize(() => this.#updateMeta(this.firstIndex, state));
+  }
+
+  async #updateMeta(headIndex: number, state: Uint8Array): Promise<void> {
+    await this.#meta.update({ logId: this.#segments.logId, headIndex, state });
+  }
+
+  /** Runs changes of the log's ends and state one after the other. */
+  async #serialize(work: () => Promise<void>): Promise<void> {
+    const result = this.#queue.then(async () => {
+      if (this.#failure !== undefined) throw this.#told(this.#failure);
+      try {
+        await work();
+      } catch (error) {
+        if (error instanceof SyncFailedError) throw this.#told(this.#ended(error));
+        if (error instanceof FileSystemError) throw this.#ioFailed("change", error);
+        throw error;
+      }
+    });
+    this.#queue = result.then(() => {}, () => {});
+    await result;
+  }
+
+  /** Runs a change during which nothing may be appended, since it reuses offsets or indexes. */
+  async #rewrite(work: () => Promise<void>): Promise<void> {
+    if (this.#rewriting !== undefined) {
+      throw new WalError(
+        "ERR_WAL_BUSY",
+        `A truncation or reset of "${this.#path}" has not resolved yet: await it before the next.`,
+      );
+    }
+    const result = this.#serialize(async () => {
+      // A sync that runs would count entries as durable that are about to go.
+      await this.#commit.idle();
+      await work();
+    });
+    this.#rewriting = result.then(() => {}, () => {}).finally(() => {
+      this.#rewriting = undefined;
+    });
+    await result;
   }
 
   /**
@@ -499,13 +752,14 @@ export class Wal {
   async #close(): Promise<void> {
     clearTimeout(this.#idleTimer);
     try {
-      await this.#truncation;
+      await this.#queue;
       await this.#commit.idle();
       clearTimeout(this.#idleTimer);
       if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();
       if (this.#failure !== undefined && !this.#failureTold) throw this.#told(this.#failure);
     } finally {
-      this.#segment.close();
+      this.#segments.close();
+      this.#meta.close();
       this.#lock?.release();
     }
   }
@@ -513,10 +767,9 @@ export class Wal {
   /** Makes everything durable, and the file tell so. */
   async #finish(): Promise<void> {
     try {
-      if (!this.#segment.isDurable) await this.#segment.sync();
-      const before = this.#segment.byteLength;
-      this.#vouch();
-      if (this.#segment.byteLength > before) await this.#segment.sync();
+      const { active } = this.#segments;
+      if (!active.isDurable) await active.sync();
+      if (this.#vouch()) await active.sync();
     } catch (error) {
       this.#ended(error);
     }
@@ -526,7 +779,7 @@ export class Wal {
   async #syncOnce(): Promise<void> {
     if (this.#failure !== undefined) throw this.#told(this.#failure);
     try {
-      await this.#segment.sync();
+      await this.#segments.active.sync();
     } catch (error) {
       throw this.#told(this.#ended(error));
     }
@@ -538,17 +791,18 @@ export class Wal {
     clearTimeout(this.#idleTimer);
     if (this.#closing !== undefined) return;
     this.#idleTimer = setTimeout(() => {
-      if (this.#failure === undefined && this.#truncation === undefined) this.#vouch();
+      if (this.#failure === undefined && this.#rewriting === undefined) this.#vouch();
     }, IDLE_MS);
   }
 
-  #vouch(): void {
+  /** Writes a Durable frame if one is due; whether it did. */
+  #vouch(): boolean {
     try {
-      this.#segment.vouch();
+      return this.#segments.active.vouch();
     } catch (error) {
       // On a full disk the entries are as durable as before; the next write tells of them.
-      if (error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED") return;
-      this.#ended(error);
+      if (!(error instanceof WalError) || error.code !== "ERR_WAL_WRITE_FAILED") this.#ended(error);
+      return false;
     }
   }
 
@@ -580,13 +834,16 @@ export class Wal {
     try {
       return call();
     } catch (error) {
-      if (error instanceof WalError) throw error;
-      throw new WalError(
-        "ERR_WAL_IO",
-        `Cannot read from "${this.#path}": ${reasonOf(error)}. Mend the cause and read again.`,
-        { cause: error },
-      );
+      throw error instanceof FileSystemError ? this.#ioFailed("read", error) : error;
     }
+  }
+
+  #ioFailed(doing: string, cause: FileSystemError): WalError {
+    return new WalError(
+      "ERR_WAL_IO",
+      `Cannot ${doing} the log "${this.#path}": ${reasonOf(cause)}. Mend the cause and try again.`,
+      { cause },
+    );
   }
 
   #requireOpen(): void {

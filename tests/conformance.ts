@@ -161,6 +161,8 @@ export function conformance(
     assertEquals(fs.list(folder), ["below"]);
     assertEquals(fs.list(below), ["file"]);
     await fs.syncDirectory(below);
+    fs.syncDirectoryBlocking(below);
+    assertCode(() => fs.syncDirectoryBlocking(pathIn(folder, "none")), "ENOENT");
     assertCode(() => fs.list(pathIn(folder, "none")), "ENOENT");
     const failure = await assertRejects(
       () => fs.syncDirectory(pathIn(folder, "none")),

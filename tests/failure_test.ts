@@ -160,8 +160,8 @@ test("an open that fails halfway gives back what it took", async () => {
     ["create", "EMFILE", "ERR_WAL_IO"],
     ["create", "EROFS", "ERR_WAL_PERMISSION"],
     ["write", "ENOSPC", "ERR_WAL_IO"],
-    ["sync", "EIO", "ERR_WAL_SYNC_FAILED"],
-    ["syncDirectory", "EIO", "ERR_WAL_IO"],
+    ["syncBlocking", "EIO", "ERR_WAL_SYNC_FAILED"],
+    ["syncDirectory", "EIO", "ERR_WAL_SYNC_FAILED"],
   ] as const;
   for (const [operation, code, expected] of cases) {
     const fileSystem = faulty();
@@ -195,10 +195,10 @@ test("making a log: created, written, fsynced, directory fsynced, in this order"
     "syncDirectory .",
     "makeDirectory y",
     "syncDirectory x",
-    "open a.wal",
+    "open a.wal.meta",
     "create a.wal",
     "write a.wal",
-    "sync a.wal",
+    "syncBlocking a.wal",
     "syncDirectory y",
   ]);
   await log.close();
@@ -217,6 +217,7 @@ test("reopening after a crash: fsync before the first frame is read, then cut, t
   const order = fileSystem.calls.filter((call) => call !== `read ${PATH}`);
   assertEquals(order, [
     `open ${PATH}`,
+    `open ${PATH}.meta`,
     `open ${PATH}`,
     `sync ${PATH}`,
     `truncate ${PATH}`,

@@ -38,6 +38,8 @@ export interface FrameChecksum {
   ): ScanResult;
   /** Whether the checksum of a frame holds whose payload comes in pieces. */
   checkPieces(header: Uint8Array, pieces: Iterable<Uint8Array>): boolean;
+  /** CRC-32 of bytes that are no frame. */
+  crc32(bytes: Uint8Array): number;
 }
 
 /** How far a scan came. */
@@ -112,6 +114,10 @@ export async function createFrameChecksum(): Promise<FrameChecksum> {
         stop += FRAME_HEADER_SIZE + frameLengthAt(buffer, stop);
       }
       return { count, stop };
+    },
+
+    crc32(bytes) {
+      return finish(crc32.init().update(bytes));
     },
 
     checkPieces(header, pieces) {

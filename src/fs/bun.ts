@@ -60,6 +60,11 @@ export class BunFileSystem implements FileSystem {
     return nodeFiles.syncDirectory(path);
   }
 
+  /** The same while the caller waits. */
+  syncDirectoryBlocking(path: string): void {
+    nodeFiles.syncDirectoryBlocking(path);
+  }
+
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<Lock> {
     const flock = await findFlock();

@@ -26,6 +26,7 @@ import {
   isInterrupted,
   requireProgress,
   toFileSystemError,
+  tolerateUnsupported,
 } from "./system_call.ts";
 
 export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
@@ -117,19 +118,35 @@ export class DenoFileSystem implements FileSystem {
 
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
-    if (this.#deno.build.os === "windows") return; // Windows journals names and has no such call.
-    const directory = new DenoFile(
+    const directory = this.#openDirectory(path);
+    try {
+      await directory?.sync();
+    } catch (error) {
+      tolerateUnsupported(error);
+    } finally {
+      directory?.close();
+    }
+  }
+
+  /** The same while the caller waits. */
+  syncDirectoryBlocking(path: string): void {
+    const directory = this.#openDirectory(path);
+    try {
+      directory?.syncBlocking();
+    } catch (error) {
+      tolerateUnsupported(error);
+    } finally {
+      directory?.close();
+    }
+  }
+
+  /** A directory to be synced; none on Windows, which journals names and has no such call. */
+  #openDirectory(path: string): File | undefined {
+    if (this.#deno.build.os === "windows") return undefined;
+    return new DenoFile(
       path,
       attempt("Open", path, () => this.#deno.openSync(path, { read: true })),
     );
-    try {
-      await directory.sync();
-    } catch (error) {
-      if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;
-      // A file system that has no fsync of directories: docs/durability.md says what that loses.
-    } finally {
-      directory.close();
-    }
   }
 
   /** Takes the lock, or throws `LockedError`. */

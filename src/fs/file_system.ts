@@ -150,6 +150,8 @@ export interface FileSystem {
   makeDirectory(path: string, permissions: number): void;
   /** Makes the names in a directory durable: fsync of the directory, where the platform has it. */
   syncDirectory(path: string): Promise<void>;
+  /** The same while the caller waits; for a roll, between two appends. */
+  syncDirectoryBlocking(path: string): void;
   /**
    * Takes the exclusive lock that the file at `path`, made if need be, stands for. The lock dies
    * with its holder.

@@ -52,6 +52,11 @@ export class NodeFileSystem implements FileSystem {
     return nodeFiles.syncDirectory(path);
   }
 
+  /** The same while the caller waits. */
+  syncDirectoryBlocking(path: string): void {
+    nodeFiles.syncDirectoryBlocking(path);
+  }
+
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<Lock> {
     return await takeLock(this, path, lockOwner("node"), () => tryLock(path, permissions));

@@ -11,6 +11,7 @@ import {
   isInterrupted,
   requireProgress,
   toFileSystemError,
+  tolerateUnsupported,
 } from "./system_call.ts";
 
 const FLAGS: Readonly<Record<OpenMode, string>> = { read: "r", write: "r+", create: "wx+" };
@@ -90,6 +91,7 @@ export const nodeFiles: {
   remove(path: string): void;
   makeDirectory(path: string, permissions: number): void;
   syncDirectory(path: string): Promise<void>;
+  syncDirectoryBlocking(path: string): void;
   openLockFile(path: string, permissions: number): NodeFile;
 } = {
   open(path, mode, permissions = 0o666) {
@@ -112,13 +114,24 @@ export const nodeFiles: {
   },
 
   async syncDirectory(path) {
-    if (process.platform === "win32") return; // Windows journals names and has no such call.
-    const directory = attempt("Open", path, () => fs.openSync(path, "r"));
+    const directory = openDirectory(path);
+    if (directory === undefined) return;
     try {
       await finish("Fsync", path, (done) => fs.fsync(directory, done));
     } catch (error) {
-      if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;
-      // A file system that has no fsync of directories: docs/durability.md says what that loses.
+      tolerateUnsupported(error);
+    } finally {
+      fs.closeSync(directory);
+    }
+  },
+
+  syncDirectoryBlocking(path) {
+    const directory = openDirectory(path);
+    if (directory === undefined) return;
+    try {
+      attempt("Fsync", path, () => fs.fsyncSync(directory));
+    } catch (error) {
+      tolerateUnsupported(error);
     } finally {
       fs.closeSync(directory);
     }
@@ -129,6 +142,12 @@ export const nodeFiles: {
     return attempt("Open", path, () => new NodeFile(path, fs.openSync(path, flags, permissions)));
   },
 };
+
+/** A directory to be synced; none on Windows, which journals names and has no such call. */
+function openDirectory(path: string): number | undefined {
+  if (process.platform === "win32") return undefined;
+  return attempt("Open", path, () => fs.openSync(path, "r"));
+}
 
 /** Opening a pipe or a device could block or have effects, so what is no file is not opened. */
 function requireRegularFile(path: string): void {

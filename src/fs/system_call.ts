@@ -71,3 +71,11 @@ export function requireProgress(written: number, path: string): number {
   if (written > 0) return written;
   throw new FileSystemError("EIO", "Write", path);
 }
+
+/**
+ * Lets a sync of a directory pass on a file system that has none: docs/durability.md says what that
+ * loses.
+ */
+export function tolerateUnsupported(error: unknown): void {
+  if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;
+}

@@ -103,6 +103,11 @@ export class FaultyFileSystem implements FileSystem {
     await this.#under.syncDirectory(path);
   }
 
+  syncDirectoryBlocking(path: string): void {
+    this.check("syncDirectory", path);
+    this.#under.syncDirectoryBlocking(path);
+  }
+
   lock(path: string, permissions: number): Promise<Lock> {
     return this.#under.lock(path, permissions);
   }

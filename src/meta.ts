@@ -1,0 +1,125 @@
+/**
+ * The meta file beside the segments: the head index and the application's state, each update in two
+ * slots, one durable before the other is touched.
+ *
+ * It lives outside the segments, so that no cut of the log's tail can lose it.
+ *
+ * @module
+ */
+import { CorruptionError, SyncFailedError } from "./errors.ts";
+import type { FrameChecksum } from "./format/checksum.ts";
+import {
+  decodeMetaSlot,
+  encodeMetaSlot,
+  MAX_SLOT_SIZE,
+  type MetaSlot,
+  SLOT_OFFSETS,
+} from "./format/meta_slot.ts";
+import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import { directoryOf } from "./fs/path.ts";
+
+/** What the meta file tells. */
+export type Meta = Pick<MetaSlot, "logId" | "headIndex" | "state">;
+
+/** The meta file of one log. */
+export class MetaFile {
+  readonly #fileSystem: FileSystem;
+  readonly #path: string;
+  readonly #permissions: number;
+  readonly #checksum: FrameChecksum;
+  #current: MetaSlot | undefined;
+  #file: File | undefined;
+
+  constructor(fileSystem: FileSystem, path: string, permissions: number, checksum: FrameChecksum) {
+    this.#fileSystem = fileSystem;
+    this.#path = path;
+    this.#permissions = permissions;
+    this.#checksum = checksum;
+  }
+
+  /** What it tells; nothing if it was never made. */
+  get current(): Meta | undefined {
+    return this.#current;
+  }
+
+  /**
+   * Reads it, if it is there.
+   *
+   * @throws {CorruptionError} If neither slot is valid.
+   */
+  load(mode: "read" | "write"): void {
+    this.#file?.close();
+    this.#file = undefined;
+    try {
+      this.#file = this.#fileSystem.open(this.#path, mode);
+    } catch (error) {
+      if (error instanceof FileSystemError && error.code === "ENOENT") return;
+      throw error;
+    }
+    const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
+    const valid = slots.filter((slot) => slot !== undefined);
+    this.#current = valid.toSorted((a, b) => b.sequence - a.sequence)[0];
+    // The second slot is written when the first is durable. Without it, the making was interrupted.
+    if (this.#current === undefined && this.#file.size() > SLOT_OFFSETS[1]) {
+      throw new CorruptionError(
+        `"${this.#path}" is damaged: neither of its two slots (offsets ${
+          SLOT_OFFSETS.join(" and ")
+        }) ` +
+          "is valid, so it is not known which entries were dropped, nor the state. Nothing was " +
+          "changed. Restore the file from a copy.",
+        { path: this.#path, offset: 0, firstIndexAtRisk: 1 },
+      );
+    }
+  }
+
+  /** Makes both slots valid again, where a crash or rot left only one. */
+  async repair(): Promise<void> {
+    if (this.#current === undefined) return;
+    const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
+    const same = slots.every((slot) => slot?.sequence === this.#current?.sequence);
+    if (!same) await this.update(this.#current);
+  }
+
+  /**
+   * Writes one slot and makes it durable, then the other.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async update(meta: Meta): Promise<void> {
+    const slot: MetaSlot = { ...meta, sequence: (this.#current?.sequence ?? 0) + 1 };
+    const bytes = encodeMetaSlot(slot, (bytes) => this.#checksum.crc32(bytes));
+    try {
+      const created = this.#file === undefined;
+      this.#file ??= this.#fileSystem.open(this.#path, "create", this.#permissions);
+      // The slot that is valid now is overwritten last.
+      const newest = this.#readSlot(SLOT_OFFSETS[0])?.sequence === this.#current?.sequence;
+      const [first, second] = newest && !created && this.#current !== undefined
+        ? [SLOT_OFFSETS[1], SLOT_OFFSETS[0]]
+        : SLOT_OFFSETS;
+      this.#file.write(bytes, first);
+      if (created) {
+        await this.#file.sync();
+        await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+      } else {
+        await this.#file.syncData();
+      }
+      this.#file.write(bytes, second);
+      await this.#file.syncData();
+    } catch (cause) {
+      throw new SyncFailedError(this.#path, 0, "the head index and the state", cause);
+    }
+    this.#current = slot;
+  }
+
+  /** Gives the file back. */
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #readSlot(offset: number): MetaSlot | undefined {
+    const bytes = new Uint8Array(MAX_SLOT_SIZE);
+    const n = this.#file?.read(bytes, offset) ?? 0;
+    return decodeMetaSlot(bytes.subarray(0, n), (bytes) => this.#checksum.crc32(bytes));
+  }
+}

@@ -1,0 +1,412 @@
+/**
+ * The ordered list of a log's segments: which one an index lies in, the roll to the next, and what
+ * is dropped from either end.
+ *
+ * The last segment is the one that is appended to. The full ones before it are opened when they are
+ * read, a bounded number at a time.
+ *
+ * @module
+ */
+import { SyncFailedError, WalError } from "./errors.ts";
+import type { FormatVersion } from "./format/file_header.ts";
+import { MAX_SEGMENT_ENTRIES, type PreviousSegment } from "./format/internal.ts";
+import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import { directoryOf } from "./fs/path.ts";
+import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
+import {
+  OffsetPages,
+  SealedSegment,
+  type SealedSegmentInfo,
+  segmentDamaged,
+} from "./sealed_segment.ts";
+import { Segment, segmentBeginning, type SegmentCounters, writeFailed } from "./segment.ts";
+
+/** How many full segments are kept open for reading. */
+const MAX_OPEN = 16;
+
+/** Digits of an index in a file's name, so that names sort as the indexes do. */
+const INDEX_DIGITS = 20;
+
+/** The file of the segment that begins with an index. */
+export function segmentPath(path: string, firstIndex: number): string {
+  return firstIndex === 1 ? path : `${path}.${String(firstIndex).padStart(INDEX_DIGITS, "0")}`;
+}
+
+/** The first index that a file's name tells, for the log's file named `name`; undefined if none. */
+export function firstIndexOf(name: string, file: string): number | undefined {
+  if (file === name) return 1;
+  const digits = file.slice(name.length + 1);
+  const isSibling = file.startsWith(`${name}.`) && /^\d{20}$/.test(digits);
+  return isSibling && Number.isSafeInteger(Number(digits)) ? Number(digits) : undefined;
+}
+
+/** What all segments of a log have in common. */
+export interface SegmentContext {
+  readonly fileSystem: FileSystem;
+  /** The log's path. */
+  readonly path: string;
+  readonly checksum: SegmentSource["checksum"];
+  readonly maxEntrySize: number;
+  /** When a segment is full, in bytes. */
+  readonly segmentSize: number;
+  /** The version of new segments; 1 never rolls. */
+  readonly format: FormatVersion;
+  readonly permissions: number;
+  readonly logId: Uint8Array;
+  readonly counters: SegmentCounters;
+}
+
+/** The segments of an open log. */
+export class Segments {
+  readonly #context: SegmentContext;
+  readonly #sealed: SealedSegmentInfo[];
+  readonly #pages = new OffsetPages();
+  /** The full segments that are open, the least recently used first. */
+  readonly #open = new Map<string, SealedSegment>();
+  readonly #rebuilt = new Set<string>();
+  #active: Segment;
+
+  constructor(context: SegmentContext, sealed: readonly SealedSegmentInfo[], active: Segment) {
+    this.#context = context;
+    this.#sealed = [...sealed];
+    this.#active = active;
+  }
+
+  /** The segment that is appended to. */
+  get active(): Segment {
+    return this.#active;
+  }
+
+  /** The log's id. */
+  get logId(): Uint8Array {
+    return this.#context.logId;
+  }
+
+  /** How many segments there are. */
+  get count(): number {
+    return this.#sealed.length + 1;
+  }
+
+  /** The first index that a segment has, dropped or not. */
+  get firstIndex(): number {
+    return (this.#sealed[0] ?? this.#active).firstIndex;
+  }
+
+  /** The index of the last entry. */
+  get lastIndex(): number {
+    return this.#active.firstIndex - 1 + this.#active.offsets.count;
+  }
+
+  /** The last index that is known to be durable: full segments are. */
+  get durableIndex(): number {
+    return this.#active.firstIndex - 1 + this.#active.durableCount;
+  }
+
+  /** The size of all segments in bytes. */
+  get byteLength(): number {
+    return this.#sealed.reduce((sum, { size }) => sum + size, this.#active.end);
+  }
+
+  /** The files of full segments whose Seals failed their check and were made anew by a scan. */
+  get rebuiltSeals(): string[] {
+    return [...this.#rebuilt];
+  }
+
+  /**
+   * Appends entries as one atom, to the next segment if they do not fit this one.
+   *
+   * @throws {WalError} As `Segment.append`, and `ERR_WAL_BATCH_TOO_LARGE` for a batch that fits no
+   * segment.
+   */
+  append(entries: readonly Uint8Array[]): void {
+    const size = Segment.sizeOf(entries);
+    const isBatch = entries.length > 1;
+    if (isBatch) this.#requireFit(entries, size);
+    if (this.#mustRoll(entries.length, size)) this.roll();
+    this.#active.append(entries);
+  }
+
+  /** Ends the segment and makes the next, while the caller waits. */
+  roll(): void {
+    const full = this.#active;
+    const end = full.seal();
+    let next: Segment;
+    try {
+      next = createSegment(this.#context, this.lastIndex + 1, end);
+    } catch (error) {
+      if (error instanceof SyncFailedError) throw error;
+      full.unseal();
+      throw writeFailed(`make the segment after "${full.path}"`, error);
+    }
+    const { path, firstIndex } = full;
+    const count = full.offsets.count;
+    this.#sealed.push({ path, firstIndex, count, size: end.size, checksum: end.checksum });
+    this.#active = next;
+    full.close();
+  }
+
+  /** Reads the entry at an index that exists. */
+  read(index: number): Uint8Array {
+    if (index >= this.#active.firstIndex) {
+      return this.#active.reader.read(index - this.#active.firstIndex);
+    }
+    const info = this.#locate(index);
+    return this.#use(info).reader.read(index - info.firstIndex);
+  }
+
+  /** Reads the entries of a range in order; ends where they end. */
+  *readRange(from: number, to: number): Generator<Uint8Array> {
+    for (let index = from; index <= Math.min(to, this.lastIndex);) {
+      const isActive = index >= this.#active.firstIndex;
+      const info = isActive ? undefined : this.#locate(index);
+      const firstIndex = info?.firstIndex ?? this.#active.firstIndex;
+      const last = info === undefined ? to : Math.min(to, firstIndex + info.count - 1);
+      const reader = info === undefined ? this.#active.reader : this.#use(info).reader;
+      for (const data of reader.readRange(index - firstIndex, last - firstIndex)) {
+        index++;
+        yield data;
+        // Another reader may have closed the file, or a truncation replaced the segment.
+        if (info !== undefined && !this.#open.has(info.path)) break;
+        if (info === undefined && reader !== this.#active.reader) break;
+      }
+    }
+  }
+
+  /**
+   * Removes the segments all of whose entries are below an index, oldest first. If that is all, the
+   * log goes on in a new, small one.
+   */
+  async dropBefore(index: number): Promise<void> {
+    const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
+    if (isAll && this.#mayRoll) this.roll();
+    const { fileSystem, path } = this.#context;
+    let removed = false;
+    for (;;) {
+      const [first, second = this.#active] = this.#sealed;
+      if (first === undefined || second.firstIndex > index) break;
+      this.#forget(first);
+      this.#sealed.shift();
+      fileSystem.remove(first.path);
+      removed = true;
+    }
+    if (removed) await fileSystem.syncDirectory(directoryOf(path));
+  }
+
+  /**
+   * Drops the entries from an index on, newest first, so that a crash leaves no gap, and makes that
+   * durable.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async cutFrom(index: number): Promise<void> {
+    if (index < this.#active.firstIndex) await this.#dropSegmentsBehind(this.#locate(index));
+    await this.#active.cut(index - this.#active.firstIndex);
+  }
+
+  /** Removes all segments behind a full one, newest first, each for good; it is appended to again. */
+  async #dropSegmentsBehind(info: SealedSegmentInfo): Promise<void> {
+    const { fileSystem, path } = this.#context;
+    const reopened = this.#reopen(info);
+    const kept = this.#sealed.indexOf(info);
+    const dropped = [...this.#sealed.slice(kept + 1), this.#active].map(({ path }) => path);
+    this.#active.close();
+    this.#closeAll();
+    this.#sealed.length = kept;
+    this.#active = reopened;
+    for (const segment of dropped.toReversed()) {
+      try {
+        fileSystem.remove(segment);
+        await fileSystem.syncDirectory(directoryOf(path));
+      } catch (cause) {
+        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);
+      }
+    }
+  }
+
+  /**
+   * Replaces all segments, whose entries are dropped, by an empty one that begins with an index.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async moveTo(index: number): Promise<void> {
+    const { fileSystem, path } = this.#context;
+    const old = this.#active;
+    const dropped = this.#sealed.map(({ path }) => path);
+    try {
+      if (old.firstIndex !== index) {
+        this.#active = createSegment(this.#context, index, NO_SEGMENT);
+        old.close();
+        dropped.push(old.path);
+      }
+      this.#closeAll();
+      this.#sealed.length = 0;
+      for (const segment of dropped) fileSystem.remove(segment);
+      await fileSystem.syncDirectory(directoryOf(path));
+    } catch (cause) {
+      throw new SyncFailedError(path, index - 1, `the log's new beginning at ${index}`, cause);
+    }
+  }
+
+  /** Gives all files back. */
+  close(): void {
+    this.#closeAll();
+    this.#active.close();
+  }
+
+  get #mayRoll(): boolean {
+    return this.#context.format !== 1;
+  }
+
+  #mustRoll(entries: number, size: number): boolean {
+    if (!this.#mayRoll) return false;
+    const { offsets, end, version } = this.#active;
+    // Version 1 has no frame that makes an atom.
+    if (version === 1 && entries > 1) return true;
+    if (offsets.count === 0) return false;
+    return end + size > this.#context.segmentSize || offsets.count + entries > MAX_SEGMENT_ENTRIES;
+  }
+
+  #requireFit(entries: readonly Uint8Array[], size: number): void {
+    const { format, segmentSize, path } = this.#context;
+    if (format === 1) {
+      throw new WalError(
+        "ERR_WAL_FORMAT",
+        `Cannot append a batch to "${path}": format 1 has no atomic batches. Nothing was written. ` +
+          "Append the entries one by one, or open the log without { format: 1 }.",
+      );
+    }
+    if (size <= segmentSize && entries.length <= MAX_SEGMENT_ENTRIES) return;
+    throw new WalError(
+      "ERR_WAL_BATCH_TOO_LARGE",
+      `Cannot append a batch of ${entries.length} entries, ${size} bytes, to "${path}": a segment ` +
+        `holds ${segmentSize} bytes and ${MAX_SEGMENT_ENTRIES} entries. Nothing was written. Split ` +
+        "the batch, or open the log with a larger segmentSize.",
+    );
+  }
+
+  /** The full segment that an index lies in. */
+  #locate(index: number): SealedSegmentInfo {
+    let low = 0;
+    let high = this.#sealed.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#sealed[middle]?.firstIndex ?? Infinity) <= index) low = middle;
+      else high = middle - 1;
+    }
+    const info = this.#sealed[low];
+    if (info === undefined) throw new RangeError(`No segment has the index ${index}`);
+    return info;
+  }
+
+  /** Opens a full segment, or finds it open. */
+  #use(info: SealedSegmentInfo): SealedSegment {
+    let segment = this.#open.get(info.path);
+    if (segment === undefined) {
+      segment = this.#openSealed(info);
+      if (this.#open.size >= MAX_OPEN) {
+        const [oldest] = this.#open;
+        if (oldest !== undefined) {
+          oldest[1].close();
+          this.#open.delete(oldest[0]);
+        }
+      }
+    } else {
+      this.#open.delete(info.path);
+    }
+    this.#open.set(info.path, segment);
+    return segment;
+  }
+
+  #openSealed(info: SealedSegmentInfo): SealedSegment {
+    const source = this.#source(this.#context.fileSystem.open(info.path, "read"), info.path);
+    try {
+      const segment = new SealedSegment(source, info, this.#pages);
+      if (segment.rebuilt) this.#rebuilt.add(info.path);
+      return segment;
+    } catch (error) {
+      source.file.close();
+      throw error;
+    }
+  }
+
+  /** Opens a full segment to be appended to again. */
+  #reopen(info: SealedSegmentInfo): Segment {
+    const source = this.#source(this.#context.fileSystem.open(info.path, "write"), info.path);
+    try {
+      const scan = scanSegment(source);
+      if (isUnfinished(scan) || scan.offsets.count !== info.count) {
+        const found = isUnfinished(scan) ? 0 : scan.offsets.count;
+        const offset = isUnfinished(scan) ? 0 : scan.end;
+        const what = `it has ${found} whole entries of ${info.count}`;
+        throw segmentDamaged(info.path, offset, info.firstIndex + found, what);
+      }
+      return new Segment(source, scan, scan.offsets.count, this.#context.counters);
+    } catch (error) {
+      source.file.close();
+      throw error;
+    }
+  }
+
+  #source(file: File, path: string): SegmentSource {
+    const { checksum, maxEntrySize } = this.#context;
+    return { file, path, checksum, maxEntrySize };
+  }
+
+  #forget(info: SealedSegmentInfo): void {
+    this.#open.get(info.path)?.close();
+    this.#open.delete(info.path);
+    this.#pages.clear();
+  }
+
+  #closeAll(): void {
+    for (const segment of this.#open.values()) segment.close();
+    this.#open.clear();
+    this.#pages.clear();
+  }
+}
+
+/** What a log's first segment says of the one before it. */
+export const NO_SEGMENT: PreviousSegment = { firstIndex: 0, size: 0, checksum: 0 };
+
+/**
+ * Makes a segment and makes it and its name durable, while the caller waits.
+ *
+ * @throws {FileSystemError} If it could not be made; then there is no file.
+ * @throws {SyncFailedError} If the outcome is unknown.
+ */
+export function createSegment(
+  context: SegmentContext,
+  firstIndex: number,
+  previous: PreviousSegment,
+): Segment {
+  const { fileSystem, checksum, logId, maxEntrySize, permissions, counters } = context;
+  // A segment of version 1 cannot say where it begins.
+  const version = firstIndex === 1 ? context.format : 2;
+  const path = segmentPath(context.path, firstIndex);
+  const file = fileSystem.open(path, "create", permissions);
+  const source = { file, path, checksum, maxEntrySize };
+  try {
+    beginSegment(source, { version, logId, firstIndex, previous });
+    try {
+      file.syncBlocking();
+      fileSystem.syncDirectoryBlocking(directoryOf(path));
+    } catch (cause) {
+      throw new SyncFailedError(path, firstIndex - 1, "a new segment", cause);
+    }
+    const scan = scanSegment(source);
+    if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", path);
+    return new Segment(source, scan, 0, counters);
+  } catch (error) {
+    file.close();
+    if (!(error instanceof SyncFailedError)) fileSystem.remove(path);
+    throw error;
+  }
+}
+
+/** Writes the beginning of an empty file. */
+export function beginSegment(
+  source: SegmentSource,
+  beginning: Parameters<typeof segmentBeginning>[1],
+): void {
+  source.file.write(segmentBeginning(source.checksum, beginning), 0);
+}
