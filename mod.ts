@@ -24,6 +24,7 @@ export {
   WalError,
   type WalErrorCode,
 } from "./src/errors.ts";
+export type { FollowOptions } from "./src/follow.ts";
 export type { FormatVersion } from "./src/format/file_header.ts";
 export {
   type File,

@@ -128,6 +128,15 @@ export function scanSegment(source: SegmentSource): SegmentScan | UnfinishedSegm
   return scan;
 }
 
+/**
+ * Scans on behind what an earlier scan found, whose index of offsets it extends.
+ *
+ * @returns The scan of the whole segment.
+ */
+export function scanOn(source: SegmentSource, earlier: SegmentScan): SegmentScan {
+  return walkFrames(source, earlier.version, source.file.size(), earlier);
+}
+
 /** Judges what follows X by the decision table. Exactly one case holds. */
 export function decide(source: SegmentSource, scan: SegmentScan): Decision {
   const { end, size, vouched } = scan;
@@ -189,20 +198,35 @@ function judgeBeginning(source: SegmentSource, at: number, size: number): Unfini
   return { at, holds: nothing ? "nothing" : "other bytes", size };
 }
 
-/** Walks the frames behind the header up to X, a chunk at a time. */
-function walkFrames(source: SegmentSource, version: FormatVersion, size: number): SegmentScan {
+/** What a walk begins with behind a file's header. */
+function noFrames(version: FormatVersion): SegmentScan {
+  return {
+    version,
+    logId: undefined,
+    firstIndex: 1,
+    previous: { firstIndex: 0, size: 0, checksum: 0 },
+    offsets: new OffsetIndex(),
+    entriesEnd: 0,
+    vouched: 0,
+    sealed: false,
+    end: FILE_HEADER_SIZE,
+    size: FILE_HEADER_SIZE,
+  };
+}
+
+/** Walks the frames behind the header, or behind an earlier walk, up to X, a chunk at a time. */
+function walkFrames(
+  source: SegmentSource,
+  version: FormatVersion,
+  size: number,
+  earlier: SegmentScan = noFrames(version),
+): SegmentScan {
   const { file, path, checksum, maxEntrySize } = source;
   const limit = limitOf(source);
-  const offsets = new OffsetIndex();
-  let buffer = new Uint8Array(Math.min(size, CHUNK_SIZE));
+  const { offsets } = earlier;
+  let buffer = new Uint8Array(Math.min(Math.max(0, size - earlier.end), CHUNK_SIZE));
   const found = new Uint32Array(Math.ceil(buffer.length / FRAME_HEADER_SIZE));
-  let logId: Uint8Array | undefined;
-  let firstIndex = 1;
-  let previous: PreviousSegment = { firstIndex: 0, size: 0, checksum: 0 };
-  let entriesEnd = 0;
-  let vouched = 0;
-  let sealed = false;
-  let end = FILE_HEADER_SIZE;
+  let { logId, firstIndex, previous, entriesEnd, vouched, sealed, end } = earlier;
   /** The batch whose Data frames are being taken in, and what was before it. */
   let batch:
     | { start: number; end: number; left: number; entries: number; entriesEnd: number }

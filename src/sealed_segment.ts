@@ -16,7 +16,7 @@ import {
   sealFrameSize,
 } from "./format/internal.ts";
 import type { File } from "./fs/file_system.ts";
-import { OffsetIndex } from "./offset_index.ts";
+import type { OffsetIndex } from "./offset_index.ts";
 import { pieces, scanSegment, type SegmentSource } from "./recovery.ts";
 
 /** How many offsets a page of a Seal has. */

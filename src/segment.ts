@@ -31,13 +31,16 @@ import {
 } from "./format/internal.ts";
 import type { File } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
-import type { SegmentScan, SegmentSource } from "./recovery.ts";
+import { scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
 
 /** What the staging buffer begins with; it grows to the largest write. */
 const FIRST_BUFFER_SIZE = 4096;
 
 /** A larger staging buffer is given back after its write. */
 const KEPT_BUFFER_SIZE = 1024 * 1024;
+
+/** How many of its last bytes a reader remembers. */
+const TAIL_SIZE = 64 * 1024;
 
 /** How many calls segments have made of their files. */
 export interface SegmentCounters {
@@ -63,6 +66,7 @@ export class Segment implements Entries {
   /** Reads the entries. */
   readonly reader: EntryReader;
 
+  readonly #source: SegmentSource;
   readonly #file: File;
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
@@ -73,6 +77,10 @@ export class Segment implements Entries {
   #durableCount: number;
   #durableEnd: number;
   #vouched: number;
+  /** In a reader: whether a Seal was found. */
+  #sealed: boolean;
+  /** In a reader: the last bytes. */
+  #tail: Uint8Array = new Uint8Array(0);
   #cuts = 0;
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
@@ -95,6 +103,7 @@ export class Segment implements Entries {
     this.logId = scan.logId;
     this.offsets = scan.offsets;
     this.reader = new EntryReader(source, scan.firstIndex, this);
+    this.#source = source;
     this.#file = source.file;
     this.#checksum = source.checksum;
     this.#counters = counters;
@@ -103,6 +112,7 @@ export class Segment implements Entries {
     this.#durableCount = durableCount;
     this.#durableEnd = scan.entriesEnd;
     this.#vouched = scan.vouched;
+    this.#sealed = scan.sealed;
   }
 
   /** How many entries a sync has covered. */
@@ -261,6 +271,47 @@ export class Segment implements Entries {
     }
     this.#durableCount = count;
     this.#durableEnd = this.#entriesEnd;
+  }
+
+  /** In a reader: remembers the last bytes, by which a cut and what was written behind it is known. */
+  rememberTail(): void {
+    const size = Math.min(this.#end, TAIL_SIZE);
+    this.#tail = new Uint8Array(size);
+    this.#source.file.read(this.#tail, this.#end - size);
+  }
+
+  /** In a reader: takes in what the writer appended; false if the writer did more than that. */
+  refresh(): boolean {
+    const { file } = this.#source;
+    const size = file.size();
+    if (size < this.#end || (this.#end === 0 && size > 0) || !this.#tailIsThere()) return false;
+    if (size === this.#end) return true;
+    const { version, logId, firstIndex, offsets } = this;
+    const scan = scanOn(this.#source, {
+      version,
+      logId,
+      firstIndex,
+      offsets,
+      previous: { firstIndex: 0, size: 0, checksum: 0 },
+      entriesEnd: this.#entriesEnd,
+      vouched: this.#vouched,
+      sealed: this.#sealed,
+      end: this.#end,
+      size: this.#end,
+    });
+    this.#end = scan.end;
+    this.#entriesEnd = scan.entriesEnd;
+    this.#vouched = scan.vouched;
+    this.#sealed = scan.sealed;
+    this.#durableCount = offsets.countBelow(scan.vouched);
+    this.rememberTail();
+    return true;
+  }
+
+  #tailIsThere(): boolean {
+    const tail = new Uint8Array(this.#tail.length);
+    const n = this.#source.file.read(tail, this.#end - tail.length);
+    return n === tail.length && tail.every((byte, i) => byte === this.#tail[i]);
   }
 
   /** Gives the file back, once no sync runs. */

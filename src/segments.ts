@@ -247,6 +247,11 @@ export class Segments {
     }
   }
 
+  /** A checksum by which entries are told apart. */
+  checksumOf(data: Uint8Array): number {
+    return this.#context.checksum.crc32(data);
+  }
+
   /** Gives all files back. */
   close(): void {
     this.#closeAll();

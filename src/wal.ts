@@ -5,14 +5,16 @@
  */
 import { GroupCommit } from "./commit.ts";
 import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
+import { Changes, follow, type FollowOptions, type FollowSource } from "./follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
-import { FileSystemError, type Lock } from "./fs/file_system.ts";
+import { type FileSystem, FileSystemError, type Lock } from "./fs/file_system.ts";
 import { type OpenedLog, openLog, type Recovery } from "./open.ts";
 import { invalid, type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
 import type { MetaFile } from "./meta.ts";
 import type { SegmentCounters } from "./segment.ts";
 import type { Segments } from "./segments.ts";
+import { Tailer } from "./tailer.ts";
 
 /** How long the log is idle after a sync before the file is told of it, in milliseconds. */
 const IDLE_MS = 100;
@@ -136,6 +138,7 @@ export interface WalStats {
  */
 export class Wal {
   readonly #path: string;
+  readonly #fileSystem: FileSystem;
   readonly #options: ResolvedOptions;
   readonly #segments: Segments;
   readonly #meta: MetaFile;
@@ -152,11 +155,21 @@ export class Wal {
   #queue: Promise<void> = Promise.resolve();
   /** A tail truncation or reset that has not resolved; it never rejects. */
   #rewriting: Promise<void> | undefined;
+  /** Wakes followers. */
+  readonly #changes = new Changes();
+  /** How far back each follower in this process has to go. */
+  readonly #followers = new Set<{ rewind: number }>();
   #closing: Promise<void> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(path: string, options: ResolvedOptions, opened: OpenedLog) {
+  private constructor(
+    path: string,
+    fileSystem: FileSystem,
+    options: ResolvedOptions,
+    opened: OpenedLog,
+  ) {
     this.#path = path;
+    this.#fileSystem = fileSystem;
     this.#options = options;
     this.#segments = opened.segments;
     this.#meta = opened.meta;
@@ -196,7 +209,7 @@ export class Wal {
     }
     const resolved = resolveOptions(options);
     const fileSystem = options.fileSystem ?? await runtimeFileSystem();
-    return new Wal(path, resolved, await openLog(fileSystem, path, resolved));
+    return new Wal(path, fileSystem, resolved, await openLog(fileSystem, path, resolved));
   }
 
   /** The path that the log was opened with. */
@@ -318,6 +331,7 @@ export class Wal {
     this.#endingOn(() => this.#segments.append(entries));
     this.#appends += entries.length;
     for (const data of entries) this.#bytesAppended += data.length;
+    this.#changes.notify();
   }
 
   /**
@@ -489,10 +503,73 @@ export class Wal {
     return this.#entries(from, to);
   }
 
+  /**
+   * Yields entries as they come, those that are there first; waits for more until the loop is left,
+   * the signal is aborted or the log is closed. Works beside the writer and in a reader
+   * (`readOnly`), also of another process, across rolls. Entries that replace what a truncation
+   * dropped from the tail are yielded anew, from the truncation's index on.
+   *
+   * @param options From where, until when, and whether to wait for the disk.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: `from` is no index of the log or right behind
+   * it, or a head truncation has overtaken the loop; the message names the new first index.
+   * `ERR_WAL_CLOSED`: the log was closed before the call.
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the handle has ended.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * setTimeout(() => log.appendAndSync(new Uint8Array([7])), 10);
+   * for await (const { index, data } of log.follow()) {
+   *   assertEquals([index, ...data], [1, 7]);
+   *   break;
+   * }
+   * await log.close();
+   * ```
+   */
+  follow(options: FollowOptions = {}): AsyncGenerator<Entry, void, undefined> {
+    this.#requireOpen();
+    const { from } = options;
+    if (from !== undefined && from !== this.lastIndex + 1) this.#requireIndex(from);
+    return follow(this.#options.readOnly ? this.#followFiles() : this.#followOwn(), options);
+  }
+
+  /** What a follower in the writer's process reads: this log, which tells of its changes. */
+  #followOwn(): FollowSource {
+    const follower = { rewind: Infinity };
+    this.#followers.add(follower);
+    return {
+      isClosed: () => this.#closing !== undefined,
+      look: () => this,
+      readRange: (from, to) => this.#segments.readRange(from, to),
+      takeRewind: () => {
+        const { rewind } = follower;
+        follower.rewind = Infinity;
+        return rewind === Infinity ? undefined : rewind;
+      },
+      changed: async (signal) => {
+        if (this.#failure !== undefined) throw this.#told(this.#failure);
+        await this.#changes.next(signal);
+      },
+      close: () => void this.#followers.delete(follower),
+    };
+  }
+
+  /** What a follower in a reader reads: the files, as the writer changes them. */
+  #followFiles(): FollowSource {
+    const isClosed = (): boolean => this.#closing !== undefined;
+    return new Tailer(this.#fileSystem, this.#path, this.#options, this.#changes, isClosed);
+  }
+
   *#entries(from: number, to: number): Generator<Entry, void, undefined> {
     const payloads = this.#segments.readRange(from, to);
     for (let index = from;; index++) {
       this.#requireOpen();
+      // The head may have been truncated since the last one.
+      if (index <= to && index < this.firstIndex) this.#requireIndex(index);
       const next = this.#readingFrom(() => payloads.next());
       if (next.done) return;
       yield { index, data: next.value };
@@ -530,6 +607,7 @@ export class Wal {
     await this.#rewrite(async () => {
       this.#requireIndex(index);
       await this.#segments.cutFrom(index);
+      this.#rewindFollowers(index);
     });
   }
 
@@ -609,7 +687,10 @@ export class Wal {
           "it without { format: 1 }.",
       );
     }
-    await this.#rewrite(() => this.#reset(nextIndex));
+    await this.#rewrite(async () => {
+      await this.#reset(nextIndex);
+      this.#rewindFollowers(nextIndex);
+    });
   }
 
   async #reset(nextIndex: number): Promise<void> {
@@ -673,6 +754,10 @@ export class Wal {
     await this.#meta.update({ logId: this.#segments.logId, headIndex, state });
   }
 
+  #rewindFollowers(index: number): void {
+    for (const follower of this.#followers) follower.rewind = Math.min(follower.rewind, index);
+  }
+
   /** Runs changes of the log's ends and state one after the other. */
   async #serialize(work: () => Promise<void>): Promise<void> {
     const result = this.#queue.then(async () => {
@@ -685,7 +770,7 @@ export class Wal {
         throw error;
       }
     });
-    this.#queue = result.then(() => {}, () => {});
+    this.#queue = result.then(() => {}, () => {}).finally(() => this.#changes.notify());
     await result;
   }
 
@@ -751,6 +836,7 @@ export class Wal {
 
   async #close(): Promise<void> {
     clearTimeout(this.#idleTimer);
+    this.#changes.notify();
     try {
       await this.#queue;
       await this.#commit.idle();
@@ -783,6 +869,7 @@ export class Wal {
     } catch (error) {
       throw this.#told(this.#ended(error));
     }
+    this.#changes.notify();
     this.#vouchWhenIdle();
   }
 
@@ -821,6 +908,7 @@ export class Wal {
     if (!(error instanceof SyncFailedError)) throw error;
     this.#failure ??= error;
     clearTimeout(this.#idleTimer);
+    this.#changes.notify();
     return this.#failure;
   }
 

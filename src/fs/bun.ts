@@ -65,6 +65,11 @@ export class BunFileSystem implements FileSystem {
     nodeFiles.syncDirectoryBlocking(path);
   }
 
+  /** Tells of changes in a directory. */
+  watch(directory: string, onChange: () => void): (() => void) | undefined {
+    return nodeFiles.watch(directory, onChange);
+  }
+
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<Lock> {
     const flock = await findFlock();

@@ -46,6 +46,10 @@ interface FsFile {
   tryLockSync?(exclusive: boolean): boolean;
 }
 
+interface FsWatcher extends AsyncIterable<unknown> {
+  close(): void;
+}
+
 interface OpenOptions {
   read?: boolean;
   write?: boolean;
@@ -62,6 +66,7 @@ interface DenoNamespace {
   readonly build: { os: string };
   readonly permissions: { querySync(permission: Permission): { state: string } };
   hostname(): string;
+  watchFs(path: string, options: { recursive: boolean }): FsWatcher;
   openSync(path: string, options: OpenOptions): FsFile;
   statSync(path: string): { isFile: boolean; isDirectory: boolean };
   readDirSync(path: string): Iterable<{ name: string }>;
@@ -147,6 +152,22 @@ export class DenoFileSystem implements FileSystem {
       path,
       attempt("Open", path, () => this.#deno.openSync(path, { read: true })),
     );
+  }
+
+  /** Tells of changes in a directory. */
+  watch(directory: string, onChange: () => void): (() => void) | undefined {
+    let watcher: FsWatcher;
+    try {
+      watcher = this.#deno.watchFs(directory, { recursive: false });
+    } catch {
+      return undefined; // No more watches, or a file system without them.
+    }
+    const tell = async (): Promise<void> => {
+      for await (const _ of watcher) onChange();
+    };
+    // A watch that breaks leaves the follower to look now and then.
+    tell().catch(() => {});
+    return () => watcher.close();
   }
 
   /** Takes the lock, or throws `LockedError`. */

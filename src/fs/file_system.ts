@@ -153,6 +153,13 @@ export interface FileSystem {
   /** The same while the caller waits; for a roll, between two appends. */
   syncDirectoryBlocking(path: string): void;
   /**
+   * Calls `onChange` when something in a directory may have changed, until the returned function is
+   * called. Some changes may go untold. Without it, who waits for changes looks now and then.
+   *
+   * @returns `undefined` where the platform cannot tell.
+   */
+  watch?(directory: string, onChange: () => void): (() => void) | undefined;
+  /**
    * Takes the exclusive lock that the file at `path`, made if need be, stands for. The lock dies
    * with its holder.
    *

@@ -57,6 +57,11 @@ export class NodeFileSystem implements FileSystem {
     nodeFiles.syncDirectoryBlocking(path);
   }
 
+  /** Tells of changes in a directory. */
+  watch(directory: string, onChange: () => void): (() => void) | undefined {
+    return nodeFiles.watch(directory, onChange);
+  }
+
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<Lock> {
     return await takeLock(this, path, lockOwner("node"), () => tryLock(path, permissions));

@@ -92,6 +92,7 @@ export const nodeFiles: {
   makeDirectory(path: string, permissions: number): void;
   syncDirectory(path: string): Promise<void>;
   syncDirectoryBlocking(path: string): void;
+  watch(directory: string, onChange: () => void): (() => void) | undefined;
   openLockFile(path: string, permissions: number): NodeFile;
 } = {
   open(path, mode, permissions = 0o666) {
@@ -134,6 +135,17 @@ export const nodeFiles: {
       tolerateUnsupported(error);
     } finally {
       fs.closeSync(directory);
+    }
+  },
+
+  watch(directory, onChange) {
+    try {
+      const watcher = fs.watch(directory, { persistent: false }, onChange);
+      // A watch that breaks leaves the follower to look now and then.
+      watcher.on("error", () => watcher.close());
+      return () => watcher.close();
+    } catch {
+      return undefined; // No more watches, or a file system without them.
     }
   },
 

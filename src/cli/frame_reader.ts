@@ -1,0 +1,227 @@
+/**
+ * The second opinion on frames: reads them from a file and checks each with CRC-32 by itself.
+ *
+ * It shares no code with what the log reads by, so that a defect there does not hide here. Memory is
+ * bounded by its buffer, whatever the file says.
+ *
+ * @module
+ */
+import type { IHasher } from "hash-wasm";
+import {
+  CHECKSUM_AT,
+  FRAME_HEADER_SIZE,
+  frameLengthAt,
+  isFrameType,
+  readUint32,
+  writeUint32,
+} from "../format/frame.ts";
+import {
+  MAX_INTERNAL_SIZE,
+  readSealTrailer,
+  SEAL_OFFSETS_AT,
+  SEAL_TRAILER_SIZE,
+} from "../format/internal.ts";
+import type { File } from "../fs/file_system.ts";
+
+/** How much is read at a time, so that it is checked while the processor's cache still has it. */
+const READ_SIZE = 1024 * 1024;
+
+/** Every frame of the log's own fits the buffer whole; a larger entry is checked in pieces. */
+const BUFFER_SIZE = 8 * 1024 * 1024;
+
+/** How many bytes may be checksummed to find out how far damage goes, so that time is bounded. */
+const SEARCH_BUDGET = 1024 * 1024 * 1024;
+
+/** Bytes of the header that the checksum covers: type and length. */
+const COVERED = 5;
+
+/** A frame whose checksum holds, or whose extent is known although it does not. */
+export interface FoundFrame {
+  readonly type: number;
+  /** Bytes of its payload. */
+  readonly length: number;
+  /** The checksum that it states. */
+  readonly checksum: number;
+}
+
+/** A Seal, found from the end of the file. */
+export interface FoundSeal {
+  /** Where it begins. */
+  readonly at: number;
+  readonly offsets: Uint32Array;
+}
+
+/** The buffer that one reader after the other uses. */
+export function createFrameBuffer(): Uint8Array {
+  return new Uint8Array(BUFFER_SIZE);
+}
+
+/** Reads one file's frames. */
+export class FrameReader {
+  /** The file's size in bytes when the reading began. */
+  readonly size: number;
+  readonly #file: File;
+  readonly #crc: IHasher;
+  readonly #buffer: Uint8Array;
+  readonly #longest: number;
+  #base = 0;
+  #limit = 0;
+  #budget = SEARCH_BUDGET;
+
+  /** @param maxEntrySize What the search for frames takes for the longest payload. */
+  constructor(file: File, crc: IHasher, buffer: Uint8Array, maxEntrySize: number) {
+    this.size = file.size();
+    this.#file = file;
+    this.#crc = crc;
+    this.#buffer = buffer;
+    this.#longest = Math.max(maxEntrySize, MAX_INTERNAL_SIZE);
+  }
+
+  /** Whether the search has given up for the amount of damage. */
+  get isExhausted(): boolean {
+    return this.#budget < 0;
+  }
+
+  /** The bytes from `offset` on, at most as many as the buffer has room for. */
+  bytes(offset: number, size: number): Uint8Array {
+    const at = this.#fetch(offset, size);
+    return this.#buffer.subarray(at, Math.min(at + size, this.#limit - this.#base));
+  }
+
+  /** The frame at `offset`, if it is whole and its checksum holds. */
+  frameAt(offset: number): FoundFrame | undefined {
+    const frame = this.#headerAt(offset);
+    if (frame === undefined || !isFrameType(frame.type)) return undefined;
+    if (offset + FRAME_HEADER_SIZE + frame.length > this.size) return undefined;
+    return this.#holds(offset, frame) ? frame : undefined;
+  }
+
+  /**
+   * The extent of the frame at `offset`, whose checksum does not hold: with one bit of its header
+   * turned it does, or else what it states of its length leads to another frame, or to the end.
+   */
+  damagedFrameAt(offset: number): FoundFrame | undefined {
+    const frame = this.#headerAt(offset);
+    if (frame === undefined) return undefined;
+    for (let bit = 0; bit < 8 * COVERED; bit++) {
+      const turned = turn(frame, bit);
+      if (!isFrameType(turned.type) || turned.length > this.#longest) continue;
+      if (offset + FRAME_HEADER_SIZE + turned.length > this.size) continue;
+      if (this.#spend(turned.length) && this.#holds(offset, turned)) return turned;
+    }
+    const next = offset + FRAME_HEADER_SIZE + frame.length;
+    if (!isFrameType(frame.type) || next > this.size) return undefined;
+    if (next === this.size || this.frameAt(next) !== undefined) return frame;
+    return undefined;
+  }
+
+  /** The first offset from `from` on at which a whole frame begins. */
+  nextFrame(from: number): number | undefined {
+    for (let offset = from; offset + FRAME_HEADER_SIZE <= this.size; offset++) {
+      const at = this.#fetch(offset, FRAME_HEADER_SIZE);
+      const last = this.#limit - this.#base - FRAME_HEADER_SIZE;
+      if (at > last) return undefined;
+      let found = at;
+      while (found <= last && !isFrameType(this.#buffer[found])) found++;
+      offset += found - at;
+      if (found > last) {
+        offset--;
+        continue;
+      }
+      const length = frameLengthAt(this.#buffer, found);
+      if (length > this.#longest || offset + FRAME_HEADER_SIZE + length > this.size) continue;
+      if (!this.#spend(length)) return undefined;
+      if (this.frameAt(offset) !== undefined) return offset;
+    }
+    return undefined;
+  }
+
+  /** Whether all bytes from `from` on are zero. */
+  isZeroFrom(from: number): boolean {
+    for (let offset = from; offset < this.size;) {
+      const bytes = this.bytes(offset, Math.min(READ_SIZE, this.size - offset));
+      if (bytes.length === 0 || !bytes.every((byte) => byte === 0)) return bytes.length === 0;
+      offset += bytes.length;
+    }
+    return true;
+  }
+
+  /** The Seal that the file ends with, if it is whole. */
+  seal(): FoundSeal | undefined {
+    const start = this.size - SEAL_TRAILER_SIZE;
+    if (start < 0) return undefined;
+    const size = readSealTrailer(this.bytes(start, SEAL_TRAILER_SIZE));
+    if (size === undefined || size > this.size) return undefined;
+    const at = this.size - size;
+    if (this.frameAt(at) === undefined) return undefined;
+    return { at, offsets: sealOffsets(this.bytes(at, size)) };
+  }
+
+  #headerAt(offset: number): FoundFrame | undefined {
+    const at = this.#fetch(offset, FRAME_HEADER_SIZE);
+    if (this.#limit - offset < FRAME_HEADER_SIZE) return undefined;
+    return {
+      type: this.#buffer[at] as number,
+      length: frameLengthAt(this.#buffer, at),
+      checksum: readUint32(this.#buffer, at + CHECKSUM_AT),
+    };
+  }
+
+  /** Whether the checksum of the frame at `offset` holds with this type and length. */
+  #holds(offset: number, { type, length, checksum }: FoundFrame): boolean {
+    const size = FRAME_HEADER_SIZE + length;
+    const crc = this.#crc.init();
+    if (size > this.#buffer.length) {
+      const header = new Uint8Array(COVERED);
+      header[0] = type;
+      writeUint32(header, 1, length);
+      crc.update(header);
+      for (let done = FRAME_HEADER_SIZE; done < size;) {
+        const piece = this.bytes(offset + done, Math.min(READ_SIZE, size - done));
+        if (piece.length === 0) return false;
+        crc.update(piece);
+        done += piece.length;
+      }
+    } else {
+      const at = this.#fetch(offset, size);
+      if (this.#limit - offset < size) return false;
+      // Type and length stand in front of the payload for a moment, so that one call takes both.
+      const buffer = this.#buffer;
+      const kept = buffer[at + 4] as number;
+      const stated = readUint32(buffer, at + CHECKSUM_AT);
+      buffer[at + 4] = type;
+      writeUint32(buffer, at + CHECKSUM_AT, length);
+      crc.update(buffer.subarray(at + 4, at + size));
+      buffer[at + 4] = kept;
+      writeUint32(buffer, at + CHECKSUM_AT, stated);
+    }
+    return parseInt(crc.digest("hex"), 16) === checksum;
+  }
+
+  /** Where in the buffer the bytes at `offset` are; as many of `size` as there are and fit. */
+  #fetch(offset: number, size: number): number {
+    if (offset < this.#base || offset + size > this.#limit) {
+      const wanted = Math.min(this.#buffer.length, Math.max(READ_SIZE, size), this.size - offset);
+      this.#base = offset;
+      this.#limit = offset + this.#file.read(this.#buffer, offset, Math.max(0, wanted));
+    }
+    return offset - this.#base;
+  }
+
+  #spend(length: number): boolean {
+    this.#budget -= FRAME_HEADER_SIZE + length;
+    return this.#budget >= 0;
+  }
+}
+
+/** The offsets that a whole Seal's frame states. */
+export function sealOffsets(frame: Uint8Array): Uint32Array {
+  const count = (frame.length - SEAL_OFFSETS_AT - SEAL_TRAILER_SIZE) / 4;
+  return Uint32Array.from({ length: count }, (_, i) => readUint32(frame, SEAL_OFFSETS_AT + 4 * i));
+}
+
+/** A frame with one bit of its type or length turned. */
+function turn(frame: FoundFrame, bit: number): FoundFrame {
+  if (bit < 8) return { ...frame, type: frame.type ^ (1 << bit) };
+  return { ...frame, length: (frame.length ^ (1 << (bit - 8))) >>> 0 };
+}

@@ -1,0 +1,438 @@
+/**
+ * The check of one segment: every frame, whether it may stand where it does, and where damage is.
+ *
+ * @module
+ */
+import {
+  FILE_HEADER_SIZE,
+  type FileHeader,
+  type FormatVersion,
+  readFileHeader,
+} from "../format/file_header.ts";
+import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
+import {
+  type BatchFrame,
+  type DurableFrame,
+  type InternalFrame,
+  MAX_SEGMENT_ENTRIES,
+  readInternalPayload,
+  sameLog,
+  type SegmentFrame,
+} from "../format/internal.ts";
+import { type FoundFrame, type FoundSeal, type FrameReader, sealOffsets } from "./frame_reader.ts";
+
+/** How often the caller gets to look at what was done, in bytes. */
+const STEP = 4 * 1024 * 1024;
+
+/** How many places of one file are told; more help nobody. */
+const MAX_PLACES = 1000;
+
+/** An offset that damage hides. */
+const HIDDEN = 0xffffffff;
+
+/** A place in a file, and what is wrong with it. */
+export interface Place {
+  readonly path: string;
+  /** In bytes. */
+  readonly offset: number;
+  /** The index of the entry at risk: the one that is there, or the next. */
+  readonly index: number;
+  /** The last index at risk, where that is another and known. */
+  readonly lastIndex?: number;
+  /** Whether damage before it hides how many entries there are, so that the index may be higher. */
+  readonly isAtLeast: boolean;
+  readonly what: string;
+}
+
+/** What follows the last byte in order of the last segment. */
+export interface Tail {
+  /** `"vouched"` is damage: a Durable frame says that it was durable. */
+  readonly kind: "unused" | "torn" | "torn batch" | "ambiguous" | "vouched";
+  /** Where it begins. */
+  readonly offset: number;
+  readonly index: number;
+  readonly bytes: number;
+}
+
+/** What a segment was found to be. */
+export interface CheckedSegment {
+  /** `undefined` if no valid header says it. */
+  readonly version: FormatVersion | undefined;
+  /** What a valid Segment frame says. */
+  readonly frame: SegmentFrame | undefined;
+  /** The file's size in bytes. */
+  readonly size: number;
+  /** Its whole entries. */
+  readonly entries: number;
+  /** Behind its last entry, damaged or not; `undefined` if damage hides how many there are. */
+  readonly nextIndex: number | undefined;
+  /** The checksum that the last frame states; `undefined` if that frame is damaged. */
+  readonly lastChecksum: number | undefined;
+  /** Whether the file was never in use: it has neither a valid beginning nor a frame. */
+  readonly isUnused: boolean;
+  readonly places: readonly Place[];
+  /** Only of the last segment. */
+  readonly tail: Tail | undefined;
+}
+
+/** A segment to check. */
+export interface SegmentToCheck {
+  readonly path: string;
+  /** By its name. */
+  readonly firstIndex: number;
+  readonly reader: FrameReader;
+  readonly isLast: boolean;
+  /** A larger entry is told of. */
+  readonly maxEntrySize: number;
+}
+
+/**
+ * Checks a segment from its first byte to its last, and goes on behind damage where it can.
+ *
+ * @returns What was found; yields, now and then, how many bytes were done since the last time.
+ */
+export function* checkSegment(segment: SegmentToCheck): Generator<number, CheckedSegment> {
+  const check = new SegmentCheck(segment);
+  return yield* check.run();
+}
+
+interface OpenBatch {
+  readonly offset: number;
+  readonly index: number;
+  readonly frame: BatchFrame;
+  /** Where its entries begin. */
+  readonly start: number;
+  left: number;
+}
+
+class SegmentCheck {
+  readonly #segment: SegmentToCheck;
+  readonly #reader: FrameReader;
+  readonly #places: Place[] = [];
+  #version: FormatVersion | undefined;
+  #frame: SegmentFrame | undefined;
+  #index: number;
+  #isAtLeast = false;
+  #entries = 0;
+  #lastChecksum: number | undefined = 0;
+  #batch: OpenBatch | undefined;
+  #isSealed = false;
+  /** Where each entry begins, to compare with the Seal. */
+  #offsets = new Uint32Array(1024);
+  #offsetCount = 0;
+  /** The Seal as it is found from the end, looked for when damage is found. */
+  #seal: FoundSeal | "none" | undefined;
+  /** Of the last segment: the first offset that is not in order, and what follows it. */
+  #end: { offset: number; index: number } | undefined;
+  #framesBehindEnd = 0;
+  #vouched = 0;
+
+  constructor(segment: SegmentToCheck) {
+    this.#segment = segment;
+    this.#reader = segment.reader;
+    this.#index = segment.firstIndex;
+  }
+
+  *run(): Generator<number, CheckedSegment> {
+    const { reader, firstIndex } = this.#segment;
+    const { size } = reader;
+    const header = readFileHeader(reader.bytes(0, FILE_HEADER_SIZE));
+    if (header.kind === "valid") this.#version = header.version;
+    const isBegun = this.#version === 1 || this.#hasSegmentFrame();
+    if (!isBegun && reader.nextFrame(Math.min(size, FILE_HEADER_SIZE)) === undefined) {
+      if (!reader.isExhausted) {
+        yield size;
+        return this.#result(true);
+      }
+    }
+    if (header.kind !== "valid") this.#tell(0, firstIndex, headerDamage(header));
+
+    let told = 0;
+    let offset = Math.min(size, FILE_HEADER_SIZE);
+    while (offset < size) {
+      const frame = reader.frameAt(offset);
+      if (frame === undefined) offset = this.#passDamage(offset);
+      else offset = this.#take(frame, offset);
+      if (offset - told >= STEP) {
+        yield offset - told;
+        told = offset;
+      }
+    }
+    this.#finish();
+    yield size - told;
+    return this.#result(false);
+  }
+
+  #hasSegmentFrame(): boolean {
+    const frame = this.#reader.frameAt(FILE_HEADER_SIZE);
+    return frame?.type === TYPE_INTERNAL &&
+      this.#decode(frame, FILE_HEADER_SIZE).kind === "segment";
+  }
+
+  /** Takes a whole frame in; where the next one begins. */
+  #take(frame: FoundFrame, offset: number): number {
+    const next = offset + FRAME_HEADER_SIZE + frame.length;
+    if (this.#end !== undefined) this.#framesBehindEnd++;
+    const index = this.#index;
+    const wrong = frame.type === TYPE_DATA
+      ? this.#takeEntry(frame, offset)
+      : this.#takeInternal(frame, offset);
+    if (wrong !== undefined) this.#tell(offset, index, wrong);
+    this.#lastChecksum = frame.checksum;
+    return next;
+  }
+
+  /** Takes an entry in; what is wrong with it. */
+  #takeEntry({ length }: FoundFrame, offset: number): string | undefined {
+    const wrong = this.#takeExtent(offset, offset + FRAME_HEADER_SIZE + length);
+    this.#entries++;
+    if (wrong !== undefined) return wrong;
+    const { maxEntrySize } = this.#segment;
+    if (length <= maxEntrySize) return undefined;
+    return `the entry has ${length} bytes, above the limit of ${maxEntrySize}: ` +
+      `open would refuse without a higher maxEntrySize`;
+  }
+
+  /** Takes in that an entry is there, damaged or not; what is wrong with its place. */
+  #takeExtent(offset: number, next: number): string | undefined {
+    const isFirst = offset === FILE_HEADER_SIZE;
+    this.#index++;
+    this.#pushOffset(offset);
+    if (this.#isSealed) return "an entry stands behind the Seal";
+    if (isFirst && this.#version === 2) return "an entry stands where the Segment frame should";
+    const batch = this.#batch;
+    if (batch === undefined || --batch.left > 0) return undefined;
+    this.#batch = undefined;
+    const { count, bytes } = batch.frame;
+    const found = next - batch.start;
+    if (found === bytes) return undefined;
+    return `the batch of ${count} entries at offset ${batch.offset} has ${found} bytes, and its ` +
+      `Batch frame says ${bytes}`;
+  }
+
+  /** Takes an Internal frame in; what is wrong with it. */
+  #takeInternal(found: FoundFrame, offset: number): string | undefined {
+    const frame = this.#decode(found, offset);
+    const isFirst = offset === FILE_HEADER_SIZE;
+    if (this.#version === 1) return "an Internal frame stands in a file of version 1";
+    if (frame.kind === "unknown") {
+      return `an Internal frame of the unknown kind ${frame.number}: a later version wrote it, ` +
+        "or it is damaged";
+    }
+    if (this.#isSealed) return `a ${nameOf(frame)} frame stands behind the Seal`;
+    if (isFirst !== (frame.kind === "segment")) {
+      return isFirst
+        ? `a ${nameOf(frame)} frame stands where the Segment frame should`
+        : "a Segment frame stands within the file";
+    }
+    const batch = this.#batch;
+    if (batch !== undefined) {
+      this.#batch = undefined;
+      const { count } = batch.frame;
+      return `a ${nameOf(frame)} frame stands within the batch at offset ${batch.offset}, ` +
+        `${batch.left} of whose ${count} entries are missing`;
+    }
+    switch (frame.kind) {
+      case "segment":
+        this.#frame = frame;
+        return undefined;
+      case "batch":
+        if (frame.count === 0) return "a Batch frame of no entries";
+        this.#batch = {
+          offset,
+          index: this.#index,
+          frame,
+          start: offset + FRAME_HEADER_SIZE + found.length,
+          left: frame.count,
+        };
+        return undefined;
+      case "durable":
+        return this.#takeDurable(frame, offset);
+      case "seal":
+        this.#isSealed = true;
+        return this.#compareSeal(this.#reader.bytes(offset, FRAME_HEADER_SIZE + found.length));
+    }
+  }
+
+  #takeDurable(frame: DurableFrame, offset: number): string | undefined {
+    const own = this.#frame;
+    if (own !== undefined && !sameLog(frame.logId, own.logId)) {
+      return "a Durable frame of another log";
+    }
+    if (own !== undefined && frame.segment !== own.firstIndex) {
+      return `a Durable frame of the segment from index ${frame.segment}`;
+    }
+    if (frame.ownOffset !== offset) {
+      return `a Durable frame that says it stands at offset ${frame.ownOffset}`;
+    }
+    if (frame.durableOffset > offset) {
+      return `a Durable frame that vouches for offset ${frame.durableOffset}, beyond its own`;
+    }
+    this.#vouched = Math.max(this.#vouched, frame.durableOffset);
+    return undefined;
+  }
+
+  #compareSeal(bytes: Uint8Array): string | undefined {
+    if (this.#isAtLeast) return undefined;
+    const stated = sealOffsets(bytes);
+    if (stated.length !== this.#offsetCount) {
+      return `the Seal says ${stated.length} entries, and there are ${this.#offsetCount}`;
+    }
+    for (const [i, offset] of stated.entries()) {
+      const real = this.#offsets[i];
+      if (real !== offset && real !== HIDDEN) {
+        return `the Seal says that entry ${this.#segment.firstIndex + i} is at offset ${offset}, ` +
+          `and it is at ${real}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** Tells of the damage at `offset`; where to go on. */
+  #passDamage(offset: number): number {
+    const reader = this.#reader;
+    const first = this.#index;
+    const frame = reader.damagedFrameAt(offset);
+    this.#lastChecksum = undefined;
+    if (frame !== undefined && !this.#skipsEntries(frame, offset)) {
+      const next = offset + FRAME_HEADER_SIZE + frame.length;
+      const isEntry = frame.type === TYPE_DATA;
+      this.#tell(
+        offset,
+        first,
+        `${isEntry ? "the entry" : this.#internalName(offset, next)} ` +
+          `of ${FRAME_HEADER_SIZE + frame.length} bytes fails its checksum`,
+      );
+      if (isEntry) this.#takeExtent(offset, next);
+      else if (next === reader.size) this.#isSealed = this.#version === 2;
+      return next;
+    }
+    this.#batch = undefined;
+    const seal = this.#findSeal();
+    const next = seal === undefined ? reader.nextFrame(offset + 1) : this.#nextSealed(seal, offset);
+    const until = next ?? reader.size;
+    const last = this.#index - 1;
+    const reach = `${until - offset} bytes up to offset ${until} are no frames`;
+    const given = reader.isExhausted ? "; the search behind them was given up" : "";
+    this.#tell(offset, first, reach + given, last > first ? last : undefined);
+    if (seal === undefined) {
+      // At least one entry is likely to be hidden, and nothing tells how many.
+      this.#isAtLeast = true;
+    }
+    return until;
+  }
+
+  /** Whether a damaged frame cannot reach as far as it says: the Seal has entries within it. */
+  #skipsEntries(frame: FoundFrame, offset: number): boolean {
+    const seal = this.#findSeal();
+    if (seal === undefined) return false;
+    const next = offset + FRAME_HEADER_SIZE + frame.length;
+    const position = this.#index - this.#segment.firstIndex;
+    const within = seal.offsets[position + (frame.type === TYPE_DATA ? 1 : 0)];
+    return within !== undefined && within < next;
+  }
+
+  /** The next entry that the Seal tells of and that is whole, or else the Seal itself. */
+  #nextSealed({ at, offsets }: FoundSeal, from: number): number {
+    for (let i = this.#index - this.#segment.firstIndex; i < offsets.length; i++) {
+      const offset = offsets[i] as number;
+      if (offset > from && this.#reader.frameAt(offset) !== undefined) return offset;
+      this.#pushOffset(HIDDEN);
+      this.#index++;
+    }
+    return at;
+  }
+
+  #findSeal(): FoundSeal | undefined {
+    this.#seal ??= this.#reader.seal() ?? "none";
+    return this.#seal === "none" ? undefined : this.#seal;
+  }
+
+  /** What an Internal frame is whose checksum fails, as far as its place tells. */
+  #internalName(offset: number, next: number): string {
+    if (offset === FILE_HEADER_SIZE) return "the Segment frame";
+    const kind = this.#reader.bytes(offset, FRAME_HEADER_SIZE + 1)[FRAME_HEADER_SIZE];
+    if (next === this.#reader.size && kind === 4) return "the Seal";
+    return kind === 2 ? "a Batch frame" : kind === 3 ? "a Durable frame" : "an Internal frame";
+  }
+
+  #pushOffset(offset: number): void {
+    const count = this.#offsetCount;
+    if (this.#version === 1 || count === MAX_SEGMENT_ENTRIES) return;
+    if (count === this.#offsets.length) {
+      const grown = new Uint32Array(2 * count);
+      grown.set(this.#offsets);
+      this.#offsets = grown;
+    }
+    this.#offsets[count] = offset;
+    this.#offsetCount++;
+  }
+
+  /** Looks at the end of the file. */
+  #finish(): void {
+    const { size } = this.#reader;
+    const batch = this.#batch;
+    if (batch !== undefined && !this.#segment.isLast) {
+      const { left, frame } = batch;
+      const what = `${left} of the ${frame.count} entries of the batch are missing`;
+      this.#tell(batch.offset, batch.index, what);
+    }
+    const wantsSeal = !this.#segment.isLast && this.#version !== 1;
+    if (wantsSeal && !this.#isSealed) this.#tell(size, this.#index, "the Seal is missing");
+  }
+
+  #tell(offset: number, index: number, what: string, lastIndex?: number): void {
+    this.#end ??= { offset, index };
+    if (this.#places.length >= MAX_PLACES) return;
+    const place = { path: this.#segment.path, offset, index, isAtLeast: this.#isAtLeast, what };
+    this.#places.push(lastIndex === undefined ? place : { ...place, lastIndex });
+  }
+
+  #result(isUnused: boolean): CheckedSegment {
+    return {
+      version: this.#version,
+      frame: this.#frame,
+      size: this.#reader.size,
+      entries: this.#entries,
+      nextIndex: this.#isAtLeast ? undefined : this.#index,
+      lastChecksum: this.#lastChecksum,
+      isUnused,
+      places: this.#places,
+      tail: this.#segment.isLast && !isUnused ? this.#judgeTail() : undefined,
+    };
+  }
+
+  /** What the bytes behind the last one in order are, as recovery has to judge them too. */
+  #judgeTail(): Tail | undefined {
+    const { size } = this.#reader;
+    const end = this.#end;
+    const batch = this.#batch;
+    // A damaged beginning is judged by itself.
+    if (end !== undefined && end.offset <= FILE_HEADER_SIZE) return undefined;
+    if (end === undefined) {
+      if (batch === undefined) return undefined;
+      const { offset, index } = batch;
+      return { kind: "torn batch", offset, index, bytes: size - offset };
+    }
+    const { offset, index } = end;
+    const tail = { offset, index, bytes: size - offset };
+    if (this.#vouched > offset) return { kind: "vouched", ...tail };
+    if (this.#framesBehindEnd > 0) return { kind: "ambiguous", ...tail };
+    return { kind: this.#reader.isZeroFrom(offset) ? "unused" : "torn", ...tail };
+  }
+
+  #decode({ length }: FoundFrame, offset: number): InternalFrame {
+    const bytes = this.#reader.bytes(offset, FRAME_HEADER_SIZE + length);
+    return readInternalPayload(bytes.subarray(FRAME_HEADER_SIZE));
+  }
+}
+
+function nameOf({ kind }: InternalFrame): string {
+  return kind.charAt(0).toUpperCase() + kind.slice(1);
+}
+
+function headerDamage(header: FileHeader): string {
+  return header.kind === "unknown version"
+    ? `the file header says version ${header.version}`
+    : "the file header is not valid";
+}
