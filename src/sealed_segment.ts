@@ -19,36 +19,18 @@ import type { File } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import { pieces, scanSegment, type SegmentSource } from "./recovery.ts";
 
-/** How many offsets a page of a Seal has. */
-const PAGE_LENGTH = 1024;
+/** How many offsets are read from a Seal at the most where it is not held in memory. */
+const WINDOW = 1024;
 
-/** How many pages are kept for all segments of a log together: 8 MiB. */
-const MAX_PAGES = 2048;
+/** The same for a read that does not go on where the last one ended. */
+const FIRST_WINDOW = 8;
 
-/** Pages of Seals, the least recently used of which give way. */
-export class OffsetPages {
-  readonly #pages = new Map<string, Uint32Array>();
+/** How many bytes of offsets the full segments of a log hold in memory together. */
+export const OFFSETS_BUDGET: number = 8 * 1024 * 1024;
 
-  /** The page of this key, loaded if need be. */
-  get(key: string, load: () => Uint32Array): Uint32Array {
-    let page = this.#pages.get(key);
-    if (page === undefined) {
-      page = load();
-      if (this.#pages.size >= MAX_PAGES) {
-        const [oldest] = this.#pages.keys();
-        if (oldest !== undefined) this.#pages.delete(oldest);
-      }
-    } else {
-      this.#pages.delete(key);
-    }
-    this.#pages.set(key, page);
-    return page;
-  }
-
-  /** Forgets all pages. */
-  clear(): void {
-    this.#pages.clear();
-  }
+/** What is left of the budget. */
+export interface OffsetsBudget {
+  bytes: number;
 }
 
 /** What the log knows of a full segment without reading it. */
@@ -65,6 +47,9 @@ export interface SealedSegmentInfo {
 
 /** A full segment that is open for reading. */
 export class SealedSegment {
+  readonly #budget: OffsetsBudget;
+  /** What it took of the budget. */
+  #taken = 0;
   /** Reads its entries. */
   readonly reader: EntryReader;
   /** Where each entry begins. */
@@ -74,16 +59,18 @@ export class SealedSegment {
   readonly #file: File;
 
   /**
-   * Opens it for use.
+   * Opens it for use. As long as the budget lasts its offsets are held in memory; then each read of
+   * an entry reads its offset from the Seal first.
    *
    * @throws {CorruptionError} If it does not hold the entries that it should.
    */
-  constructor(source: SegmentSource, info: SealedSegmentInfo, pages: OffsetPages) {
+  constructor(source: SegmentSource, info: SealedSegmentInfo, budget: OffsetsBudget) {
     this.#file = source.file;
+    this.#budget = budget;
     const seal = findSeal(source, info);
     this.rebuilt = seal.kind === "damaged";
     if (seal.kind === "found") {
-      this.offsets = new SealOffsets(source.file, info, seal.at, pages);
+      this.offsets = new SealOffsets(source.file, info.count, seal.at, this.#windowFor(info.count));
     } else {
       this.offsets = scanOffsets(source, info);
     }
@@ -94,43 +81,52 @@ export class SealedSegment {
   /** Gives the file back. */
   close(): void {
     this.#file.close();
+    this.#budget.bytes += this.#taken;
+    this.#taken = 0;
+  }
+
+  #windowFor(count: number): number {
+    const size = 4 * count;
+    if (size > this.#budget.bytes) return WINDOW;
+    this.#budget.bytes -= size;
+    this.#taken = size;
+    return count;
   }
 }
 
-/** The offsets of a Seal that was checked. */
+/** The offsets of a Seal that was checked, of which a window is in memory, or all. */
 class SealOffsets implements Offsets {
   readonly count: number;
   readonly #file: File;
-  readonly #pages: OffsetPages;
-  readonly #path: string;
   readonly #at: number;
-  #page: Uint32Array = new Uint32Array(0);
-  #number = -1;
+  /** The offsets as bytes: in a window that moves, an array of numbers would be garbage each time. */
+  readonly #window: Uint8Array;
+  /** Which positions the window has. */
+  #from = 0;
+  #to = 0;
 
-  constructor(file: File, info: SealedSegmentInfo, sealAt: number, pages: OffsetPages) {
-    this.count = info.count;
+  constructor(file: File, count: number, sealAt: number, window: number) {
+    this.count = count;
     this.#file = file;
-    this.#path = info.path;
-    this.#pages = pages;
     this.#at = sealAt + SEAL_OFFSETS_AT;
+    this.#window = new Uint8Array(4 * window);
+    if (window === count) this.#load(0, count);
   }
 
   at(position: number): number {
-    const number = Math.floor(position / PAGE_LENGTH);
-    if (number !== this.#number) {
-      this.#page = this.#pages.get(`${number} ${this.#path}`, () => this.#load(number));
-      this.#number = number;
+    if (position < 0 || position >= this.count) throw new RangeError(`No offset ${position}`);
+    if (position < this.#from || position >= this.#to) {
+      const goesOn = position === this.#to;
+      const wanted = goesOn ? this.#window.length / 4 : FIRST_WINDOW;
+      this.#load(position, Math.min(wanted, this.count - position));
     }
-    const offset = this.#page[position % PAGE_LENGTH];
-    if (offset === undefined) throw new RangeError(`No offset ${position}`);
-    return offset;
+    return readUint32(this.#window, 4 * (position - this.#from));
   }
 
-  #load(number: number): Uint32Array {
-    const first = number * PAGE_LENGTH;
-    const bytes = new Uint8Array(4 * Math.min(PAGE_LENGTH, this.count - first));
-    this.#file.read(bytes, this.#at + 4 * first);
-    return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => readUint32(bytes, 4 * i));
+  #load(position: number, count: number): void {
+    this.#file.read(this.#window, this.#at + 4 * position, 4 * count);
+    this.#from = position;
+    this.#to = position + count;
   }
 }
 

@@ -130,6 +130,11 @@ export class Segment implements Entries {
     return this.#cuts;
   }
 
+  /** How many bytes of entries were written since the last sync began to cover them. */
+  get unsyncedBytes(): number {
+    return this.#entriesEnd - this.#durableEnd;
+  }
+
   /** Whether every entry is durable. */
   get isDurable(): boolean {
     return this.#durableCount === this.offsets.count;

@@ -14,7 +14,8 @@ import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts
 import { directoryOf } from "./fs/path.ts";
 import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
 import {
-  OffsetPages,
+  OFFSETS_BUDGET,
+  type OffsetsBudget,
   SealedSegment,
   type SealedSegmentInfo,
   segmentDamaged,
@@ -22,7 +23,7 @@ import {
 import { Segment, segmentBeginning, type SegmentCounters, writeFailed } from "./segment.ts";
 
 /** How many full segments are kept open for reading. */
-const MAX_OPEN = 16;
+const MAX_OPEN = 64;
 
 /** Digits of an index in a file's name, so that names sort as the indexes do. */
 const INDEX_DIGITS = 20;
@@ -60,7 +61,7 @@ export interface SegmentContext {
 export class Segments {
   readonly #context: SegmentContext;
   readonly #sealed: SealedSegmentInfo[];
-  readonly #pages = new OffsetPages();
+  readonly #budget: OffsetsBudget = { bytes: OFFSETS_BUDGET };
   /** The full segments that are open, the least recently used first. */
   readonly #open = new Map<string, SealedSegment>();
   readonly #rebuilt = new Set<string>();
@@ -325,7 +326,7 @@ export class Segments {
   #openSealed(info: SealedSegmentInfo): SealedSegment {
     const source = this.#source(this.#context.fileSystem.open(info.path, "read"), info.path);
     try {
-      const segment = new SealedSegment(source, info, this.#pages);
+      const segment = new SealedSegment(source, info, this.#budget);
       if (segment.rebuilt) this.#rebuilt.add(info.path);
       return segment;
     } catch (error) {
@@ -360,13 +361,11 @@ export class Segments {
   #forget(info: SealedSegmentInfo): void {
     this.#open.get(info.path)?.close();
     this.#open.delete(info.path);
-    this.#pages.clear();
   }
 
   #closeAll(): void {
     for (const segment of this.#open.values()) segment.close();
     this.#open.clear();
-    this.#pages.clear();
   }
 }
 

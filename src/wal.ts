@@ -16,6 +16,12 @@ import type { SegmentCounters } from "./segment.ts";
 import type { Segments } from "./segments.ts";
 import { Tailer } from "./tailer.ts";
 
+/**
+ * How many bytes are appended without a sync before one is begun unasked, so that a roll, which waits
+ * for the disk, never has much to wait for.
+ */
+const WRITE_BEHIND = 8 * 1024 * 1024;
+
 /** How long the log is idle after a sync before the file is told of it, in milliseconds. */
 const IDLE_MS = 100;
 
@@ -160,6 +166,7 @@ export class Wal {
   /** How far back each follower in this process has to go. */
   readonly #followers = new Set<{ rewind: number }>();
   #closing: Promise<void> | undefined;
+  #writeBehind: Promise<void> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(
@@ -331,6 +338,9 @@ export class Wal {
     this.#endingOn(() => this.#segments.append(entries));
     this.#appends += entries.length;
     for (const data of entries) this.#bytesAppended += data.length;
+    if (this.#segments.active.unsyncedBytes > WRITE_BEHIND) {
+      this.#writeBehind ??= this.#syncBehind();
+    }
     this.#changes.notify();
   }
 
@@ -785,6 +795,7 @@ export class Wal {
     const result = this.#serialize(async () => {
       // A sync that runs would count entries as durable that are about to go.
       await this.#commit.idle();
+      await this.#writeBehind;
       await work();
     });
     this.#rewriting = result.then(() => {}, () => {}).finally(() => {
@@ -840,6 +851,7 @@ export class Wal {
     try {
       await this.#queue;
       await this.#commit.idle();
+      await this.#writeBehind;
       clearTimeout(this.#idleTimer);
       if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();
       if (this.#failure !== undefined && !this.#failureTold) throw this.#told(this.#failure);
@@ -871,6 +883,18 @@ export class Wal {
     }
     this.#changes.notify();
     this.#vouchWhenIdle();
+  }
+
+  /** A sync that nobody waits for; it never rejects. */
+  async #syncBehind(): Promise<void> {
+    try {
+      await this.#segments.active.sync();
+      this.#changes.notify();
+    } catch (error) {
+      this.#ended(error);
+    } finally {
+      this.#writeBehind = undefined;
+    }
   }
 
   /** Lets the file tell of the last sync if nothing is written for a moment. */
