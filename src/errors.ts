@@ -216,3 +216,13 @@ export class SyncFailedError extends WalError {
 export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
+
+/** The error of a write after which the log is as before. */
+export function writeFailed(doing: string, cause: unknown): WalError {
+  return new WalError(
+    "ERR_WAL_WRITE_FAILED",
+    `Cannot ${doing}: ${reasonOf(cause)}. What was written of it is gone again and the log is as ` +
+      "before: make room or mend the cause, then try again.",
+    { cause },
+  );
+}

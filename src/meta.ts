@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { CorruptionError, SyncFailedError } from "./errors.ts";
+import { CorruptionError, SyncFailedError, writeFailed } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import {
   decodeMetaSlot,
@@ -73,42 +73,58 @@ export class MetaFile {
   }
 
   /** Makes both slots valid again, where a crash or rot left only one. */
-  async repair(): Promise<void> {
+  async repair(durableIndex: number): Promise<void> {
     if (this.#current === undefined) return;
     const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
     const same = slots.every((slot) => slot?.sequence === this.#current?.sequence);
-    if (!same) await this.update(this.#current);
+    if (!same) await this.update(this.#current, durableIndex);
   }
 
   /**
    * Writes one slot and makes it durable, then the other.
    *
+   * @param durableIndex The last durable entry, for an error's message.
+   * @throws {WalError} `ERR_WAL_WRITE_FAILED`: it tells what it told before.
    * @throws {SyncFailedError} If the outcome is unknown.
    */
-  async update(meta: Meta): Promise<void> {
+  async update(meta: Meta, durableIndex: number): Promise<void> {
     const slot: MetaSlot = { ...meta, sequence: (this.#current?.sequence ?? 0) + 1 };
     const bytes = encodeMetaSlot(slot, (bytes) => this.#checksum.crc32(bytes));
+    const isNew = this.#file === undefined;
+    const [first, second] = this.#order();
     try {
-      const created = this.#file === undefined;
       this.#file ??= this.#fileSystem.open(this.#path, "create", this.#permissions);
-      // The slot that is valid now is overwritten last.
-      const newest = this.#readSlot(SLOT_OFFSETS[0])?.sequence === this.#current?.sequence;
-      const [first, second] = newest && !created && this.#current !== undefined
-        ? [SLOT_OFFSETS[1], SLOT_OFFSETS[0]]
-        : SLOT_OFFSETS;
       this.#file.write(bytes, first);
-      if (created) {
-        await this.#file.sync();
+    } catch (cause) {
+      // What failed may be whole all the same, and would count at the next open.
+      if (this.#readSlot(first)?.sequence === slot.sequence) {
+        throw this.#unknown(durableIndex, cause);
+      }
+      throw writeFailed(`store the head index and the state in "${this.#path}"`, cause);
+    }
+    try {
+      await this.#file.sync();
+      // The second slot is written when the first, and the file's name, are durable.
+      if (isNew || this.#current === undefined) {
         await this.#fileSystem.syncDirectory(directoryOf(this.#path));
-      } else {
-        await this.#file.syncData();
       }
       this.#file.write(bytes, second);
       await this.#file.syncData();
     } catch (cause) {
-      throw new SyncFailedError(this.#path, 0, "the head index and the state", cause);
+      throw this.#unknown(durableIndex, cause);
     }
     this.#current = slot;
+  }
+
+  #unknown(durableIndex: number, cause: unknown): SyncFailedError {
+    return new SyncFailedError(this.#path, durableIndex, "the head index and the state", cause);
+  }
+
+  /** The offsets of the slots, the one whose loss is no loss first. */
+  #order(): readonly [number, number] {
+    const [one, other] = SLOT_OFFSETS;
+    const isNewest = this.#readSlot(one)?.sequence === this.#current?.sequence;
+    return this.#current !== undefined && isNewest ? [other, one] : [one, other];
   }
 
   /** Gives the file back. */

@@ -22,7 +22,6 @@ import {
   type PreviousSegment,
   readInternalPayload,
   sameLog,
-  sealFrameSize,
   SEGMENT_FRAME_SIZE,
   type SegmentFrame,
 } from "./format/internal.ts";
@@ -35,12 +34,12 @@ import {
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
 import { MetaFile } from "./meta.ts";
-import { OffsetIndex } from "./offset_index.ts";
 import type { ResolvedOptions } from "./options.ts";
 import {
   decide,
   type Decision,
   isUnfinished,
+  noFrames,
   pieces,
   type RecoveryCase,
   requireLog,
@@ -252,7 +251,7 @@ class Opening {
     const meta = this.#loadMeta("write");
     const candidates = this.#candidates();
     if (candidates.length === 0) return this.#makeFirst(meta);
-    const { active, report } = await this.#recoverLast(candidates);
+    const { active, report } = await this.#recoverLast(candidates, meta);
     try {
       const headIndex = meta.current?.headIndex ?? 1;
       const { sealed, leftovers } = this.#join(candidates, active, headIndex);
@@ -271,7 +270,11 @@ class Opening {
       for (const { path } of leftovers) this.#fileSystem.remove(path);
       // Whoever made the last file may have died before its name was durable.
       await this.#fileSystem.syncDirectory(directoryOf(this.#path));
-      await meta.repair();
+      await meta.repair(segments.durableIndex);
+      // A Seal without a next segment is a roll that a crash interrupted.
+      if (scan.seal !== undefined) {
+        segments.goOnBehind({ ...scan, size: scan.end, checksum: scan.seal.checksum });
+      }
       if (headIndex > segments.lastIndex + 1) await segments.moveTo(headIndex);
       else await segments.dropBefore(headIndex);
       return this.#opened(segments, meta, report);
@@ -303,7 +306,10 @@ class Opening {
   }
 
   /** Finds the last segment that was in use and brings it into order. */
-  async #recoverLast(candidates: Candidate[]): Promise<{ active: Active; report: Recovery }> {
+  async #recoverLast(
+    candidates: Candidate[],
+    meta: MetaFile,
+  ): Promise<{ active: Active; report: Recovery }> {
     for (;;) {
       const last = candidates.at(-1);
       if (last === undefined) throw this.#missing(1);
@@ -317,7 +323,10 @@ class Opening {
         if (found.holds === "frames" && this.#options.recovery === "default") {
           throw beginningDamaged(source, found);
         }
-        if (candidates.length === 1) return await this.#makeAnew(source, found, last.firstIndex);
+        if (candidates.length === 1) {
+          const logId = meta.current?.logId ?? randomLogId();
+          return await this.#makeAnew(source, found, last.firstIndex, logId);
+        }
         // It was never in use: the crash came while it was made.
         if (found.holds !== "nothing") {
           await this.#setAside(source, last.firstIndex, 0, found.size);
@@ -346,10 +355,8 @@ class Opening {
     const setAside = decision.case === "C" || decision.case === "D"
       ? await this.#setAside(source, found.firstIndex, end, size)
       : undefined;
-    // A Seal without a next segment is a roll that a crash interrupted; the log goes on before it.
-    const kept = found.sealed ? end - sealFrameSize(found.offsets.count) : end;
-    if (kept < size) {
-      source.file.truncate(kept);
+    if (end < size) {
+      source.file.truncate(end);
       await this.#syncFile(source);
     }
     const report = {
@@ -357,8 +364,7 @@ class Opening {
       bytesCut: size - end,
       setAside,
     };
-    const scan = { ...found, end: kept, size: kept, sealed: false };
-    return { active: { source, scan }, report };
+    return { active: { source, scan: found }, report };
   }
 
   /** Makes a log anew in a file whose making was interrupted, or (salvage) whose beginning is gone. */
@@ -366,13 +372,15 @@ class Opening {
     source: SegmentSource,
     { holds, size }: UnfinishedSegment,
     firstIndex: number,
+    logId: Uint8Array,
   ): Promise<{ active: Active; report: Recovery }> {
     const setAside = holds === "nothing"
       ? undefined
       : await this.#setAside(source, firstIndex, 0, size);
     source.file.truncate(0);
-    const version = this.#options.format;
-    beginSegment(source, { version, logId: randomLogId(), firstIndex, previous: NO_SEGMENT });
+    // A segment of version 1 cannot say where it begins.
+    const version = firstIndex === 1 ? this.#options.format : 2;
+    beginSegment(source, { version, logId, firstIndex, previous: NO_SEGMENT });
     await this.#syncFile(source);
     const scan = scanSegment(source);
     if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", source.path);
@@ -596,18 +604,7 @@ function randomLogId(): Uint8Array {
 
 /** What a reader sees of a log that is being made. */
 function emptyScan(firstIndex: number): SegmentScan {
-  return {
-    version: 1,
-    logId: undefined,
-    firstIndex,
-    offsets: new OffsetIndex(),
-    entriesEnd: 0,
-    vouched: 0,
-    previous: NO_SEGMENT,
-    sealed: false,
-    end: 0,
-    size: 0,
-  };
+  return { ...noFrames(1), firstIndex, end: 0, size: 0 };
 }
 
 function beginningDamaged({ path }: SegmentSource, { at }: UnfinishedSegment): CorruptionError {

@@ -26,9 +26,11 @@ import {
   readFileHeader,
 } from "./format/file_header.ts";
 import {
+  CHECKSUM_AT,
   FRAME_HEADER_SIZE,
   frameLengthAt,
   isFrameType,
+  readUint32,
   TYPE_DATA,
   TYPE_INTERNAL,
 } from "./format/frame.ts";
@@ -73,12 +75,20 @@ export interface SegmentScan {
   readonly vouched: number;
   /** What the Segment frame says of the segment before; zeros if there is none. */
   readonly previous: PreviousSegment;
-  /** Whether the last frame is a Seal. */
-  readonly sealed: boolean;
+  /** The Seal that the segment ends with, if it does: how many entries count, and its checksum. */
+  readonly seal: { readonly count: number; readonly checksum: number } | undefined;
+  /** Which of the entries are batches: the positions of the first of each, and behind the last. */
+  readonly batches: Batches;
   /** X, the first byte that begins no valid frame. */
   readonly end: number;
   /** The file's size in bytes. */
   readonly size: number;
+}
+
+/** Ranges of positions that are one atom each, in ascending order. */
+export interface Batches {
+  readonly starts: OffsetIndex;
+  readonly ends: OffsetIndex;
 }
 
 /** A file without a valid header or Segment frame. */
@@ -199,7 +209,7 @@ function judgeBeginning(source: SegmentSource, at: number, size: number): Unfini
 }
 
 /** What a walk begins with behind a file's header. */
-function noFrames(version: FormatVersion): SegmentScan {
+export function noFrames(version: FormatVersion): SegmentScan {
   return {
     version,
     logId: undefined,
@@ -208,7 +218,8 @@ function noFrames(version: FormatVersion): SegmentScan {
     offsets: new OffsetIndex(),
     entriesEnd: 0,
     vouched: 0,
-    sealed: false,
+    seal: undefined,
+    batches: { starts: new OffsetIndex(), ends: new OffsetIndex() },
     end: FILE_HEADER_SIZE,
     size: FILE_HEADER_SIZE,
   };
@@ -226,14 +237,20 @@ function walkFrames(
   const { offsets } = earlier;
   let buffer = new Uint8Array(Math.min(Math.max(0, size - earlier.end), CHUNK_SIZE));
   const found = new Uint32Array(Math.ceil(buffer.length / FRAME_HEADER_SIZE));
-  let { logId, firstIndex, previous, entriesEnd, vouched, sealed, end } = earlier;
+  const { batches } = earlier;
+  let { logId, firstIndex, previous, entriesEnd, vouched, seal, end } = earlier;
   /** The batch whose Data frames are being taken in, and what was before it. */
   let batch:
     | { start: number; end: number; left: number; entries: number; entriesEnd: number }
     | undefined;
 
   /** Takes an Internal frame in; false if it is not one that can stand from `offset` to `next`. */
-  function takeInternal(frame: InternalFrame, offset: number, next: number): boolean {
+  function takeInternal(
+    frame: InternalFrame,
+    offset: number,
+    next: number,
+    checksum: number,
+  ): boolean {
     if (frame.kind === "unknown") {
       throw new WalError(
         "ERR_WAL_FORMAT",
@@ -242,6 +259,7 @@ function walkFrames(
       );
     }
     const first = offset === FILE_HEADER_SIZE;
+    if (seal !== undefined && frame.kind !== "seal") return false;
     if (frame.kind === "segment") {
       if (!first) return false;
       logId = frame.logId;
@@ -256,8 +274,10 @@ function walkFrames(
       return count > 0;
     }
     if (frame.kind === "seal") {
-      sealed = frame.count === offsets.count;
-      return sealed;
+      // Fewer than there are: a truncation within a batch dropped the others.
+      if (frame.count > offsets.count || frame.count >= (seal?.count ?? Infinity)) return false;
+      seal = { count: frame.count, checksum };
+      return true;
     }
     // One that is not of this file, or not in its place, got here by damage.
     if (logId === undefined || !sameLog(frame.logId, logId)) return false;
@@ -272,8 +292,8 @@ function walkFrames(
       const at = found[i] as number;
       const next = i + 1 < count ? found[i + 1] as number : stop;
       const first = base + at === FILE_HEADER_SIZE;
-      // Nothing is written behind a Seal.
-      if (sealed) return at;
+      // Nothing is written behind a Seal but another, when a truncation drops yet more.
+      if (seal !== undefined && buffer[at] === TYPE_DATA) return at;
       if (buffer[at] === TYPE_DATA) {
         if (first && version === 2) return at;
         const length = next - at - FRAME_HEADER_SIZE;
@@ -282,13 +302,17 @@ function walkFrames(
         entriesEnd = base + next;
         if (batch !== undefined && --batch.left === 0) {
           if (batch.end !== entriesEnd) return at;
+          batches.starts.push(batch.entries);
+          batches.ends.push(offsets.count);
           batch = undefined;
         }
       } else {
         // Only Data frames stand in a batch.
         if (version === 1 || batch !== undefined) return at;
         const payload = buffer.subarray(at + FRAME_HEADER_SIZE, next);
-        if (!takeInternal(readInternalPayload(payload), base + at, base + next)) return at;
+        const stored = readUint32(buffer, at + CHECKSUM_AT);
+        const frame = readInternalPayload(payload);
+        if (!takeInternal(frame, base + at, base + next, stored)) return at;
       }
     }
     return stop;
@@ -321,7 +345,20 @@ function walkFrames(
     offsets.cut(batch.entries);
     entriesEnd = batch.entriesEnd;
   }
-  return { version, logId, firstIndex, previous, offsets, entriesEnd, vouched, sealed, end, size };
+  if (seal !== undefined) offsets.cut(seal.count);
+  return {
+    version,
+    logId,
+    firstIndex,
+    previous,
+    offsets,
+    batches,
+    entriesEnd,
+    vouched,
+    seal,
+    end,
+    size,
+  };
 }
 
 /**

@@ -67,6 +67,11 @@ export class SealedSegment {
   constructor(source: SegmentSource, info: SealedSegmentInfo, budget: OffsetsBudget) {
     this.#file = source.file;
     this.#budget = budget;
+    const size = source.file.size();
+    if (size !== info.size) {
+      const what = `it has ${size} bytes, and the segment behind it says ${info.size}`;
+      throw segmentDamaged(info.path, Math.min(size, info.size), info.firstIndex, what);
+    }
     const seal = findSeal(source, info);
     this.rebuilt = seal.kind === "damaged";
     if (seal.kind === "found") {

@@ -7,7 +7,7 @@
  * @module
  */
 import { type Entries, EntryReader } from "./entry_reader.ts";
-import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
+import { SyncFailedError, writeFailed } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { FILE_HEADER_SIZE, type FormatVersion, writeFileHeader } from "./format/file_header.ts";
 import {
@@ -31,7 +31,7 @@ import {
 } from "./format/internal.ts";
 import type { File } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
-import { scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
+import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
 
 /** What the staging buffer begins with; it grows to the largest write. */
 const FIRST_BUFFER_SIZE = 4096;
@@ -66,6 +66,7 @@ export class Segment implements Entries {
   /** Reads the entries. */
   readonly reader: EntryReader;
 
+  readonly #batches: Batches;
   readonly #source: SegmentSource;
   readonly #file: File;
   readonly #checksum: FrameChecksum;
@@ -77,8 +78,8 @@ export class Segment implements Entries {
   #durableCount: number;
   #durableEnd: number;
   #vouched: number;
-  /** In a reader: whether a Seal was found. */
-  #sealed: boolean;
+  /** In a reader: the Seal that was found. */
+  #seal: SegmentScan["seal"];
   /** In a reader: the last bytes. */
   #tail: Uint8Array = new Uint8Array(0);
   #cuts = 0;
@@ -102,6 +103,7 @@ export class Segment implements Entries {
     this.firstIndex = scan.firstIndex;
     this.logId = scan.logId;
     this.offsets = scan.offsets;
+    this.#batches = scan.batches;
     this.reader = new EntryReader(source, scan.firstIndex, this);
     this.#source = source;
     this.#file = source.file;
@@ -112,7 +114,7 @@ export class Segment implements Entries {
     this.#durableCount = durableCount;
     this.#durableEnd = scan.entriesEnd;
     this.#vouched = scan.vouched;
-    this.#sealed = scan.sealed;
+    this.#seal = scan.seal;
   }
 
   /** How many entries a sync has covered. */
@@ -165,6 +167,10 @@ export class Segment implements Entries {
       at += FRAME_HEADER_SIZE + data.length;
     }
     this.#write(buffer, at);
+    if (entries.length > 1) {
+      this.#batches.starts.push(this.offsets.count);
+      this.#batches.ends.push(this.offsets.count + entries.length);
+    }
     let offset = this.#end + first;
     for (const data of entries) {
       this.offsets.push(offset);
@@ -213,13 +219,26 @@ export class Segment implements Entries {
     this.#durableEnd = Math.max(this.#durableEnd, end);
   }
 
+  /** Where the batch ends that a position lies within, behind its first entry; undefined if none. */
+  batchEndAround(position: number): number | undefined {
+    const { starts, ends } = this.#batches;
+    const last = starts.countBelow(position) - 1;
+    const end = last < 0 ? 0 : ends.at(last);
+    return end > position ? end : undefined;
+  }
+
   /**
    * Ends the segment: writes its Seal (version 1 has none) and makes all of it durable, while the
    * caller waits. Nothing is appended afterwards, unless {@linkcode unseal} is called.
    *
+   * @param count How many of the entries count; the others are dropped by this.
    * @throws {WalError} As {@linkcode append} and {@linkcode sync}.
    */
-  seal(): SegmentEnd {
+  seal(count: number = this.offsets.count): SegmentEnd {
+    if (count < this.offsets.count) {
+      this.offsets.cut(count);
+      this.#cuts++;
+    }
     let checksum = 0;
     if (this.version === 2) {
       const size = sealFrameSize(this.offsets.count);
@@ -259,11 +278,16 @@ export class Segment implements Entries {
    */
   async cut(count: number): Promise<void> {
     if (count >= this.offsets.count) return;
-    const end = this.offsets.at(count);
+    const batches = this.#batches.starts.countBelow(count);
+    const isBatchStart = batches < this.#batches.starts.count &&
+      this.#batches.starts.at(batches) === count;
+    const end = this.offsets.at(count) - (isBatchStart ? BATCH_FRAME_SIZE : 0);
     try {
       this.#file.truncate(end);
       this.#cuts++;
       this.offsets.cut(count);
+      this.#batches.starts.cut(batches);
+      this.#batches.ends.cut(batches);
       this.#end = end;
       this.#entriesEnd = count === 0 ? 0 : end;
       this.#durableCount = Math.min(this.#durableCount, count);
@@ -298,16 +322,17 @@ export class Segment implements Entries {
       firstIndex,
       offsets,
       previous: { firstIndex: 0, size: 0, checksum: 0 },
+      batches: this.#batches,
       entriesEnd: this.#entriesEnd,
       vouched: this.#vouched,
-      sealed: this.#sealed,
+      seal: this.#seal,
       end: this.#end,
       size: this.#end,
     });
     this.#end = scan.end;
     this.#entriesEnd = scan.entriesEnd;
     this.#vouched = scan.vouched;
-    this.#sealed = scan.sealed;
+    this.#seal = scan.seal;
     this.#durableCount = offsets.countBelow(scan.vouched);
     this.rememberTail();
     return true;
@@ -391,16 +416,6 @@ export class Segment implements Entries {
     }
     return this.#buffer;
   }
-}
-
-/** The error of a write after which the log is as before. */
-export function writeFailed(doing: string, cause: unknown): WalError {
-  return new WalError(
-    "ERR_WAL_WRITE_FAILED",
-    `Cannot ${doing}: ${reasonOf(cause)}. What was written of it is gone again and the log is as ` +
-      "before: make room or mend the cause, then try again.",
-    { cause },
-  );
 }
 
 /** What a new segment is to say of itself. */

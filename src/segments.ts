@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { SyncFailedError, WalError } from "./errors.ts";
+import { SyncFailedError, WalError, writeFailed } from "./errors.ts";
 import type { FormatVersion } from "./format/file_header.ts";
 import { MAX_SEGMENT_ENTRIES, type PreviousSegment } from "./format/internal.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
@@ -20,7 +20,7 @@ import {
   type SealedSegmentInfo,
   segmentDamaged,
 } from "./sealed_segment.ts";
-import { Segment, segmentBeginning, type SegmentCounters, writeFailed } from "./segment.ts";
+import { Segment, segmentBeginning, type SegmentCounters } from "./segment.ts";
 
 /** How many full segments are kept open for reading. */
 const MAX_OPEN = 64;
@@ -123,7 +123,10 @@ export class Segments {
     const size = Segment.sizeOf(entries);
     const isBatch = entries.length > 1;
     if (isBatch) this.#requireFit(entries, size);
-    if (this.#mustRoll(entries.length, size)) this.roll();
+    if (this.#mustRoll(entries.length, size)) {
+      if (this.#active.offsets.count > 0) this.roll();
+      else this.#beginAnew();
+    }
     this.#active.append(entries);
   }
 
@@ -131,19 +134,47 @@ export class Segments {
   roll(): void {
     const full = this.#active;
     const end = full.seal();
-    let next: Segment;
     try {
-      next = createSegment(this.#context, this.lastIndex + 1, end);
+      this.goOnBehind(end);
     } catch (error) {
       if (error instanceof SyncFailedError) throw error;
       full.unseal();
       throw writeFailed(`make the segment after "${full.path}"`, error);
     }
-    const { path, firstIndex } = full;
-    const count = full.offsets.count;
-    this.#sealed.push({ path, firstIndex, count, size: end.size, checksum: end.checksum });
+  }
+
+  /**
+   * Makes the segment behind the last, which has ended.
+   *
+   * @throws {FileSystemError} If it could not be made.
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  goOnBehind({ size, checksum }: PreviousSegment): void {
+    const { path, firstIndex, offsets } = this.#active;
+    const end = { firstIndex, size, checksum };
+    const next = createSegment(this.#context, this.lastIndex + 1, end);
+    this.#sealed.push({ path, firstIndex, count: offsets.count, size, checksum });
+    this.#active.close();
     this.#active = next;
-    full.close();
+  }
+
+  /** Makes an empty segment of version 1, which has no frame that makes an atom, one of version 2. */
+  #beginAnew(): void {
+    const { fileSystem, logId, counters } = this.#context;
+    const { path, firstIndex } = this.#active;
+    const source = this.#source(fileSystem.open(path, "write"), path);
+    try {
+      source.file.truncate(0);
+      beginSegment(source, { version: 2, logId, firstIndex, previous: NO_SEGMENT });
+      source.file.syncBlocking();
+      const scan = scanSegment(source);
+      if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", path);
+      this.#active.close();
+      this.#active = new Segment(source, scan, 0, counters);
+    } catch (cause) {
+      source.file.close();
+      throw new SyncFailedError(path, firstIndex - 1, "the new beginning of an empty log", cause);
+    }
   }
 
   /** Reads the entry at an index that exists. */
@@ -162,13 +193,13 @@ export class Segments {
       const info = isActive ? undefined : this.#locate(index);
       const firstIndex = info?.firstIndex ?? this.#active.firstIndex;
       const last = info === undefined ? to : Math.min(to, firstIndex + info.count - 1);
-      const reader = info === undefined ? this.#active.reader : this.#use(info).reader;
+      const { reader } = info === undefined ? this.#active : this.#use(info);
       for (const data of reader.readRange(index - firstIndex, last - firstIndex)) {
         index++;
         yield data;
         // Another reader may have closed the file, or a truncation replaced the segment.
-        if (info !== undefined && !this.#open.has(info.path)) break;
-        if (info === undefined && reader !== this.#active.reader) break;
+        const now = info === undefined ? this.#active : this.#open.get(info.path);
+        if (now?.reader !== reader) break;
       }
     }
   }
@@ -186,8 +217,8 @@ export class Segments {
       const [first, second = this.#active] = this.#sealed;
       if (first === undefined || second.firstIndex > index) break;
       this.#forget(first);
-      this.#sealed.shift();
       fileSystem.remove(first.path);
+      this.#sealed.shift();
       removed = true;
     }
     if (removed) await fileSystem.syncDirectory(directoryOf(path));
@@ -201,7 +232,17 @@ export class Segments {
    */
   async cutFrom(index: number): Promise<void> {
     if (index < this.#active.firstIndex) await this.#dropSegmentsBehind(this.#locate(index));
-    await this.#active.cut(index - this.#active.firstIndex);
+    const position = index - this.#active.firstIndex;
+    const batchEnd = this.#active.batchEndAround(position);
+    if (batchEnd === undefined) return await this.#active.cut(position);
+    // A batch that is cut would be none. It stays whole, and a Seal in front of whose count some of
+    // its entries are drops the others, at once and for good.
+    await this.#active.cut(batchEnd);
+    try {
+      this.goOnBehind(this.#active.seal(position));
+    } catch (cause) {
+      throw new SyncFailedError(this.#active.path, this.durableIndex, "the truncation", cause);
+    }
   }
 
   /** Removes all segments behind a full one, newest first, each for good; it is appended to again. */
@@ -402,7 +443,15 @@ export function createSegment(
     return new Segment(source, scan, 0, counters);
   } catch (error) {
     file.close();
-    if (!(error instanceof SyncFailedError)) fileSystem.remove(path);
+    if (error instanceof SyncFailedError) throw error;
+    try {
+      // A file that came back after a crash would stand behind entries that are yet to be appended.
+      fileSystem.remove(path);
+      fileSystem.syncDirectoryBlocking(directoryOf(path));
+    } catch (cause) {
+      const doing = "the removal of a segment that could not be made";
+      throw new SyncFailedError(path, firstIndex - 1, doing, cause);
+    }
     throw error;
   }
 }

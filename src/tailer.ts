@@ -69,7 +69,7 @@ export class Tailer implements FollowSource {
       this.#view?.close();
       this.#view = new View(this.#path, segments, meta, (error) => this.#failed(error));
       // The writer may be at work on the files still.
-      if (this.#compare(this.#view)) return this.#view;
+      if (this.#compare(this.#view) && this.#view.refresh(this.#fileSystem)) return this.#view;
     }
   }
 

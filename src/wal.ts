@@ -629,8 +629,9 @@ export class Wal {
    *
    * @param index The new first index; one above {@linkcode lastIndex} drops everything.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: below {@linkcode firstIndex}, or more than one
-   * above {@linkcode lastIndex}. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`. `ERR_WAL_IO`,
-   * `ERR_WAL_WRITE_FAILED`: the entries are gone, and a reopen gives the space back.
+   * above {@linkcode lastIndex}. `ERR_WAL_FORMAT`: with `format: 1`. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * `ERR_WAL_IO`, `ERR_WAL_WRITE_FAILED`: {@linkcode firstIndex} says whether the entries are gone; if
+   * so, the next call or open gives the space back.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
    *
    * @example
@@ -652,6 +653,7 @@ export class Wal {
     await this.#serialize(async () => {
       if (index !== this.lastIndex + 1) this.#requireIndex(index);
       if (index === this.firstIndex) return;
+      this.#requireFormat2("drop the head of");
       await this.#updateMeta(index, this.state);
       await this.#segments.dropBefore(index);
     });
@@ -690,13 +692,7 @@ export class Wal {
         `A log cannot begin with the index ${String(nextIndex)}: give a whole number from 1.`,
       );
     }
-    if (this.#options.format === 1 && nextIndex !== 1) {
-      throw new WalError(
-        "ERR_WAL_FORMAT",
-        `Cannot reset "${this.#path}" to index ${nextIndex}: a log of format 1 begins with 1. Open ` +
-          "it without { format: 1 }.",
-      );
-    }
+    if (nextIndex !== 1) this.#requireFormat2("reset");
     await this.#rewrite(async () => {
       await this.#reset(nextIndex);
       this.#rewindFollowers(nextIndex);
@@ -704,17 +700,20 @@ export class Wal {
   }
 
   async #reset(nextIndex: number): Promise<void> {
-    // What is below the head is still in its segment, and must not come back when the head moves
-    // down again.
-    if (nextIndex <= this.lastIndex || nextIndex < this.firstIndex) {
-      await this.#segments.cutFrom(this.#segments.firstIndex);
-    }
-    if (nextIndex >= this.firstIndex) {
-      await this.#updateMeta(nextIndex, this.state);
+    try {
+      // What is below the head is still in its segment, and must not come back when the head moves
+      // down again.
+      if (nextIndex <= this.lastIndex || nextIndex < this.firstIndex) {
+        await this.#segments.cutFrom(this.#segments.firstIndex);
+      }
+      const isForward = nextIndex >= this.firstIndex;
+      if (isForward) await this.#updateMeta(nextIndex, this.state);
       await this.#segments.moveTo(nextIndex);
-    } else {
-      await this.#segments.moveTo(nextIndex);
-      await this.#updateMeta(nextIndex, this.state);
+      if (!isForward) await this.#updateMeta(nextIndex, this.state);
+    } catch (cause) {
+      // Half of a reset is no state to go on from; a reopen finishes what it finds.
+      if (cause instanceof SyncFailedError) throw cause;
+      throw new SyncFailedError(this.#path, this.durableIndex, "the reset", cause);
     }
   }
 
@@ -731,6 +730,7 @@ export class Wal {
    *
    * @param bytes The state, at most 32 KiB; it is copied before the call returns.
    * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`: no `Uint8Array`. `ERR_WAL_STATE_TOO_LARGE`.
+   * `ERR_WAL_WRITE_FAILED`: it could not be written and is the old one still.
    * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
    *
@@ -761,7 +761,8 @@ export class Wal {
   }
 
   async #updateMeta(headIndex: number, state: Uint8Array): Promise<void> {
-    await this.#meta.update({ logId: this.#segments.logId, headIndex, state });
+    const { logId } = this.#segments;
+    await this.#meta.update({ logId, headIndex, state }, this.durableIndex);
   }
 
   #rewindFollowers(index: number): void {
@@ -970,6 +971,15 @@ export class Wal {
     throw new WalError(
       "ERR_WAL_READ_ONLY",
       `The log "${this.#path}" was opened with { readOnly: true }: open it without to change it.`,
+    );
+  }
+
+  #requireFormat2(doing: string): void {
+    if (this.#options.format === 2) return;
+    throw new WalError(
+      "ERR_WAL_FORMAT",
+      `Cannot ${doing} "${this.#path}": a log of format 1 is one file that begins with index 1. Open ` +
+        "it without { format: 1 }.",
     );
   }
 

@@ -1,6 +1,6 @@
 /**
- * The documents say what the code does: error codes, options, calls, known bytes, and links that
- * lead somewhere.
+ * The documents say what the code does: error codes, options, calls, commands, sizes, known bytes,
+ * and links that lead somewhere.
  *
  * @module
  */
@@ -9,7 +9,19 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { Wal } from "../mod.ts";
+import { FRAME_HEADER_SIZE } from "../src/format/frame.ts";
+import {
+  BATCH_FRAME_SIZE,
+  DURABLE_FRAME_SIZE,
+  MAX_INTERNAL_SIZE,
+  MAX_SEGMENT_ENTRIES,
+  sealFrameSize,
+  SEGMENT_FRAME_SIZE,
+} from "../src/format/internal.ts";
+import { MAX_SLOT_SIZE, MAX_STATE_SIZE, SLOT_OFFSETS } from "../src/format/meta_slot.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { OFFSETS_BUDGET } from "../src/sealed_segment.ts";
+import { segmentPath } from "../src/segments.ts";
 import { ROOT } from "./support/runtime.ts";
 
 /** Every document of the project. */
@@ -70,11 +82,19 @@ function contentOf(fileSystem: MemoryFileSystem, path: string): Uint8Array {
 /** A file system with one file. */
 function fileSystemWith(path: string, bytes: Uint8Array): MemoryFileSystem {
   const fileSystem = new MemoryFileSystem();
-  const file = fileSystem.open(path, "create");
-  file.write(bytes, 0);
-  file.close();
+  addFile(fileSystem, path, bytes);
   return fileSystem;
 }
+
+/** Makes a file that holds these bytes from an offset on. */
+function addFile(fileSystem: MemoryFileSystem, path: string, bytes: Uint8Array, offset = 0): void {
+  const file = fileSystem.open(path, "create");
+  file.write(bytes, offset);
+  file.close();
+}
+
+/** The size of the header and the Segment frame, in which a log has its random id. */
+const BEGINNING = 8 + SEGMENT_FRAME_SIZE;
 
 const text = (words: string): Uint8Array => new TextEncoder().encode(words);
 
@@ -138,6 +158,60 @@ test("the documents name no call of a log that does not exist", () => {
   }
 });
 
+test("README.md has every command of the command-line tool, and no other", () => {
+  const commands = read("src/cli/main.ts").match(/const COMMANDS[^;]*? = new Map\(\[([^;]*)\]\);/)
+    ?.[1];
+  const inSource = all(commands ?? "", /\["(\w+)", \w+\]/g);
+  assert(inSource.length > 0);
+  const documented = rows(section("README.md", "## Command line"));
+  const names = documented.map(([usage]) => usage?.match(/^`(\w+) .*LOG/)?.[1]);
+  assertEquals(names.toSorted(), inSource.toSorted());
+});
+
+test("README.md names each entry point of the package", () => {
+  const { name, exports } = JSON.parse(read("deno.json")) as {
+    name: string;
+    exports: Record<string, string>;
+  };
+  const paths = Object.keys(exports).map((path) => `${name}${path.slice(1)}`);
+  assertEquals(paths.filter((path) => !read("README.md").includes(path)), []);
+});
+
+test("docs/format.md has the sizes of Internal frames", () => {
+  const sizes = {
+    "### Segment, kind 1": SEGMENT_FRAME_SIZE,
+    "### Batch, kind 2": BATCH_FRAME_SIZE,
+    "### Durable, kind 3": DURABLE_FRAME_SIZE,
+    "### Seal, kind 4": sealFrameSize(0),
+  };
+  for (const [heading, size] of Object.entries(sizes)) {
+    const said = section("docs/format.md", heading).match(/Payload: (\d+) bytes/)?.[1];
+    assertEquals(Number(said), size - FRAME_HEADER_SIZE, heading);
+  }
+  const frame = section("docs/format.md", "## Frame").replace(/\s+/g, " ");
+  assertStringIncludes(frame, `${grouped(MAX_INTERNAL_SIZE)} bytes of the largest Seal`);
+});
+
+test("the documents have the limits of segments, batches and the state", () => {
+  const entries = grouped(MAX_SEGMENT_ENTRIES);
+  assertStringIncludes(section("docs/format.md", "### Seal, kind 4"), `at most ${entries}`);
+  assertStringIncludes(section("docs/errors.md", "## ERR_WAL_BATCH_TOO_LARGE"), entries);
+  const meta = section("docs/format.md", "## The meta file");
+  assertStringIncludes(meta.replace(/\s+/g, " "), `offsets 0 and ${grouped(SLOT_OFFSETS[1])}`);
+  assertStringIncludes(meta, `at most ${grouped(MAX_STATE_SIZE)}`);
+  assertStringIncludes(meta, `${MAX_SLOT_SIZE - MAX_STATE_SIZE} bytes, and the state`);
+  const state = `${MAX_STATE_SIZE / 1024} KiB`;
+  assertStringIncludes(section("docs/errors.md", "## ERR_WAL_STATE_TOO_LARGE"), state);
+  assertStringIncludes(section("README.md", "## Beyond appending"), state);
+  const limits = section("README.md", "## What it does not do").replace(/\s+/g, " ");
+  assertStringIncludes(limits, `up to ${OFFSETS_BUDGET / 1024 / 1024} MiB of offsets`);
+});
+
+/** A number as the documents write it. */
+function grouped(number: number): string {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 test("README.md names every call of a log", () => {
   const named = new Set(all(read("README.md"), /\blog\.([a-zA-Z]+)/g));
   const left = new Set(["constructor", "path", "firstIndex", "byteLength"]);
@@ -195,8 +269,7 @@ test("the known bytes of version 2 are read", async () => {
 
 test("the known bytes of version 2 are what the library writes behind their beginning", async () => {
   const known = bytesOf(section("docs/format.md", "### Version 2"));
-  const beginning = 8 + 9 + 37; // The header and the Segment frame, which holds the log's random id.
-  const fileSystem = fileSystemWith("a.wal", known.slice(0, beginning));
+  const fileSystem = fileSystemWith("a.wal", known.slice(0, BEGINNING));
   const log = await Wal.open("a.wal", { fileSystem });
   log.append(text("hello"));
   await log.close();
@@ -213,4 +286,65 @@ test("the known bytes of version 2 begin as a log that the library makes, but fo
     made.set(known.subarray(from, to), from);
   }
   assertEquals(made, known.slice(0, made.length));
+});
+
+test("the known bytes of a full segment and its successor are what the library writes", async () => {
+  const full = bytesOf(section("docs/format.md", "### A full segment"));
+  const next = bytesOf(section("docs/format.md", "### Its successor"));
+  const fileSystem = fileSystemWith("a.wal", full.slice(0, BEGINNING));
+  const log = await Wal.open("a.wal", { fileSystem, segmentSize: 256 });
+  log.appendBatch([text("debit"), text("credit")]);
+  log.append(new Uint8Array(200));
+  assertEquals(contentOf(fileSystem, "a.wal"), full);
+  assertEquals(contentOf(fileSystem, segmentPath("a.wal", 3)).slice(0, next.length), next);
+  await log.close();
+});
+
+test("the known bytes of a full segment and its successor are read", async () => {
+  const full = bytesOf(section("docs/format.md", "### A full segment"));
+  const fileSystem = fileSystemWith("a.wal", full);
+  const next = bytesOf(section("docs/format.md", "### Its successor"));
+  addFile(fileSystem, segmentPath("a.wal", 3), next);
+  const log = await Wal.open("a.wal", { fileSystem, segmentSize: 256 });
+  assertEquals(log.readAll(), [text("debit"), text("credit")]);
+  const { segments, rebuiltSeals } = log.stats();
+  assertEquals({ segments, rebuiltSeals }, { segments: 2, rebuiltSeals: [] });
+  await log.close();
+  assertEquals(contentOf(fileSystem, "a.wal"), full);
+});
+
+test("of the known bytes of a batch, cut short by one, nothing is read", async () => {
+  const full = bytesOf(section("docs/format.md", "### A full segment"));
+  const seal = full.length - sealFrameSize(2);
+  for (const [size, entries] of [[seal, 2], [seal - 1, 0]] as const) {
+    const fileSystem = fileSystemWith("a.wal", full.slice(0, size));
+    const log = await Wal.open("a.wal", { fileSystem });
+    assertEquals(log.lastIndex, entries);
+    await log.close();
+  }
+});
+
+test("the known bytes of a meta slot are what the library writes, twice", async () => {
+  const slot = bytesOf(section("docs/format.md", "### A meta slot"));
+  const beginning = bytesOf(section("docs/format.md", "### Version 2")).slice(0, BEGINNING);
+  const fileSystem = fileSystemWith("a.wal", beginning);
+  const log = await Wal.open("a.wal", { fileSystem });
+  await log.setState(text("vote"));
+  await log.close();
+  const wanted = new Uint8Array(SLOT_OFFSETS[1] + slot.length);
+  for (const offset of SLOT_OFFSETS) wanted.set(slot, offset);
+  assertEquals(contentOf(fileSystem, "a.wal.meta"), wanted);
+});
+
+test("the known bytes of a meta slot are read from either place", async () => {
+  const slot = bytesOf(section("docs/format.md", "### A meta slot"));
+  const beginning = bytesOf(section("docs/format.md", "### Version 2")).slice(0, BEGINNING);
+  for (const offset of SLOT_OFFSETS) {
+    const fileSystem = fileSystemWith("a.wal", beginning);
+    addFile(fileSystem, "a.wal.meta", slot, offset);
+    const log = await Wal.open("a.wal", { fileSystem });
+    assertEquals(log.state, text("vote"));
+    assertEquals(log.firstIndex, 1);
+    await log.close();
+  }
 });

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ROOT } from "./support/runtime.ts";
 
@@ -17,9 +17,11 @@ interface DenoManifest {
   readonly exports: Record<string, string>;
   readonly imports: Record<string, string>;
   readonly publish: { readonly include: readonly string[] };
+  readonly tasks: Record<string, string>;
 }
 
-interface NpmManifest extends Omit<DenoManifest, "imports" | "publish"> {
+interface NpmManifest extends Omit<DenoManifest, "imports" | "publish" | "tasks"> {
+  readonly scripts: Record<string, string>;
   readonly dependencies: Versions;
   readonly devDependencies: Versions;
 }
@@ -77,6 +79,44 @@ test("deno.offline.json maps the names of deno.json and the package's own", () =
   assert(ownNames.includes(deno.name), `${deno.name} is not mapped`);
   for (const name of ownNames) assertEquals(offline.imports[name], own[name], name);
 });
+
+test("deno.json's tasks run the programs that package.json's scripts run", () => {
+  const fromNode = Object.entries(npm.scripts).map(([name, script]) => [
+    name,
+    script.replace(/^node /, "deno run --allow-all "),
+  ]);
+  assertEquals(deno.tasks, Object.fromEntries(fromNode) as Record<string, string>);
+});
+
+test("every script and task that the documents tell to run is there, and its program", () => {
+  const documents = ["README.md", "examples/README.md", ...listed("docs", ".md")];
+  const told = documents.flatMap((path) => {
+    const calls = readFileSync(`${ROOT}${path}`, "utf8")
+      .matchAll(/\b(?:npm run|npm(?= (?:start|test))|deno task) (\w+)/g);
+    return Array.from(calls, (match) => match[1] as string);
+  });
+  assert(told.length > 0);
+  assertEquals(told.filter((name) => !Object.hasOwn(npm.scripts, name)), []);
+  const programs = Object.values(npm.scripts).map((script) => script.replace(/^node /, ""));
+  assertEquals(programs.filter((path) => !existsSync(`${ROOT}${path}`)), []);
+});
+
+test("every module that an example in the documents imports from the package is exported", () => {
+  const names = Object.keys(deno.exports).map((path) => `${deno.name}${path.slice(1)}`);
+  for (const path of ["README.md", ...listed("docs", ".md"), "src/raft.ts"]) {
+    const imports = readFileSync(`${ROOT}${path}`, "utf8").matchAll(/ from "(@durable\/[^"]*)"/g);
+    const unknown = Array.from(imports, (match) => match[1] as string)
+      .filter((name) => !names.includes(name));
+    assertEquals(unknown, [], path);
+  }
+});
+
+/** The files of a folder that end so. */
+function listed(folder: string, suffix: string): string[] {
+  return readdirSync(`${ROOT}${folder}`)
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => `${folder}/${name}`);
+}
 
 test("every file that is exported or published is there", () => {
   const paths = [...Object.values(deno.exports), ...deno.publish.include];

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { type Entry, type EntryRange, Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
+import { entryLine } from "./entry_lines.ts";
 import { printLines } from "./output.ts";
 
 /** Runs the command and returns the exit code. */
@@ -29,16 +29,5 @@ export async function cat(args: string[]): Promise<number> {
 }
 
 function* linesOf(entries: Iterable<Entry>, json: boolean): Generator<Uint8Array | string> {
-  for (const entry of entries) yield json ? toJson(entry) : entry.data;
+  for (const entry of entries) yield entryLine(entry, json);
 }
-
-/** An entry as JSON: text where the bytes are some, and otherwise base64. */
-function toJson({ index, data }: Entry): string {
-  try {
-    return JSON.stringify({ index, text: utf8.decode(data) });
-  } catch {
-    return JSON.stringify({ index, base64: Buffer.from(data).toString("base64") });
-  }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

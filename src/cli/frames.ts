@@ -8,23 +8,23 @@ import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
   frameLengthAt,
+  isFrameType,
   readUint32,
   TYPE_DATA,
 } from "../format/frame.ts";
-import { type InternalFrame, readInternalPayload } from "../format/internal.ts";
+import { type InternalFrame, MAX_INTERNAL_SIZE, readInternalPayload } from "../format/internal.ts";
 import type { File } from "../fs/file_system.ts";
-import type { SegmentScan } from "../recovery.ts";
 
 /** How much is read at a time, in bytes. */
 const READ_SIZE = 64 * 1024;
 
-/** A frame that a scan found whole. */
+/** A frame, by its header. */
 export interface Frame {
   /** Where it begins, in bytes. */
   readonly offset: number;
   /** Bytes of its payload. */
   readonly length: number;
-  /** The checksum that it states, and that held. */
+  /** The checksum that it states. */
   readonly checksum: number;
   /** What it is: an entry, or a frame of the log's own. */
   readonly content: { readonly kind: "data"; readonly index: number } | InternalFrame;
@@ -35,9 +35,18 @@ export function sizeOf(frame: Frame): number {
   return FRAME_HEADER_SIZE + frame.length;
 }
 
-/** Walks the frames of a file that was scanned, up to the scan's end. */
-export function* framesOf(file: File, scan: SegmentScan): Generator<Frame, void, undefined> {
-  const buffer = new Uint8Array(READ_SIZE);
+/** What is walked of a file: the frames up to `end`. */
+export interface Stretch {
+  readonly firstIndex: number;
+  readonly end: number;
+}
+
+/** Walks the frames of a file; ends early where no frame can begin. */
+export function* framesOf(
+  file: File,
+  { firstIndex, end }: Stretch,
+): Generator<Frame, void, undefined> {
+  let buffer = new Uint8Array(READ_SIZE);
   let base = 0;
   let limit = 0;
 
@@ -50,17 +59,23 @@ export function* framesOf(file: File, scan: SegmentScan): Generator<Frame, void,
     return offset - base;
   }
 
-  let index = scan.firstIndex;
-  for (let offset = FILE_HEADER_SIZE; offset < scan.end;) {
+  let index = firstIndex;
+  for (let offset = FILE_HEADER_SIZE; offset < end;) {
     const at = fetch(offset, FRAME_HEADER_SIZE);
     // A writer may have cut the file meanwhile.
-    if (limit - offset < FRAME_HEADER_SIZE) return;
+    if (limit - offset < FRAME_HEADER_SIZE || !isFrameType(buffer[at])) return;
     const length = frameLengthAt(buffer, at);
     const checksum = readUint32(buffer, at + CHECKSUM_AT);
     if (buffer[at] === TYPE_DATA) {
       yield { offset, length, checksum, content: { kind: "data", index: index++ } };
     } else {
-      const start = fetch(offset, FRAME_HEADER_SIZE + length) + FRAME_HEADER_SIZE;
+      const size = FRAME_HEADER_SIZE + length;
+      // A Seal may be large.
+      if (size > buffer.length && length <= MAX_INTERNAL_SIZE) {
+        buffer = new Uint8Array(size);
+        limit = base;
+      }
+      const start = fetch(offset, size) + FRAME_HEADER_SIZE;
       const payload = buffer.subarray(start, Math.min(start + length, limit - base));
       yield { offset, length, checksum, content: readInternalPayload(payload) };
     }

@@ -1,14 +1,15 @@
 /**
- * `wal inspect`: what a log's file holds, and what opening it would decide and do. It works while a
+ * `wal inspect`: what a log's files hold, and what opening it would decide and do. It works while a
  * writer has the log open.
  *
  * @module
  */
 import { createFrameChecksum } from "../format/checksum.ts";
+import type { FileSystem } from "../fs/file_system.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { type Frame, framesOf } from "./frames.ts";
-import { examine, type Report, reportOf } from "./inspection.ts";
+import { inspectLog, type Outcome, type Report, type SegmentReport } from "./inspection.ts";
 import { printLines } from "./output.ts";
 
 /** Runs the command and returns the exit code: 1 if opening the log would be refused. */
@@ -20,48 +21,84 @@ export async function inspect(args: string[]): Promise<number> {
   });
   const maxEntrySize = maxEntrySizeOf(values);
   const checksum = await createFrameChecksum();
-  const file = (await runtimeFileSystem()).open(path, "read");
-  try {
-    const source = { file, path, checksum, maxEntrySize };
-    const finding = examine(source);
-    const report = reportOf(source, finding);
-    const frames = values.frames && finding.scan !== undefined
-      ? framesOf(file, finding.scan)
-      : undefined;
-    await printLines(values.json ? jsonOf(report, frames) : textOf(report, frames));
-    return report.recovery.action === "refuse" ? 1 : 0;
-  } finally {
-    file.close();
+  const fileSystem = await runtimeFileSystem();
+  const report = inspectLog(fileSystem, path, checksum, maxEntrySize);
+  const frames = values.frames ? framesIn(fileSystem, report) : undefined;
+  await printLines(values.json ? jsonOf(report, frames) : textOf(report, frames));
+  return report.recovery.action === "refuse" || report.broken !== null ? 1 : 0;
+}
+
+/** A frame, and the file that it is in. */
+type PlacedFrame = Frame & { readonly segment: string };
+
+/** The frames of all segments in use, each up to the end of what is whole. */
+function* framesIn(fileSystem: FileSystem, report: Report): Generator<PlacedFrame> {
+  const segments = report.segments.filter(({ left }) => left === null);
+  for (const [i, { path, firstIndex, size, version }] of segments.entries()) {
+    if (version === null) continue;
+    const end = i === segments.length - 1 ? report.recovery.offset : size;
+    const file = fileSystem.open(path, "read");
+    try {
+      for (const frame of framesOf(file, { firstIndex, end })) yield { ...frame, segment: path };
+    } finally {
+      file.close();
+    }
   }
 }
 
-function* textOf(report: Report, frames: Iterable<Frame> | undefined): Generator<string> {
+function* textOf(report: Report, frames: Iterable<PlacedFrame> | undefined): Generator<string> {
   yield* describe(report);
   if (frames !== undefined) yield* tableOf(frames);
 }
 
 function* describe(report: Report): Generator<string> {
-  const { version, logId, entries, firstIndex, lastIndex, durable, recovery } = report;
+  const { version, logId, meta, entries, firstIndex, lastIndex, durable, recovery } = report;
   yield `log       ${report.path}`;
   yield `format    ${version === null ? "no valid beginning" : `version ${version}`}`;
   yield `log id    ${logId ?? "none"}`;
+  if (meta !== null) yield `meta      head ${meta.headIndex}, state of ${bytes(meta.stateSize)}`;
   yield `size      ${bytes(report.size)}`;
   yield `entries   ${entries}${entries === 0 ? "" : ` (index ${firstIndex} to ${lastIndex})`}`;
+  yield* report.segments.map((segment, i) =>
+    (i === 0 ? "segments  " : "          ") + describeSegment(segment)
+  );
   const frames = Object.entries(report.frames).map(([kind, tally]) =>
     `${typeName(kind)} ${tally.count} (${bytes(tally.bytes)})`
   );
-  yield `frames    ${frames.join(", ") || "none"}`;
+  yield `frames    ${frames.join(", ")}`;
   yield `durable   ${
     durable.offset === 0
       ? "no Durable frame vouches for anything"
       : `vouched for up to offset ${durable.offset}, index ${durable.index}`
   }`;
   yield `recovery  case ${recovery.case} at offset ${recovery.offset}: ${recovery.verdict}`;
-  yield `opening   ${consequence(report)}`;
+  yield `opening   ${openingOf(report)}`;
+}
+
+function describeSegment(segment: SegmentReport): string {
+  const { path, version, entries, firstIndex, lastIndex, size, sealed, left } = segment;
+  const range = entries === 0 ? `from index ${firstIndex}` : `index ${firstIndex} to ${lastIndex}`;
+  const parts = [
+    path,
+    version === null ? "no valid beginning" : `version ${version}`,
+    range,
+    bytes(size),
+    sealed ? "sealed" : "not sealed",
+  ];
+  if (left === "head") parts.push("below the head: opening would remove it");
+  if (left === "unused") parts.push("never in use");
+  return parts.join(", ");
 }
 
 /** What opening would do, in words. */
-function consequence({ recovery, lastIndex }: Report): string {
+function openingOf({ broken, recovery, lastIndex }: Report): string {
+  if (broken !== null) return `would refuse: ${broken}`;
+  const does = consequence(recovery);
+  return recovery.action === "refuse" ? `${does}, entries from index ${lastIndex + 1} on` : does;
+}
+
+/** What opening would do with the bytes behind the end, in words. */
+export function consequence(recovery: Outcome): string {
   switch (recovery.action) {
     case "none":
       return "would cut nothing";
@@ -70,20 +107,28 @@ function consequence({ recovery, lastIndex }: Report): string {
     case "set aside":
       return `would set ${bytes(recovery.bytes)} aside in a ".cut-" file, then cut them`;
     case "refuse":
-      return `would refuse: ${bytes(recovery.bytes)} and the entries from index ${
-        lastIndex + 1
-      } on are at risk`;
+      return `would refuse: ${bytes(recovery.bytes)} at risk`;
   }
 }
 
-function* tableOf(frames: Iterable<Frame>): Generator<string> {
-  yield "";
-  yield row("offset", "type", "length", "index", "checksum");
-  for (const { offset, length, checksum, content } of frames) {
+function* tableOf(frames: Iterable<PlacedFrame>): Generator<string> {
+  let current: string | undefined;
+  for (const { segment, offset, length, checksum, content } of frames) {
+    if (segment !== current) {
+      yield "";
+      if (current !== undefined) yield segment;
+      yield row("offset", "type", "length", "index", "checksum");
+      current = segment;
+    }
     const index = content.kind === "data" ? content.index : "-";
-    const note = content.kind === "durable" ? `  up to offset ${content.durableOffset}` : "";
-    yield row(offset, typeName(content.kind), length, index, hex(checksum)) + note;
+    yield row(offset, typeName(content.kind), length, index, hex(checksum)) + noteOf(content);
   }
+}
+
+function noteOf(content: Frame["content"]): string {
+  if (content.kind === "durable") return `  up to offset ${content.durableOffset}`;
+  if (content.kind === "batch") return `  the next ${content.count} entries`;
+  return "";
 }
 
 function row(
@@ -97,16 +142,18 @@ function row(
   return `${right(offset)}  ${type.padEnd(8)}${right(length)}${right(index)}  ${checksum}`;
 }
 
-function* jsonOf(report: Report, frames: Iterable<Frame> = []): Generator<string> {
+function* jsonOf(report: Report, frames: Iterable<PlacedFrame> = []): Generator<string> {
   yield JSON.stringify(report);
-  for (const { offset, length, checksum, content } of frames) {
+  for (const { segment, offset, length, checksum, content } of frames) {
     yield JSON.stringify({
+      segment,
       offset,
       type: content.kind,
       length,
       index: content.kind === "data" ? content.index : undefined,
       checksum: hex(checksum),
       durableOffset: content.kind === "durable" ? content.durableOffset : undefined,
+      count: content.kind === "batch" || content.kind === "seal" ? content.count : undefined,
     });
   }
 }

@@ -1,11 +1,14 @@
 /**
- * What a log's file holds, and what recovery would decide of it and do. Nothing is changed, and no
+ * What a log's files hold, and what recovery would decide of it and do. Nothing is changed, and no
  * lock is taken.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { type Meta, MetaFile } from "../meta.ts";
 import {
   decide,
   type RecoveryCase,
@@ -14,7 +17,9 @@ import {
   type SegmentSource,
   type UnfinishedSegment,
 } from "../recovery.ts";
+import { type Beginning, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
 import { type Frame, framesOf, sizeOf } from "./frames.ts";
+import { metaPath, type SegmentFile, segmentFiles } from "./log_files.ts";
 
 /** How often a file is looked at that a writer changes meanwhile. */
 const ATTEMPTS = 3;
@@ -57,18 +62,48 @@ export interface Tally {
   bytes: number;
 }
 
-/** What is told of a log; in this form with `--json`. */
-export interface Report {
+/** What is told of a segment. */
+export interface SegmentReport {
   readonly path: string;
-  readonly version: FormatVersion | null;
-  readonly logId: string | null;
+  readonly version: number | null;
   readonly size: number;
   readonly entries: number;
   readonly firstIndex: number;
   readonly lastIndex: number;
+  /** Whether its last frame is a Seal; a full segment of version 1 has none. */
+  readonly sealed: boolean;
+  /** `"head"`: below the head, and opening would remove it; `"unused"`: so would it, or make it anew. */
+  readonly left: "head" | "unused" | null;
   readonly frames: Readonly<Record<string, Tally>>;
+}
+
+/** What the meta file tells. */
+export interface MetaReport {
+  readonly headIndex: number;
+  /** The size of the application's state in bytes. */
+  readonly stateSize: number;
+}
+
+/** What is told of a log; in this form with `--json`. */
+export interface Report {
+  readonly path: string;
+  /** The last segment's. */
+  readonly version: FormatVersion | null;
+  readonly logId: string | null;
+  readonly meta: MetaReport | null;
+  /** The size of all segments in bytes. */
+  readonly size: number;
+  readonly entries: number;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly segments: readonly SegmentReport[];
+  readonly frames: Readonly<Record<string, Tally>>;
+  /** What the last segment's Durable frames vouch for. */
   readonly durable: { readonly offset: number; readonly index: number };
+  /** What recovery would decide of the last segment. */
   readonly recovery: Outcome;
+  /** Why opening would refuse for the sake of the segments before the last. */
+  readonly broken: string | null;
 }
 
 /**
@@ -124,34 +159,154 @@ function judgeUnfinished({ holds, at, size }: UnfinishedSegment): Finding {
   return outcome("E", verdict, 0, holds === "nothing" ? "cut" : "set aside");
 }
 
-export function reportOf(source: SegmentSource, { scan, vouched, recovery }: Finding): Report {
-  const firstIndex = scan?.firstIndex ?? 1;
-  const entries = scan?.offsets.count ?? 0;
-  return {
-    path: source.path,
-    version: scan?.version ?? null,
-    logId: scan?.logId === undefined ? null : Buffer.from(scan.logId).toString("hex"),
-    size: recovery.offset + recovery.bytes,
-    entries,
-    firstIndex,
-    lastIndex: firstIndex - 1 + entries,
-    frames: scan === undefined ? {} : tally(framesOf(source.file, scan)),
-    durable: {
-      offset: vouched,
-      index: firstIndex - 1 + (scan?.offsets.countBelow(vouched) ?? 0),
-    },
-    recovery,
-  };
+/** Inspects a log. */
+export function inspectLog(
+  fileSystem: FileSystem,
+  path: string,
+  checksum: FrameChecksum,
+  maxEntrySize: number,
+): Report {
+  const files = segmentFiles(fileSystem, path);
+  const meta = loadMeta(fileSystem, path, checksum);
+  const headIndex = meta?.headIndex ?? 1;
+  const inUse = fromHead(files, headIndex);
+  const segments: SegmentReport[] = files.slice(0, -inUse.length)
+    .map((file) => reportFull(readBeginning(fileSystem, checksum, file), fileSystem, "head"));
+  const unused: SegmentReport[] = [];
+  for (;;) {
+    const file = inUse.at(-1);
+    if (file === undefined) throw new TypeError("A log has a segment");
+    const last = inspectLast(fileSystem, file, checksum, maxEntrySize);
+    const { finding } = last;
+    // Opening removes a file that was never in use, and goes on with the one before.
+    if (last.isUnused && inUse.length > 1) {
+      unused.push(last.segment);
+      inUse.pop();
+      continue;
+    }
+    const chain = inUse.map((file) => readBeginning(fileSystem, checksum, file));
+    const ids = chain.flatMap(({ frame }) => frame === undefined ? [] : [frame.logId]);
+    if (meta !== undefined) ids.push(meta.logId);
+    const broken = findBreak(chain, headIndex, commonId(ids));
+    for (const beginning of chain.slice(0, -1)) {
+      segments.push(reportFull(beginning, fileSystem, null));
+    }
+    segments.push(last.segment, ...unused);
+    const { scan, vouched, recovery } = finding;
+    const firstIndex = Math.max(headIndex, chain[0]?.firstIndex ?? 1);
+    const lastIndex = Math.max(last.segment.lastIndex, firstIndex - 1);
+    const logId = scan?.logId ?? meta?.logId;
+    return {
+      path,
+      version: scan?.version ?? null,
+      logId: logId === undefined ? null : Buffer.from(logId).toString("hex"),
+      meta: meta === undefined ? null : { headIndex: meta.headIndex, stateSize: meta.state.length },
+      size: segments.reduce((sum, { size }) => sum + size, 0),
+      entries: lastIndex - firstIndex + 1,
+      firstIndex,
+      lastIndex,
+      segments,
+      frames: addUp(segments.map(({ frames }) => frames)),
+      durable: {
+        offset: vouched,
+        index: file.firstIndex - 1 + (scan?.offsets.countBelow(vouched) ?? 0),
+      },
+      recovery,
+      broken: broken?.what ?? null,
+    };
+  }
+}
+
+function loadMeta(
+  fileSystem: FileSystem,
+  path: string,
+  checksum: FrameChecksum,
+): Meta | undefined {
+  const meta = new MetaFile(fileSystem, metaPath(path), 0, checksum);
+  meta.load("read");
+  meta.close();
+  return meta.current;
+}
+
+function inspectLast(
+  fileSystem: FileSystem,
+  { path, firstIndex }: SegmentFile,
+  checksum: FrameChecksum,
+  maxEntrySize: number,
+): { finding: Finding; segment: SegmentReport; isUnused: boolean } {
+  const file = fileSystem.open(path, "read");
+  try {
+    const finding = examine({ file, path, checksum, maxEntrySize });
+    const { scan, recovery } = finding;
+    const entries = scan?.offsets.count ?? 0;
+    const isUnused = scan === undefined && recovery.action !== "refuse";
+    const segment: SegmentReport = {
+      path,
+      version: scan?.version ?? null,
+      size: recovery.offset + recovery.bytes,
+      entries,
+      firstIndex,
+      lastIndex: firstIndex - 1 + entries,
+      sealed: scan?.seal !== undefined,
+      left: isUnused ? "unused" : null,
+      frames: scan === undefined ? {} : tally(framesOf(file, scan)),
+    };
+    return { finding, segment, isUnused };
+  } finally {
+    file.close();
+  }
+}
+
+/** Reports on a full segment by the headers of its frames. */
+function reportFull(
+  { path, firstIndex, version, size }: Beginning,
+  fileSystem: FileSystem,
+  left: SegmentReport["left"],
+): SegmentReport {
+  const file = fileSystem.open(path, "read");
+  try {
+    // A Seal may count fewer entries than there are: a truncation dropped the others.
+    let counted: number | undefined;
+    const frames = tally(
+      framesOf(file, { firstIndex, end: size }),
+      ({ content }) => counted = content.kind === "seal" ? content.count : undefined,
+    );
+    const entries = counted ?? frames["data"]?.count ?? 0;
+    const sealed = counted !== undefined;
+    const lastIndex = firstIndex - 1 + entries;
+    const known = version ?? null;
+    return { path, version: known, size, entries, firstIndex, lastIndex, sealed, left, frames };
+  } finally {
+    file.close();
+  }
 }
 
 /** Counts frames by kind. */
-function tally(frames: Iterable<Frame>): Record<string, Tally> {
-  const tallies: Record<string, Tally> = {};
-  for (const name of ["data", "segment", "durable"]) tallies[name] = { count: 0, bytes: 0 };
+function tally(
+  frames: Iterable<Frame>,
+  look: (frame: Frame) => void = () => {},
+): Record<string, Tally> {
+  const tallies = emptyTallies();
   for (const frame of frames) {
+    look(frame);
     const kind = tallies[frame.content.kind] ??= { count: 0, bytes: 0 };
     kind.count++;
     kind.bytes += sizeOf(frame);
   }
   return tallies;
+}
+
+function addUp(parts: readonly Readonly<Record<string, Tally>>[]): Record<string, Tally> {
+  const sum = emptyTallies();
+  for (const [kind, { count, bytes }] of parts.flatMap((part) => Object.entries(part))) {
+    const total = sum[kind] ??= { count: 0, bytes: 0 };
+    total.count += count;
+    total.bytes += bytes;
+  }
+  return sum;
+}
+
+function emptyTallies(): Record<string, Tally> {
+  const kinds = ["data", "segment", "batch", "durable", "seal"];
+  return Object.fromEntries(kinds.map((kind) => [kind, { count: 0, bytes: 0 }]));
 }

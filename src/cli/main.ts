@@ -1,5 +1,5 @@
 /**
- * The command-line tool: it appends to logs, reads them, and tells what is in their files.
+ * The command-line tool: it appends to logs, reads them, checks them, and mends them.
  *
  * @example In a shell, with any of the three runtimes
  * ```sh
@@ -8,6 +8,7 @@
  * echo hello | wal append data/server.wal
  * wal cat data/server.wal --from 1 --json
  * wal inspect data/server.wal --frames
+ * wal verify data/server.wal
  * ```
  *
  * @module
@@ -22,6 +23,10 @@ import { UsageError } from "./arguments.ts";
 import { cat } from "./cat.ts";
 import { inspect } from "./inspect.ts";
 import { printLines, write } from "./output.ts";
+import { repair } from "./repair.ts";
+import { tail } from "./tail.ts";
+import { truncate } from "./truncate.ts";
+import { verify } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
 const USAGE = `Usage: wal COMMAND LOG [OPTIONS]
@@ -32,10 +37,25 @@ Commands:
   cat LOG                  Write each entry as a line.
     --from N, --to N       Only the entries from index N, up to index N.
     --json                 One JSON object a line, with "index" and "text" or else "base64".
-  inspect LOG              Tell what is in the file and what opening it would do. Takes no lock and
+  inspect LOG              Tell what is in the files and what opening would do. Takes no lock and
                            changes nothing. Exits with 1 if opening would be refused.
     --frames               List every frame too.
-    --json                 One JSON object for the file, then one a line for each frame.
+    --json                 One JSON object for the log, then one a line for each frame.
+  verify LOG               Check every byte that a checksum covers, and name each damaged place. Takes
+                           no lock and changes nothing. Exits with 1 if there is damage.
+    --speed                Tell also how that compares with only reading the files.
+  tail LOG                 Write the last entries as lines.
+    -n, --lines N          How many (default 10).
+    -f, --follow           Go on with those that come, each once it is durable, until interrupted.
+    --no-durable           With -f: each as soon as it is appended.
+    --json                 As for cat.
+  truncate LOG             Drop entries for good.
+    --from N               The entry at index N and all behind it.
+    --before N             All entries below index N.
+    --dry-run              Only tell what would be dropped.
+  repair LOG               Make a damaged log open again, with the entries before the damage. What
+                           cannot be kept is set aside in ".cut-" files.
+    --dry-run              Only tell what would be done.
 
 Options of every command:
   --max-entry-size BYTES   The largest entry (default 10 MiB).
@@ -48,6 +68,10 @@ const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<number>> = new M
   ["append", append],
   ["cat", cat],
   ["inspect", inspect],
+  ["repair", repair],
+  ["tail", tail],
+  ["truncate", truncate],
+  ["verify", verify],
 ]);
 
 /**

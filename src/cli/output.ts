@@ -34,9 +34,10 @@ export function write(stream: Writable, data: Uint8Array | string): Promise<void
  * Writes each line and its end to the standard output, many at a time. Ends quietly when nobody
  * reads any more, as with `| head`.
  *
+ * @returns Whether somebody still reads.
  * @throws {FileSystemError} If the output fails, as on a full disk.
  */
-export async function printLines(lines: Iterable<Uint8Array | string>): Promise<void> {
+export async function printLines(lines: Iterable<Uint8Array | string>): Promise<boolean> {
   let parts: Uint8Array[] = [];
   let size = 0;
 
@@ -59,12 +60,14 @@ export async function printLines(lines: Iterable<Uint8Array | string>): Promise<
       const bytes = typeof line === "string" ? Buffer.from(line) : line;
       parts.push(bytes, NEWLINE);
       size += bytes.length + NEWLINE.length;
-      if (size >= BATCH_SIZE && !await flush()) return;
+      if (size >= BATCH_SIZE && !await flush()) return false;
     }
-  } finally {
+  } catch (error) {
     // What came before a failure is whole.
     await flush();
+    throw error;
   }
+  return await flush();
 }
 
 function isBrokenPipe(error: unknown): boolean {

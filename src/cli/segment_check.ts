@@ -52,6 +52,8 @@ export interface Tail {
   readonly offset: number;
   readonly index: number;
   readonly bytes: number;
+  /** Whether a whole frame is among the bytes, so that opening would keep a copy of them. */
+  readonly hasFrames: boolean;
 }
 
 /** What a segment was found to be. */
@@ -68,6 +70,8 @@ export interface CheckedSegment {
   readonly nextIndex: number | undefined;
   /** The checksum that the last frame states; `undefined` if that frame is damaged. */
   readonly lastChecksum: number | undefined;
+  /** Whether its last frame is a Seal. */
+  readonly isSealed: boolean;
   /** Whether the file was never in use: it has neither a valid beginning nor a frame. */
   readonly isUnused: boolean;
   readonly places: readonly Place[];
@@ -117,6 +121,8 @@ class SegmentCheck {
   #lastChecksum: number | undefined = 0;
   #batch: OpenBatch | undefined;
   #isSealed = false;
+  /** Whether the Seal is damaged, which may count fewer entries than there are. */
+  #hidesCount = false;
   /** Where each entry begins, to compare with the Seal. */
   #offsets = new Uint32Array(1024);
   #offsetCount = 0;
@@ -125,6 +131,8 @@ class SegmentCheck {
   /** Of the last segment: the first offset that is not in order, and what follows it. */
   #end: { offset: number; index: number } | undefined;
   #framesBehindEnd = 0;
+  /** Of a batch that the log would end before: how many of its entries are whole. */
+  #tornBatchEntries: number | undefined;
   #vouched = 0;
 
   constructor(segment: SegmentToCheck) {
@@ -188,9 +196,12 @@ class SegmentCheck {
     this.#entries++;
     if (wrong !== undefined) return wrong;
     const { maxEntrySize } = this.#segment;
-    if (length <= maxEntrySize) return undefined;
-    return `the entry has ${length} bytes, above the limit of ${maxEntrySize}: ` +
-      `open would refuse without a higher maxEntrySize`;
+    if (length > maxEntrySize) {
+      const what = `the entry has ${length} bytes, above the limit of ${maxEntrySize}: opening ` +
+        "would be refused without a higher one";
+      this.#addPlace(offset, this.#index - 1, what);
+    }
+    return undefined;
   }
 
   /** Takes in that an entry is there, damaged or not; what is wrong with its place. */
@@ -275,9 +286,13 @@ class SegmentCheck {
   #compareSeal(bytes: Uint8Array): string | undefined {
     if (this.#isAtLeast) return undefined;
     const stated = sealOffsets(bytes);
-    if (stated.length !== this.#offsetCount) {
+    const dropped = this.#offsetCount - stated.length;
+    if (dropped < 0) {
       return `the Seal says ${stated.length} entries, and there are ${this.#offsetCount}`;
     }
+    // A truncation within a batch leaves the batch whole, and its Seal does not count the rest.
+    this.#index -= dropped;
+    this.#entries -= dropped;
     for (const [i, offset] of stated.entries()) {
       const real = this.#offsets[i];
       if (real !== offset && real !== HIDDEN) {
@@ -294,6 +309,12 @@ class SegmentCheck {
     const first = this.#index;
     const frame = reader.damagedFrameAt(offset);
     this.#lastChecksum = undefined;
+    // All of a batch or none of it: the log ends before it.
+    const batch = this.#batch;
+    if (batch !== undefined && this.#end === undefined) {
+      this.#end = { offset: batch.offset, index: batch.index };
+      this.#tornBatchEntries = batch.frame.count - batch.left;
+    }
     if (frame !== undefined && !this.#skipsEntries(frame, offset)) {
       const next = offset + FRAME_HEADER_SIZE + frame.length;
       const isEntry = frame.type === TYPE_DATA;
@@ -304,7 +325,10 @@ class SegmentCheck {
           `of ${FRAME_HEADER_SIZE + frame.length} bytes fails its checksum`,
       );
       if (isEntry) this.#takeExtent(offset, next);
-      else if (next === reader.size) this.#isSealed = this.#version === 2;
+      else if (next === reader.size && this.#version !== 1) {
+        this.#isSealed = true;
+        this.#hidesCount = true;
+      }
       return next;
     }
     this.#batch = undefined;
@@ -383,6 +407,10 @@ class SegmentCheck {
 
   #tell(offset: number, index: number, what: string, lastIndex?: number): void {
     this.#end ??= { offset, index };
+    this.#addPlace(offset, index, what, lastIndex);
+  }
+
+  #addPlace(offset: number, index: number, what: string, lastIndex?: number): void {
     if (this.#places.length >= MAX_PLACES) return;
     const place = { path: this.#segment.path, offset, index, isAtLeast: this.#isAtLeast, what };
     this.#places.push(lastIndex === undefined ? place : { ...place, lastIndex });
@@ -394,8 +422,9 @@ class SegmentCheck {
       frame: this.#frame,
       size: this.#reader.size,
       entries: this.#entries,
-      nextIndex: this.#isAtLeast ? undefined : this.#index,
+      nextIndex: this.#isAtLeast || this.#hidesCount ? undefined : this.#index,
       lastChecksum: this.#lastChecksum,
+      isSealed: this.#isSealed,
       isUnused,
       places: this.#places,
       tail: this.#segment.isLast && !isUnused ? this.#judgeTail() : undefined,
@@ -411,13 +440,17 @@ class SegmentCheck {
     if (end !== undefined && end.offset <= FILE_HEADER_SIZE) return undefined;
     if (end === undefined) {
       if (batch === undefined) return undefined;
-      const { offset, index } = batch;
-      return { kind: "torn batch", offset, index, bytes: size - offset };
+      const { offset, index, frame, left } = batch;
+      const hasFrames = left < frame.count;
+      return { kind: "torn batch", offset, index, bytes: size - offset, hasFrames };
     }
     const { offset, index } = end;
-    const tail = { offset, index, bytes: size - offset };
+    const torn = this.#tornBatchEntries;
+    const hasFrames = this.#framesBehindEnd > 0 || (torn ?? 0) > 0;
+    const tail = { offset, index, bytes: size - offset, hasFrames };
     if (this.#vouched > offset) return { kind: "vouched", ...tail };
     if (this.#framesBehindEnd > 0) return { kind: "ambiguous", ...tail };
+    if (torn !== undefined) return { kind: "torn batch", ...tail };
     return { kind: this.#reader.isZeroFrom(offset) ? "unused" : "torn", ...tail };
   }
 

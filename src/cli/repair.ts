@@ -1,0 +1,178 @@
+/**
+ * `wal repair`: what is left of a damaged log is made to open again. Nothing is deleted: what cannot
+ * be kept is copied into files of its own first.
+ *
+ * @module
+ */
+import { CorruptionError } from "../errors.ts";
+import { createFrameChecksum, type FrameChecksum } from "../format/checksum.ts";
+import { type File, type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { directoryOf } from "../fs/path.ts";
+import { runtimeFileSystem } from "../fs/runtime.ts";
+import { MetaFile } from "../meta.ts";
+import { pieces } from "../recovery.ts";
+import { Wal } from "../wal.ts";
+import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
+import { type Break, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
+import { examine } from "./inspection.ts";
+import { consequence } from "./inspect.ts";
+import { metaPath, type SegmentFile, segmentFiles } from "./log_files.ts";
+import { printLines } from "./output.ts";
+import { rangeOf } from "./truncate.ts";
+
+/** The permissions of copies and of the lock file, as the log's own by default. */
+const PERMISSIONS = 0o600;
+
+/** Runs the command and returns the exit code. */
+export async function repair(args: string[]): Promise<number> {
+  const { log: path, values } = parseArguments(args, {
+    ...MAX_ENTRY_SIZE,
+    "dry-run": { type: "boolean", default: false },
+  });
+  const maxEntrySize = maxEntrySizeOf(values);
+  const fileSystem = await runtimeFileSystem();
+  const checksum = await createFrameChecksum();
+  const files = segmentFiles(fileSystem, path);
+  if (values["dry-run"]) {
+    await printLines(foretell(fileSystem, path, files, checksum, maxEntrySize));
+    return 0;
+  }
+
+  const lock = await fileSystem.lock(`${path}.lock`, PERMISSIONS);
+  try {
+    const rest = unkept(fileSystem, path, segmentFiles(fileSystem, path), checksum);
+    if (rest !== undefined) await setAside(fileSystem, path, rest);
+  } finally {
+    lock.release();
+  }
+  await using log = await Wal.open(path, { maxEntrySize, recovery: "salvage" });
+  const { case: name, segment, offset, bytesCut, setAside: copy } = log.recovery;
+  await printLines([
+    `${segment}: case ${name} at offset ${offset}: ` +
+    (bytesCut === 0
+      ? "nothing to cut"
+      : `${bytesCut} bytes cut${copy === undefined ? "" : `, set aside in ${copy}`}`),
+    `the log has ${rangeOf(log.firstIndex, log.lastIndex)}`,
+  ]);
+  return 0;
+}
+
+/** Segments that cannot be kept, and why. */
+interface Unkept {
+  readonly files: readonly SegmentFile[];
+  readonly what: string;
+}
+
+/**
+ * The segments from the place on at which the chain breaks.
+ *
+ * @throws {CorruptionError} If nothing before it could be kept.
+ */
+function unkept(
+  fileSystem: FileSystem,
+  path: string,
+  files: readonly SegmentFile[],
+  checksum: FrameChecksum,
+): Unkept | undefined {
+  const meta = new MetaFile(fileSystem, metaPath(path), PERMISSIONS, checksum);
+  meta.load("read");
+  meta.close();
+  const headIndex = meta.current?.headIndex ?? 1;
+  const chain = fromHead(files, headIndex).map((file) => readBeginning(fileSystem, checksum, file));
+  const ids = chain.flatMap(({ frame }) => frame === undefined ? [] : [frame.logId]);
+  if (meta.current !== undefined) ids.push(meta.current.logId);
+  const found: Break | undefined = findBreak(chain, headIndex, commonId(ids));
+  if (found === undefined) return undefined;
+  const [first] = chain;
+  if (found.position === 0) {
+    throw new CorruptionError(
+      `Cannot repair "${path}": ${found.what}. Nothing before it could be kept, and nothing was ` +
+        "changed. Restore the file from a copy, or move the log's files away and begin a new one.",
+      { path: first?.path ?? path, offset: 0, firstIndexAtRisk: first?.firstIndex ?? headIndex },
+    );
+  }
+  return { files: chain.slice(found.position), what: found.what };
+}
+
+/** Copies segments whole and makes the copies durable; then removes the segments, newest first. */
+async function setAside(fileSystem: FileSystem, path: string, rest: Unkept): Promise<void> {
+  const lines = [rest.what];
+  for (const { path: from, firstIndex } of rest.files) {
+    const copy = await copyAside(fileSystem, path, from, firstIndex);
+    lines.push(`${from}: set aside in ${copy}`);
+  }
+  const directory = directoryOf(path);
+  await fileSystem.syncDirectory(directory);
+  for (const { path: from } of rest.files.toReversed()) {
+    fileSystem.remove(from);
+    await fileSystem.syncDirectory(directory);
+  }
+  await printLines(lines);
+}
+
+async function copyAside(
+  fileSystem: FileSystem,
+  path: string,
+  from: string,
+  firstIndex: number,
+): Promise<string> {
+  const source = fileSystem.open(from, "read");
+  try {
+    const copy = createCopy(fileSystem, `${path}.cut-${String(firstIndex).padStart(20, "0")}-0`);
+    try {
+      let at = 0;
+      for (const piece of pieces(source, 0, source.size())) {
+        copy.file.write(piece, at);
+        at += piece.length;
+      }
+      await copy.file.sync();
+    } finally {
+      copy.file.close();
+    }
+    return copy.path;
+  } finally {
+    source.close();
+  }
+}
+
+/** A file of a name that is not taken: the same segment may have been set aside before. */
+function createCopy(fileSystem: FileSystem, base: string): { path: string; file: File } {
+  for (let copy = 1;; copy++) {
+    const path = copy === 1 ? base : `${base}-${copy}`;
+    try {
+      return { path, file: fileSystem.open(path, "create", PERMISSIONS) };
+    } catch (error) {
+      if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** What a repair would do. */
+function foretell(
+  fileSystem: FileSystem,
+  path: string,
+  files: readonly SegmentFile[],
+  checksum: FrameChecksum,
+  maxEntrySize: number,
+): string[] {
+  const rest = unkept(fileSystem, path, files, checksum);
+  const lines: string[] = [];
+  if (rest !== undefined) {
+    lines.push(rest.what);
+    for (const { path } of rest.files) lines.push(`${path}: would be set aside whole`);
+  }
+  const last = files.filter((file) => !rest?.files.some(({ path }) => path === file.path)).at(-1);
+  if (last === undefined) return lines;
+  const file = fileSystem.open(last.path, "read");
+  try {
+    const { recovery } = examine({ file, path: last.path, checksum, maxEntrySize });
+    const does = recovery.action === "refuse"
+      ? `would set ${recovery.bytes} bytes aside in a ".cut-" file, then cut them`
+      : consequence(recovery);
+    const { case: name, offset, verdict } = recovery;
+    lines.push(`${last.path}: case ${name} at offset ${offset}: ${verdict}; ${does}`);
+  } finally {
+    file.close();
+  }
+  return lines;
+}

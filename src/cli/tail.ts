@@ -1,0 +1,59 @@
+/**
+ * `wal tail`: the last entries as lines, and with `-f` those that come.
+ *
+ * @module
+ */
+import process from "node:process";
+import { Wal } from "../wal.ts";
+import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
+import { entryLine } from "./entry_lines.ts";
+import { printLines } from "./output.ts";
+
+/** How many entries are shown by default. */
+const DEFAULT_COUNT = 10;
+
+/** Runs the command and returns the exit code. */
+export async function tail(args: string[]): Promise<number> {
+  const { log: path, values } = parseArguments(args, {
+    ...MAX_ENTRY_SIZE,
+    lines: { type: "string", short: "n" },
+    follow: { type: "boolean", short: "f", default: false },
+    "no-durable": { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  });
+  const count = wholeNumber("lines", values.lines) ?? DEFAULT_COUNT;
+  const maxEntrySize = maxEntrySizeOf(values);
+  await using log = await Wal.open(path, { readOnly: true, maxEntrySize });
+  if (values.follow) {
+    await follow(log, count, !values["no-durable"], values.json);
+  } else {
+    const from = Math.max(log.firstIndex, log.lastIndex - count + 1);
+    await printLines(lines(log.entries({ from }), values.json));
+  }
+  return 0;
+}
+
+/** Writes entries as they come, until the process is told to end or nobody reads any more. */
+async function follow(log: Wal, count: number, durable: boolean, json: boolean): Promise<void> {
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  process.once("SIGINT", end);
+  process.once("SIGTERM", end);
+  try {
+    const last = durable ? log.durableIndex : log.lastIndex;
+    const from = Math.max(log.firstIndex, last - count + 1);
+    for await (const entry of log.follow({ from, durable, signal: stop.signal })) {
+      if (!await printLines([entryLine(entry, json)])) return;
+    }
+  } finally {
+    process.off("SIGINT", end);
+    process.off("SIGTERM", end);
+  }
+}
+
+function* lines(
+  entries: ReturnType<Wal["entries"]>,
+  json: boolean,
+): Generator<Uint8Array | string> {
+  for (const entry of entries) yield entryLine(entry, json);
+}
