@@ -14,17 +14,16 @@ import {
   WalError,
   type WalErrorCode,
 } from "./errors.ts";
-import { createFrameChecksum, type FrameChecksum } from "./format/checksum.ts";
-import { FILE_HEADER_SIZE } from "./format/file_header.ts";
-import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import {
-  LOG_ID_SIZE,
-  type PreviousSegment,
-  readInternalPayload,
-  sameLog,
-  SEGMENT_FRAME_SIZE,
-  type SegmentFrame,
-} from "./format/internal.ts";
+  type JoinedSegments,
+  joinSegments,
+  requireSegment,
+  type SegmentFile,
+  segmentFilesOf,
+  segmentMissing,
+} from "./chain.ts";
+import { createFrameChecksum, type FrameChecksum } from "./format/checksum.ts";
+import { LOG_ID_SIZE, sameLog } from "./format/internal.ts";
 import {
   type File,
   type FileSystem,
@@ -40,7 +39,6 @@ import {
   type Decision,
   isUnfinished,
   noFrames,
-  pieces,
   type RecoveryCase,
   requireLog,
   scanSegment,
@@ -48,15 +46,14 @@ import {
   type SegmentSource,
   type UnfinishedSegment,
 } from "./recovery.ts";
-import { type SealedSegmentInfo, segmentDamaged } from "./sealed_segment.ts";
+import { segmentDamaged } from "./sealed_segment.ts";
+import { setAside } from "./set_aside.ts";
 import { Segment, type SegmentCounters } from "./segment.ts";
 import {
   beginSegment,
   createSegment,
-  firstIndexOf,
   NO_SEGMENT,
   type SegmentContext,
-  segmentPath,
   Segments,
 } from "./segments.ts";
 
@@ -157,12 +154,6 @@ function hasLog(fileSystem: FileSystem, path: string): boolean {
   }
 }
 
-/** A segment's file, by its name. */
-interface Candidate {
-  readonly path: string;
-  readonly firstIndex: number;
-}
-
 /** The last segment, once it is known. */
 interface Active {
   readonly source: SegmentSource;
@@ -209,18 +200,18 @@ class Opening {
   /** Opens for reading only: what follows the last whole frame is the writer's business. */
   view(): Opened {
     const meta = this.#loadMeta("read");
-    const candidates = this.#candidates();
+    const files = segmentFilesOf(this.#fileSystem, this.#path);
     const headIndex = meta.current?.headIndex ?? 1;
     for (;;) {
-      const last = candidates.at(-1);
+      const last = files.at(-1);
       if (last === undefined) throw new FileSystemError("ENOENT", "Open", this.#path);
       const source = this.#source(this.#fileSystem.open(last.path, "read"), last.path);
       try {
         const found = scanSegment(source);
         if (isUnfinished(found) && found.holds === "frames") throw beginningDamaged(source, found);
-        if (isUnfinished(found) && candidates.length > 1) {
+        if (isUnfinished(found) && files.length > 1) {
           source.file.close();
-          candidates.pop();
+          files.pop();
           continue;
         }
         const scan = isUnfinished(found) ? emptyScan(last.firstIndex) : found;
@@ -228,8 +219,8 @@ class Opening {
         if (decision.case === "C" && this.#options.recovery === "default") {
           throw corrupt(source.path, scan, decision);
         }
-        const active = { source, scan: this.#requireOwn(last, scan) };
-        const { sealed } = this.#join(candidates, active, headIndex);
+        requireSegment(last, scan, undefined);
+        const { sealed } = this.#join(files, scan, headIndex);
         const durable = scan.offsets.countBelow(scan.vouched);
         const isStale = headIndex > scan.firstIndex + scan.offsets.count;
         const shown = isStale ? emptyScan(headIndex) : scan;
@@ -249,12 +240,12 @@ class Opening {
   /** Opens for writing: decides, does what was decided, and finishes what a crash left half done. */
   async recover(): Promise<Opened> {
     const meta = this.#loadMeta("write");
-    const candidates = this.#candidates();
-    if (candidates.length === 0) return this.#makeFirst(meta);
-    const { active, report } = await this.#recoverLast(candidates, meta);
+    const files = segmentFilesOf(this.#fileSystem, this.#path);
+    if (files.length === 0) return this.#makeFirst(meta);
+    const { active, report } = await this.#recoverLast(files, meta);
     try {
       const headIndex = meta.current?.headIndex ?? 1;
-      const { sealed, leftovers } = this.#join(candidates, active, headIndex);
+      const { sealed, leftovers } = this.#join(files, active.scan, headIndex);
       const logId = active.scan.logId ?? meta.current?.logId;
       if (
         logId !== undefined && meta.current !== undefined && !sameLog(logId, meta.current.logId)
@@ -296,7 +287,7 @@ class Opening {
   }
 
   #makeFirst(meta: MetaFile): Opened {
-    if (meta.current !== undefined) throw this.#missing(meta.current.headIndex);
+    if (meta.current !== undefined) throw segmentMissing(this.#path, meta.current.headIndex);
     const context = this.#context(undefined);
     const active = createSegment(context, 1, NO_SEGMENT);
     const scan = emptyScan(1);
@@ -307,23 +298,24 @@ class Opening {
 
   /** Finds the last segment that was in use and brings it into order. */
   async #recoverLast(
-    candidates: Candidate[],
+    files: SegmentFile[],
     meta: MetaFile,
   ): Promise<{ active: Active; report: Recovery }> {
     for (;;) {
-      const last = candidates.at(-1);
-      if (last === undefined) throw this.#missing(1);
+      const last = files.at(-1);
+      if (last === undefined) throw segmentMissing(this.#path, 1);
       const source = this.#source(this.#fileSystem.open(last.path, "write"), last.path);
       try {
         await this.#syncFile(source);
         const found = scanSegment(source);
         if (!isUnfinished(found)) {
-          return await this.#recoverEnd(source, this.#requireOwn(last, found));
+          requireSegment(last, found, undefined);
+          return await this.#recoverEnd(source, found);
         }
         if (found.holds === "frames" && this.#options.recovery === "default") {
           throw beginningDamaged(source, found);
         }
-        if (candidates.length === 1) {
+        if (files.length === 1) {
           const logId = meta.current?.logId ?? randomLogId();
           return await this.#makeAnew(source, found, last.firstIndex, logId);
         }
@@ -334,7 +326,7 @@ class Opening {
         source.file.close();
         this.#fileSystem.remove(last.path);
         await this.#fileSystem.syncDirectory(directoryOf(this.#path));
-        candidates.pop();
+        files.pop();
       } catch (error) {
         source.file.close();
         throw error;
@@ -392,103 +384,14 @@ class Opening {
     };
   }
 
-  /**
-   * Joins the segments before the last, from the newest on, each vouched for by its successor.
-   *
-   * @returns The full segments, and those before the head that should have been removed.
-   */
-  #join(
-    candidates: readonly Candidate[],
-    active: Active,
-    headIndex: number,
-  ): { sealed: SealedSegmentInfo[]; leftovers: Candidate[] } {
-    const sealed: SealedSegmentInfo[] = [];
-    const before = candidates.slice(0, -1);
-    let next: { firstIndex: number; previous: PreviousSegment } = active.scan;
-    while (next.firstIndex > headIndex) {
-      const { previous } = next;
-      const candidate = before.pop();
-      if (candidate === undefined || candidate.firstIndex !== previous.firstIndex) {
-        throw this.#missing(previous.firstIndex === 0 ? headIndex : previous.firstIndex);
-      }
-      const own = this.#readBeginning(candidate, previous.size, active.scan.logId);
-      sealed.unshift({
-        ...candidate,
-        count: next.firstIndex - candidate.firstIndex,
-        size: previous.size,
-        checksum: previous.checksum,
-      });
-      next = { firstIndex: candidate.firstIndex, previous: own };
-    }
-    return { sealed, leftovers: before };
+  #join(files: readonly SegmentFile[], last: SegmentScan, headIndex: number): JoinedSegments {
+    return joinSegments(this.#fileSystem, this.#checksum, this.#path, files, last, headIndex);
   }
 
-  /** Checks that a full segment is what its successor says; what it says of the one before it. */
-  #readBeginning(
-    { path, firstIndex }: Candidate,
-    wantedSize: number,
-    logId: Uint8Array | undefined,
-  ): PreviousSegment {
-    const file = this.#fileSystem.open(path, "read");
-    try {
-      const size = file.size();
-      if (size !== wantedSize) {
-        const what = `it has ${size} bytes, and the segment behind it says ${wantedSize}`;
-        throw segmentDamaged(path, Math.min(size, wantedSize), firstIndex, what);
-      }
-      const version = requireLog({ file, path });
-      if (version === 1 && firstIndex === 1) return NO_SEGMENT;
-      const frame = version === 2 ? readSegmentFrame(file, this.#checksum) : undefined;
-      if (frame === undefined) {
-        throw segmentDamaged(path, 0, firstIndex, "its beginning is not valid");
-      }
-      this.#requireFrame(path, firstIndex, frame, logId);
-      return frame.previous;
-    } finally {
-      file.close();
-    }
-  }
-
-  #requireFrame(
-    path: string,
-    firstIndex: number,
-    frame: { firstIndex: number; logId: Uint8Array | undefined },
-    logId: Uint8Array | undefined,
-  ): void {
-    if (frame.firstIndex !== firstIndex) {
-      const what = `it is the segment from index ${frame.firstIndex}, not from ${firstIndex}`;
-      throw segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, what);
-    }
-    if (logId !== undefined && frame.logId !== undefined && !sameLog(frame.logId, logId)) {
-      throw segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, "it belongs to another log");
-    }
-  }
-
-  /** Refuses a last segment whose name and Segment frame do not agree. */
-  #requireOwn({ path, firstIndex }: Candidate, scan: SegmentScan): SegmentScan {
-    this.#requireFrame(path, firstIndex, scan, undefined);
-    return scan;
-  }
-
-  #missing(firstIndex: number): CorruptionError {
-    const path = segmentPath(this.#path, firstIndex);
-    return new CorruptionError(
-      `"${path}" is missing: the log's other files say that its entries from index ${firstIndex} ` +
-        "on are there. Nothing was changed. Restore the file from a copy.",
-      { path, offset: 0, firstIndexAtRisk: firstIndex },
-    );
-  }
-
-  /** The segments' files by their names, in order. */
-  #candidates(): Candidate[] {
-    const name = nameOf(this.#path);
-    return this.#fileSystem.list(directoryOf(this.#path))
-      .flatMap((file) => {
-        const firstIndex = firstIndexOf(name, file);
-        if (firstIndex === undefined) return [];
-        return [{ firstIndex, path: segmentPath(this.#path, firstIndex) }];
-      })
-      .sort((a, b) => a.firstIndex - b.firstIndex);
+  #setAside({ file }: SegmentSource, segment: number, from: number, to: number): Promise<string> {
+    const { mode: permissions } = this.#options;
+    const stretch = { file, logPath: this.#path, segment, from, to, permissions };
+    return setAside(this.#fileSystem, stretch);
   }
 
   #loadMeta(mode: "read" | "write"): MetaFile {
@@ -515,41 +418,6 @@ class Opening {
       logId: logId ?? randomLogId(),
       counters: this.#counters,
     };
-  }
-
-  /** Copies a stretch of a file into one of its own and makes that durable. */
-  async #setAside(
-    source: SegmentSource,
-    segment: number,
-    from: number,
-    to: number,
-  ): Promise<string> {
-    const { path, file } = this.#createAside(segment, from);
-    try {
-      let at = 0;
-      for (const piece of pieces(source.file, from, to)) {
-        file.write(piece, at);
-        at += piece.length;
-      }
-      await file.sync();
-    } finally {
-      file.close();
-    }
-    await this.#fileSystem.syncDirectory(directoryOf(path));
-    return path;
-  }
-
-  /** A name that is not taken: the same place may have been cut before. */
-  #createAside(segment: number, offset: number): { path: string; file: File } {
-    const base = `${this.#path}.cut-${String(segment).padStart(20, "0")}-${offset}`;
-    for (let copy = 1;; copy++) {
-      const path = copy === 1 ? base : `${base}-${copy}`;
-      try {
-        return { path, file: this.#fileSystem.open(path, "create", this.#options.mode) };
-      } catch (error) {
-        if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
-      }
-    }
   }
 
   /** Makes a directory and its parents, each durable in its own parent. */
@@ -587,15 +455,6 @@ class Opening {
       created: false,
     };
   }
-}
-
-/** The Segment frame behind the header of a version 2 file; undefined if it is not valid. */
-function readSegmentFrame(file: File, checksum: FrameChecksum): SegmentFrame | undefined {
-  const bytes = new Uint8Array(SEGMENT_FRAME_SIZE);
-  const n = file.read(bytes, FILE_HEADER_SIZE);
-  if (!checksum.check(bytes, 0, n, bytes.length)) return undefined;
-  const frame = readInternalPayload(bytes.subarray(FRAME_HEADER_SIZE));
-  return frame.kind === "segment" ? frame : undefined;
 }
 
 function randomLogId(): Uint8Array {

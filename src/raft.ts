@@ -26,7 +26,7 @@
  * @module
  */
 import { WalError } from "./errors.ts";
-import { type Recovery } from "./open.ts";
+import type { Recovery } from "./open.ts";
 import { invalid, type WalOptions } from "./options.ts";
 import { decodeEntry, decodeState, encodeEntry, encodeState, isTerm } from "./raft/format.ts";
 import type { RaftState } from "./raft/format.ts";

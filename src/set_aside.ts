@@ -1,0 +1,59 @@
+/**
+ * Keeps bytes that recovery is about to cut off, in a file of their own, which open never reads.
+ *
+ * @module
+ */
+import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import { directoryOf } from "./fs/path.ts";
+import { pieces } from "./recovery.ts";
+
+/** Which bytes to keep, and where. */
+export interface Stretch {
+  /** The file that has them. */
+  readonly file: File;
+  /** The log's path, which the new file's name begins with. */
+  readonly logPath: string;
+  /** The first index of the file's segment. */
+  readonly segment: number;
+  /** Where the bytes begin, and behind the last of them. */
+  readonly from: number;
+  readonly to: number;
+  readonly permissions: number;
+}
+
+/**
+ * Copies a stretch of a file into one of its own and makes that and its name durable.
+ *
+ * @returns The new file's path.
+ */
+export async function setAside(fileSystem: FileSystem, stretch: Stretch): Promise<string> {
+  const { path, file } = create(fileSystem, stretch);
+  try {
+    let at = 0;
+    for (const piece of pieces(stretch.file, stretch.from, stretch.to)) {
+      file.write(piece, at);
+      at += piece.length;
+    }
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  await fileSystem.syncDirectory(directoryOf(path));
+  return path;
+}
+
+/** Makes a file of a name that is not taken: the same place may have been cut before. */
+function create(
+  fileSystem: FileSystem,
+  { logPath, segment, from, permissions }: Stretch,
+): { path: string; file: File } {
+  const base = `${logPath}.cut-${String(segment).padStart(20, "0")}-${from}`;
+  for (let copy = 1;; copy++) {
+    const path = copy === 1 ? base : `${base}-${copy}`;
+    try {
+      return { path, file: fileSystem.open(path, "create", permissions) };
+    } catch (error) {
+      if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
+    }
+  }
+}
