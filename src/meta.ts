@@ -72,6 +72,17 @@ export class MetaFile {
     }
   }
 
+  /** Makes durable what was loaded, before anything is decided on it. */
+  async sync(): Promise<void> {
+    if (this.#file === undefined) return;
+    try {
+      await this.#file.sync();
+      await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+    } catch (cause) {
+      throw new SyncFailedError(this.#path, 0, "the head index and the state", cause);
+    }
+  }
+
   /** Makes both slots valid again, where a crash or rot left only one. */
   async repair(durableIndex: number): Promise<void> {
     if (this.#current === undefined) return;

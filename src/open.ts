@@ -240,6 +240,7 @@ class Opening {
   /** Opens for writing: decides, does what was decided, and finishes what a crash left half done. */
   async recover(): Promise<Opened> {
     const meta = this.#loadMeta("write");
+    await meta.sync();
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     if (files.length === 0) return this.#makeFirst(meta);
     const { active, report } = await this.#recoverLast(files, meta);
