@@ -95,7 +95,7 @@ const steps: readonly Step[] = [
   {
     name: "tests on bun",
     program: tool("bun"),
-    args: ["test", ...tests],
+    args: ["test", "--timeout", "120000", ...tests],
     count: counted(/^ *(\d+) pass$/gm, /^ *(\d+) fail$/gm),
   },
   {
