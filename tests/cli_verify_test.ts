@@ -316,6 +316,14 @@ test("intact logs of all kinds", options, async () => {
         await log.appendAndSync(bytes("again"));
       });
     }],
+    ["truncated within a batch again and again", async (path) => {
+      await withLog(path, {}, async (log) => {
+        log.append(bytes("one"));
+        await log.appendBatchAndSync(["two", "three", "four", "five", "six"].map(bytes));
+        for (const index of [6, 5, 3]) await log.truncateFromIndex(index);
+        await log.appendAndSync(bytes("again"));
+      });
+    }],
     ["truncated to a batch, and on", async (path) => {
       await withLog(path, {}, async (log) => {
         log.append(bytes("one"));

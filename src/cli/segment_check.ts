@@ -121,6 +121,8 @@ class SegmentCheck {
   #lastChecksum: number | undefined = 0;
   #batch: OpenBatch | undefined;
   #isSealed = false;
+  /** How many entries the last Seal counts. */
+  #sealCount: number | undefined;
   /** Whether the Seal is damaged, which may count fewer entries than there are. */
   #hidesCount = false;
   /** Where each entry begins, to compare with the Seal. */
@@ -230,7 +232,9 @@ class SegmentCheck {
       return `an Internal frame of the unknown kind ${frame.number}: a later version wrote it, ` +
         "or it is damaged";
     }
-    if (this.#isSealed) return `a ${nameOf(frame)} frame stands behind the Seal`;
+    if (this.#isSealed && frame.kind !== "seal") {
+      return `a ${nameOf(frame)} frame stands behind the Seal`;
+    }
     if (isFirst !== (frame.kind === "segment")) {
       return isFirst
         ? `a ${nameOf(frame)} frame stands where the Segment frame should`
@@ -286,11 +290,16 @@ class SegmentCheck {
   #compareSeal(bytes: Uint8Array): string | undefined {
     if (this.#isAtLeast) return undefined;
     const stated = sealOffsets(bytes);
-    const dropped = this.#offsetCount - stated.length;
+    const counted = this.#sealCount ?? this.#offsetCount;
+    const dropped = counted - stated.length;
     if (dropped < 0) {
-      return `the Seal says ${stated.length} entries, and there are ${this.#offsetCount}`;
+      return `the Seal says ${stated.length} entries, and there are ${counted}`;
+    }
+    if (dropped === 0 && this.#sealCount !== undefined) {
+      return "a Seal drops nothing behind another";
     }
     // A truncation within a batch leaves the batch whole, and its Seal does not count the rest.
+    this.#sealCount = stated.length;
     this.#index -= dropped;
     this.#entries -= dropped;
     for (const [i, offset] of stated.entries()) {
