@@ -16,6 +16,7 @@
  *
  * @module
  */
+export type { Entry, EntryRange } from "./src/entry.ts";
 export {
   CorruptionError,
   LockedError,
@@ -37,4 +38,4 @@ export {
 export type { Recovery } from "./src/open.ts";
 export type { WalOptions } from "./src/options.ts";
 export type { RecoveryCase } from "./src/recovery.ts";
-export { type BatchRange, type Entry, type EntryRange, Wal, type WalStats } from "./src/wal.ts";
+export { type BatchRange, Wal, type WalStats } from "./src/wal.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
+import type { Entry } from "./entry.ts";
 import { WalError } from "./errors.ts";
-import type { Entry } from "./wal.ts";
 
 /**
  * What a follower wants.

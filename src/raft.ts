@@ -31,7 +31,8 @@ import { invalid, type WalOptions } from "./options.ts";
 import { decodeEntry, decodeState, encodeEntry, encodeState, isTerm } from "./raft/format.ts";
 import type { RaftState } from "./raft/format.ts";
 import { Terms } from "./raft/terms.ts";
-import { type BatchRange, type EntryRange, Wal } from "./wal.ts";
+import type { EntryRange } from "./entry.ts";
+import { type BatchRange, Wal } from "./wal.ts";
 
 /**
  * The options of the log underneath. Its format and its being written are not open to choice.

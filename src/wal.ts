@@ -4,6 +4,7 @@
  * @module
  */
 import { GroupCommit } from "./commit.ts";
+import type { Entry, EntryRange } from "./entry.ts";
 import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
 import { Changes, follow, type FollowOptions, type FollowSource } from "./follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
@@ -24,49 +25,6 @@ const WRITE_BEHIND = 8 * 1024 * 1024;
 
 /** How long the log is idle after a sync before the file is told of it, in milliseconds. */
 const IDLE_MS = 100;
-
-/**
- * An entry and its index.
- *
- * @example
- * ```ts
- * import type { Entry } from "@durable/wal";
- *
- * const entry: Entry = { index: 1, data: new Uint8Array([1, 2, 3]) };
- * ```
- */
-export interface Entry {
-  /** The entry's index, from 1. */
-  readonly index: number;
-  /** The bytes that were appended; the caller's own copy. */
-  readonly data: Uint8Array;
-}
-
-/**
- * A range of entries, both ends included.
- *
- * @example
- * ```ts
- * import type { EntryRange } from "@durable/wal";
- *
- * const all: EntryRange = {};
- * const some: EntryRange = { from: 10, to: 19 };
- * ```
- */
-export interface EntryRange {
-  /**
-   * The index of the first entry.
-   *
-   * @default {the log's first}
-   */
-  from?: number;
-  /**
-   * The index of the last entry.
-   *
-   * @default {the log's last when the reading begins}
-   */
-  to?: number;
-}
 
 /**
  * The indexes that a batch got.

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Entry, type EntryRange, Wal } from "../wal.ts";
+import type { Entry, EntryRange } from "../entry.ts";
+import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
 import { entryLine } from "./entry_lines.ts";
 import { printLines } from "./output.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Entry } from "../wal.ts";
+import type { Entry } from "../entry.ts";
 
 /** An entry as a line, without its end. */
 export function entryLine(entry: Entry, json: boolean): Uint8Array | string {
