@@ -8,6 +8,7 @@ import type { FrameChecksum } from "./format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "./format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import {
+  NO_SEGMENT,
   type PreviousSegment,
   readInternalPayload,
   sameLog,
@@ -18,11 +19,12 @@ import type { File, FileSystem } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
 import type { SegmentScan } from "./recovery.ts";
 import { type SealedSegmentInfo, segmentDamaged } from "./sealed_segment.ts";
-import { firstIndexOf, NO_SEGMENT, segmentPath } from "./segments.ts";
+import { firstIndexOf, segmentPath } from "./segments.ts";
 
 /** A segment's file, by its name. */
 export interface SegmentFile {
   readonly path: string;
+  /** The index of its first entry. */
   readonly firstIndex: number;
 }
 

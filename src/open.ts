@@ -23,7 +23,7 @@ import {
   segmentMissing,
 } from "./chain.ts";
 import { createFrameChecksum, type FrameChecksum } from "./format/checksum.ts";
-import { LOG_ID_SIZE, sameLog } from "./format/internal.ts";
+import { LOG_ID_SIZE, NO_SEGMENT, sameLog } from "./format/internal.ts";
 import {
   type File,
   type FileSystem,
@@ -49,13 +49,7 @@ import {
 import { segmentDamaged } from "./sealed_segment.ts";
 import { setAside } from "./set_aside.ts";
 import { Segment, type SegmentCounters } from "./segment.ts";
-import {
-  beginSegment,
-  createSegment,
-  NO_SEGMENT,
-  type SegmentContext,
-  Segments,
-} from "./segments.ts";
+import { beginSegment, createSegment, type SegmentContext, Segments } from "./segments.ts";
 
 /**
  * What open found at the end of the log and did about it.

@@ -21,6 +21,7 @@ import {
 import {
   BATCH_FRAME_SIZE,
   DURABLE_FRAME_SIZE,
+  NO_SEGMENT,
   type PreviousSegment,
   sealFrameSize,
   SEGMENT_FRAME_SIZE,
@@ -47,9 +48,6 @@ export interface SegmentCounters {
   writes: number;
   syncs: number;
 }
-
-/** What a successor says of a full segment. */
-export type SegmentEnd = PreviousSegment;
 
 /** An open segment. */
 export class Segment implements Entries {
@@ -234,7 +232,7 @@ export class Segment implements Entries {
    * @param count How many of the entries count; the others are dropped by this.
    * @throws {WalError} As {@linkcode append} and {@linkcode sync}.
    */
-  seal(count: number = this.offsets.count): SegmentEnd {
+  seal(count: number = this.offsets.count): PreviousSegment {
     if (count < this.offsets.count) {
       this.offsets.cut(count);
       this.#cuts++;
@@ -321,7 +319,7 @@ export class Segment implements Entries {
       logId,
       firstIndex,
       offsets,
-      previous: { firstIndex: 0, size: 0, checksum: 0 },
+      previous: NO_SEGMENT,
       batches: this.#batches,
       entriesEnd: this.#entriesEnd,
       vouched: this.#vouched,

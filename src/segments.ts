@@ -9,7 +9,7 @@
  */
 import { SyncFailedError, WalError, writeFailed } from "./errors.ts";
 import type { FormatVersion } from "./format/file_header.ts";
-import { MAX_SEGMENT_ENTRIES, type PreviousSegment } from "./format/internal.ts";
+import { MAX_SEGMENT_ENTRIES, NO_SEGMENT, type PreviousSegment } from "./format/internal.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
 import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
@@ -409,9 +409,6 @@ export class Segments {
     this.#open.clear();
   }
 }
-
-/** What a log's first segment says of the one before it. */
-export const NO_SEGMENT: PreviousSegment = { firstIndex: 0, size: 0, checksum: 0 };
 
 /**
  * Makes a segment and makes it and its name durable, while the caller waits.

@@ -19,7 +19,8 @@ import {
 } from "../recovery.ts";
 import { type Beginning, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
 import { type Frame, framesOf, sizeOf } from "./frames.ts";
-import { metaPath, type SegmentFile, segmentFiles } from "./log_files.ts";
+import type { SegmentFile } from "../chain.ts";
+import { metaPath, segmentFiles } from "./log_files.ts";
 
 /** How often a file is looked at that a writer changes meanwhile. */
 const ATTEMPTS = 3;

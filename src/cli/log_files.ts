@@ -3,16 +3,8 @@
  *
  * @module
  */
+import { type SegmentFile, segmentFilesOf } from "../chain.ts";
 import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
-import { directoryOf, nameOf } from "../fs/path.ts";
-import { firstIndexOf, segmentPath } from "../segments.ts";
-
-/** A segment's file, by its name. */
-export interface SegmentFile {
-  readonly path: string;
-  /** The index of its first entry. */
-  readonly firstIndex: number;
-}
 
 /**
  * The segments' files in order.
@@ -20,13 +12,9 @@ export interface SegmentFile {
  * @throws {FileSystemError} `ENOENT` if there is none.
  */
 export function segmentFiles(fileSystem: FileSystem, path: string): SegmentFile[] {
-  const name = nameOf(path);
-  const files = fileSystem.list(directoryOf(path)).flatMap((file) => {
-    const firstIndex = firstIndexOf(name, file);
-    return firstIndex === undefined ? [] : [{ firstIndex, path: segmentPath(path, firstIndex) }];
-  });
+  const files = segmentFilesOf(fileSystem, path);
   if (files.length === 0) throw new FileSystemError("ENOENT", "Open", path);
-  return files.sort((a, b) => a.firstIndex - b.firstIndex);
+  return files;
 }
 
 /** The path of a log's meta file. */

@@ -16,7 +16,8 @@ import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { type Break, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
 import { examine } from "./inspection.ts";
 import { consequence } from "./inspect.ts";
-import { metaPath, type SegmentFile, segmentFiles } from "./log_files.ts";
+import type { SegmentFile } from "../chain.ts";
+import { metaPath, segmentFiles } from "./log_files.ts";
 import { printLines } from "./output.ts";
 import { rangeOf } from "./truncate.ts";
 

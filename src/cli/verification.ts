@@ -17,7 +17,8 @@ import { requireLog } from "../recovery.ts";
 import { segmentPath } from "../segments.ts";
 import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
-import { metaPath, readStart, type SegmentFile, segmentFiles } from "./log_files.ts";
+import type { SegmentFile } from "../chain.ts";
+import { metaPath, readStart, segmentFiles } from "./log_files.ts";
 import { type CheckedSegment, checkSegment, type Place, type Tail } from "./segment_check.ts";
 
 /** What the check tells as it goes. */

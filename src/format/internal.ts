@@ -47,6 +47,9 @@ export interface PreviousSegment {
   readonly checksum: number;
 }
 
+/** What a log's first segment says of the one before it. */
+export const NO_SEGMENT: PreviousSegment = { firstIndex: 0, size: 0, checksum: 0 };
+
 /** A Durable frame's fields; offsets are in bytes from the start of the file. */
 export interface DurableFrame {
   readonly kind: "durable";
