@@ -5,9 +5,9 @@
  */
 import { test } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { contentOf, type Contents, digestOf, type Operation } from "../soak/operations.ts";
-import { Oracle, Violation } from "../soak/oracle.ts";
-import { soak } from "../soak/soak.ts";
+import { contentOf, type Contents, digestOf, type Operation } from "../proof/soak/operations.ts";
+import { Oracle, Violation } from "../proof/soak/oracle.ts";
+import { soak } from "../proof/soak/soak.ts";
 import { RUNTIME } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 

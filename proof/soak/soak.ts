@@ -8,8 +8,8 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { random } from "../tests/support/logs.ts";
-import { commandOn, ROOT, type Runtime } from "../tests/support/runtime.ts";
+import { random } from "../../tests/support/logs.ts";
+import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
 import type { Line } from "./operations.ts";
 import { Oracle, Violation } from "./oracle.ts";
 
@@ -106,7 +106,7 @@ class Worker {
   constructor(runtime: Runtime, path: string, seed: number, life: number) {
     const { program, args } = commandOn(
       runtime,
-      join(ROOT, "soak/worker.ts"),
+      join(ROOT, "proof/soak/worker.ts"),
       path,
       String(seed),
       String(life),

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { random } from "../tests/support/logs.ts";
+import { random } from "../../tests/support/logs.ts";
 
 /** A change of the log. `id` is unique among all workers of a run. */
 export type Operation =

@@ -8,8 +8,8 @@
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
-import { Wal } from "../mod.ts";
-import { random } from "../tests/support/logs.ts";
+import { Wal } from "../../mod.ts";
+import { random } from "../../tests/support/logs.ts";
 import { contentOf, type Contents, digestOf, type Line, type Operation } from "./operations.ts";
 
 const STDOUT = 1;
