@@ -6,7 +6,7 @@
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
-import { createFrameChecksum } from "../src/format/checksum.ts";
+import { frameChecksum } from "../src/format/checksum.ts";
 import { createChecksumChain } from "../src/format/checksum_chain.ts";
 import {
   CHECKSUM_AT,
@@ -18,7 +18,7 @@ import {
 } from "../src/format/frame.ts";
 import { random } from "./support/logs.ts";
 
-const checksum = await createFrameChecksum();
+const checksum = await frameChecksum();
 
 /** Frames of these lengths of random payload, sealed, behind `lead` bytes. */
 function frames(lengths: readonly number[], lead: number, next: () => number): Uint8Array {

@@ -19,7 +19,7 @@ import { test } from "node:test";
 import { Wal, type WalOptions } from "../mod.ts";
 import type { Place } from "../src/cli/segment_check.ts";
 import { Verification } from "../src/cli/verification.ts";
-import { createFrameChecksum } from "../src/format/checksum.ts";
+import { frameChecksum } from "../src/format/checksum.ts";
 import { MAX_INTERNAL_SIZE } from "../src/format/internal.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
@@ -532,7 +532,7 @@ test("frames in the wrong place are told", options, async () => {
     for (const entry of ["one", "two", "three"]) await log.appendAndSync(bytes(entry));
   });
   const file = readFile(memory, "a.wal");
-  const checksum = await createFrameChecksum();
+  const checksum = await frameChecksum();
   const frames = framesOf(file, 1);
   const durable = frames.find(({ offset }) =>
     offset > 8 && file[offset] === 2 && offset !== 8 &&

@@ -12,7 +12,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { CorruptionError, Wal, WalError, type WalOptions } from "../mod.ts";
-import { createFrameChecksum } from "../src/format/checksum.ts";
+import { frameChecksum } from "../src/format/checksum.ts";
 import { TYPE_DATA, TYPE_INTERNAL, writeFrameHeader } from "../src/format/frame.ts";
 import { DURABLE_FRAME_SIZE, SEGMENT_FRAME_SIZE } from "../src/format/internal.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
@@ -29,7 +29,7 @@ import {
 
 const PATH = "a.wal";
 
-const checksum = await createFrameChecksum();
+const checksum = await frameChecksum();
 
 /** Where the first entry of a version 2 log begins. */
 const FIRST_ENTRY = 8 + SEGMENT_FRAME_SIZE;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { createFrameChecksum } from "../format/checksum.ts";
+import { frameChecksum } from "../format/checksum.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
@@ -20,7 +20,7 @@ export async function inspect(args: string[]): Promise<number> {
     json: { type: "boolean", default: false },
   });
   const maxEntrySize = maxEntrySizeOf(values);
-  const checksum = await createFrameChecksum();
+  const checksum = await frameChecksum();
   const fileSystem = await runtimeFileSystem();
   const report = inspectLog(fileSystem, path, checksum, maxEntrySize);
   const frames = values.frames ? framesIn(fileSystem, report) : undefined;

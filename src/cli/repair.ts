@@ -5,7 +5,7 @@
  * @module
  */
 import { CorruptionError } from "../errors.ts";
-import { createFrameChecksum, type FrameChecksum } from "../format/checksum.ts";
+import { frameChecksum, type FrameChecksum } from "../format/checksum.ts";
 import { type File, type FileSystem, FileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
@@ -32,7 +32,7 @@ export async function repair(args: string[]): Promise<number> {
   });
   const maxEntrySize = maxEntrySizeOf(values);
   const fileSystem = await runtimeFileSystem();
-  const checksum = await createFrameChecksum();
+  const checksum = await frameChecksum();
   const files = segmentFiles(fileSystem, path);
   if (values["dry-run"]) {
     await printLines(foretell(fileSystem, path, files, checksum, maxEntrySize));

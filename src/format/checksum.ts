@@ -17,7 +17,7 @@ import {
   writeUint32,
 } from "./frame.ts";
 
-/** Seals and checks frames. One is made per log; it keeps nothing between two calls. */
+/** Seals and checks frames. It keeps nothing between two calls, so all logs of a process share one. */
 export interface FrameChecksum {
   /** Writes the checksum of the frame at `offset`, whose header and payload are in the buffer. */
   seal(buffer: Uint8Array, offset: number): void;
@@ -56,8 +56,20 @@ const COVERED = CHECKSUM_AT;
 /** How far they are moved to stand right in front of the payload, on the checksum's place. */
 const MOVED = FRAME_HEADER_SIZE - COVERED;
 
-/** Makes the checksum of hash-wasm. */
-export async function createFrameChecksum(): Promise<FrameChecksum> {
+/** The checksum of hash-wasm. */
+export function frameChecksum(): Promise<FrameChecksum> {
+  return shared;
+}
+
+/**
+ * One for the process: each WebAssembly instance reserves gigabytes of address space, and a few ten
+ * thousand that wait for a garbage collection use all of it up.
+ */
+const shared: Promise<FrameChecksum> = make();
+// Whoever awaits it is told of a failure; an import of this module must not end the program.
+shared.catch(() => undefined);
+
+async function make(): Promise<FrameChecksum> {
   const crc32 = await createCRC32();
   const chain = createChecksumChain();
   let stored = new Uint32Array(0);
