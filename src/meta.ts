@@ -72,23 +72,40 @@ export class MetaFile {
     }
   }
 
-  /** Makes durable what was loaded, before anything is decided on it. */
-  async sync(): Promise<void> {
+  /**
+   * Makes durable what was loaded, before anything is decided on it. The slot is written again in its
+   * place, since after a sync that failed the page cache may hold what the disk never had.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async secure(): Promise<void> {
     if (this.#file === undefined) return;
     try {
+      if (this.#current !== undefined) {
+        const [, newest] = this.#order();
+        this.#file.write(this.#encode(this.#current), newest);
+      }
       await this.#file.sync();
       await this.#fileSystem.syncDirectory(directoryOf(this.#path));
     } catch (cause) {
-      throw new SyncFailedError(this.#path, 0, "the head index and the state", cause);
+      throw this.#unknown(0, cause);
     }
   }
 
-  /** Makes both slots valid again, where a crash or rot left only one. */
+  /**
+   * Makes the other slot the same, where a crash, rot or a sync that failed left it otherwise.
+   *
+   * @throws As {@linkcode secure}.
+   */
   async repair(durableIndex: number): Promise<void> {
-    if (this.#current === undefined) return;
-    const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
-    const same = slots.every((slot) => slot?.sequence === this.#current?.sequence);
-    if (!same) await this.update(this.#current, durableIndex);
+    if (this.#file === undefined || this.#current === undefined) return;
+    const [other] = this.#order();
+    try {
+      this.#file.write(this.#encode(this.#current), other);
+      await this.#file.syncData();
+    } catch (cause) {
+      throw this.#unknown(durableIndex, cause);
+    }
   }
 
   /**
@@ -100,7 +117,7 @@ export class MetaFile {
    */
   async update(meta: Meta, durableIndex: number): Promise<void> {
     const slot: MetaSlot = { ...meta, sequence: (this.#current?.sequence ?? 0) + 1 };
-    const bytes = encodeMetaSlot(slot, (bytes) => this.#checksum.crc32(bytes));
+    const bytes = this.#encode(slot);
     const isNew = this.#file === undefined;
     const [first, second] = this.#order();
     try {
@@ -142,6 +159,10 @@ export class MetaFile {
   close(): void {
     this.#file?.close();
     this.#file = undefined;
+  }
+
+  #encode(slot: MetaSlot): Uint8Array {
+    return encodeMetaSlot(slot, (bytes) => this.#checksum.crc32(bytes));
   }
 
   #readSlot(offset: number): MetaSlot | undefined {

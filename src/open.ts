@@ -3,7 +3,8 @@
  * the last segment, and whether the segments before it join.
  *
  * What this returns is durable. The last segment is fsynced before it is scanned, so that nothing is
- * decided on bytes that the disk never had; whatever is changed is fsynced, and its directory too.
+ * decided on bytes that the disk never had; what no Durable frame vouches for is written again and
+ * fsynced; whatever is changed is fsynced, and its directory too.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import {
   segmentFilesOf,
   segmentMissing,
 } from "./chain.ts";
-import { createFrameChecksum, type FrameChecksum } from "./format/checksum.ts";
+import { type FrameChecksum, frameChecksum } from "./format/checksum.ts";
 import { LOG_ID_SIZE, NO_SEGMENT, sameLog } from "./format/internal.ts";
 import {
   type File,
@@ -39,6 +40,7 @@ import {
   type Decision,
   isUnfinished,
   noFrames,
+  pieces,
   type RecoveryCase,
   requireLog,
   scanSegment,
@@ -106,7 +108,7 @@ export async function openLog(
   path: string,
   options: ResolvedOptions,
 ): Promise<OpenedLog> {
-  const checksum = await createFrameChecksum();
+  const checksum = await frameChecksum();
   let lock: Lock | undefined;
   try {
     if (options.readOnly) return await viewPatiently(fileSystem, path, options, checksum);
@@ -234,7 +236,7 @@ class Opening {
   /** Opens for writing: decides, does what was decided, and finishes what a crash left half done. */
   async recover(): Promise<Opened> {
     const meta = this.#loadMeta("write");
-    await meta.sync();
+    await meta.secure();
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     if (files.length === 0) return this.#makeFirst(meta);
     const { active, report } = await this.#recoverLast(files, meta);
@@ -339,19 +341,37 @@ class Opening {
       throw corrupt(source.path, found, decision);
     }
     const { end, size } = found;
-    const setAside = decision.case === "C" || decision.case === "D"
+    const setAside = mustKeep(decision, found)
       ? await this.#setAside(source, found.firstIndex, end, size)
       : undefined;
-    if (end < size) {
-      source.file.truncate(end);
-      await this.#syncFile(source);
-    }
+    if (end < size) source.file.truncate(end);
+    this.#writeAgain(source, found);
+    await this.#syncFile(source);
     const report = {
       ...this.#report(source.path, decision, found),
       bytesCut: size - end,
       setAside,
     };
     return { active: { source, scan: found }, report };
+  }
+
+  /**
+   * Writes the bytes again that no Durable frame vouches for. After a sync that failed, the page
+   * cache may hold them as clean, though the disk never had them: a further sync would succeed and
+   * do nothing ("Can Applications Recover from fsync Failures?", A. Rebello and others, USENIX ATC
+   * 2020). Written again, they are the next sync's to write. The same bytes over themselves can tear
+   * nothing.
+   */
+  #writeAgain({ file, path }: SegmentSource, { vouched, end }: SegmentScan): void {
+    let at = Math.min(vouched, end);
+    try {
+      for (const piece of pieces(file, at, end)) {
+        file.write(piece, at);
+        at += piece.length;
+      }
+    } catch (cause) {
+      throw new SyncFailedError(path, 0, "what the log holds", cause);
+    }
   }
 
   /** Makes a log anew in a file whose making was interrupted, or (salvage) whose beginning is gone. */
@@ -450,6 +470,13 @@ class Opening {
       created: false,
     };
   }
+}
+
+/** Whether the bytes that are cut off may be more than a torn write. */
+function mustKeep(decision: Decision, { version }: SegmentScan): boolean {
+  if (decision.case === "C" || decision.case === "D") return true;
+  // Nothing in version 1 tells a torn last entry from one that was durable and has rotted since.
+  return decision.case === "E" && version === 1;
 }
 
 function randomLogId(): Uint8Array {

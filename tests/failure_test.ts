@@ -204,7 +204,7 @@ test("making a log: created, written, fsynced, directory fsynced, in this order"
   await log.close();
 });
 
-test("reopening after a crash: fsync before the first frame is read, then cut, then fsync", async () => {
+test("reopening after a crash: fsync before the first frame is read, then cut, write again, fsync", async () => {
   const memory = new MemoryFileSystem();
   const log = await Wal.open(PATH, { fileSystem: memory });
   await log.appendAndSync(bytes("whole"));
@@ -221,6 +221,7 @@ test("reopening after a crash: fsync before the first frame is read, then cut, t
     `open ${PATH}`,
     `sync ${PATH}`,
     `truncate ${PATH}`,
+    `write ${PATH}`,
     `sync ${PATH}`,
     "syncDirectory .",
   ]);
@@ -249,6 +250,7 @@ test("what is set aside is durable before it is cut off", async () => {
       `sync ${aside}`,
       "syncDirectory .",
       `truncate ${PATH}`,
+      `write ${PATH}`,
       `sync ${PATH}`,
       "syncDirectory .",
     ]);

@@ -115,6 +115,7 @@ traced(
     assertEquals(changes(steps, "open"), [
       "fsync ./a.wal",
       "ftruncate ./a.wal",
+      "write ./a.wal",
       "fsync ./a.wal",
       "fsync .",
     ]);

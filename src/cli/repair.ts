@@ -5,7 +5,7 @@
  * @module
  */
 import { CorruptionError } from "../errors.ts";
-import { frameChecksum, type FrameChecksum } from "../format/checksum.ts";
+import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { type File, type FileSystem, FileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
