@@ -24,7 +24,7 @@ import { appendLines } from "../src/cli/append.ts";
 import { LineSplitter } from "../src/cli/lines.ts";
 import { DURABLE_FRAME_SIZE, SEGMENT_FRAME_SIZE } from "../src/format/internal.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "./support/faulty.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, fromHex, KNOWN_ENTRIES, KNOWN_V1, text, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
@@ -204,7 +204,7 @@ test("a line that comes during a sync gets one of its own", options, async () =>
   const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
   const log = await Wal.open("a.wal", { fileSystem });
   const gate = Promise.withResolvers<void>();
-  fileSystem.syncGate = gate.promise;
+  fileSystem.delay("syncData", () => gate.promise);
   const input = new PassThrough();
   const done = appendLines(log, input, 100);
   input.write("one\n");
@@ -223,7 +223,7 @@ test("append does not run far ahead of the disk", options, async () => {
   const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
   const log = await Wal.open("a.wal", { fileSystem });
   const gate = Promise.withResolvers<void>();
-  fileSystem.syncGate = gate.promise;
+  fileSystem.delay("syncData", () => gate.promise);
   const chunk = new Uint8Array(2 ** 20).fill(97);
   chunk[chunk.length - 1] = 10;
   const done = appendLines(log, Readable.from(Array.from({ length: 40 }, () => chunk)), 2 ** 20);

@@ -8,7 +8,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Wal } from "../mod.ts";
 import { GroupCommit } from "../src/commit.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "./support/faulty.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes } from "./support/logs.ts";
 
 /** A sync that ends when it is told to. */
@@ -88,7 +88,7 @@ test("a sync covers what was appended before it, not what came while it ran", as
   const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
   const log = await Wal.open("a.wal", { fileSystem });
   const gate = Promise.withResolvers<void>();
-  fileSystem.syncGate = gate.promise;
+  fileSystem.delay("syncData", () => gate.promise);
   const first = log.appendAndSync(bytes("a"));
   await turn();
   log.append(bytes("b"));

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { FileSystemError, SyncFailedError, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "./support/faulty.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, readFile, text, withLog } from "./support/logs.ts";
 
 const PATH = "a.wal";
@@ -96,7 +96,8 @@ test("a failed sync rejects every waiting and later call and ends the handle", a
   await log.appendAndSync(bytes("durable"));
   fileSystem.fail("syncData", "EIO");
   let open = (): void => {};
-  fileSystem.syncGate = new Promise((resolve) => open = resolve);
+  const synced = new Promise<void>((resolve) => open = resolve);
+  fileSystem.delay("syncData", () => synced);
   const first = log.appendAndSync(bytes("in the group that fails"));
   await new Promise((resolve) => setTimeout(resolve, 5));
   const waiting = [first, log.appendAndSync(bytes("in the next")), log.sync()];

@@ -16,7 +16,7 @@ import {
 } from "@std/assert";
 import { type Entry, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "./support/faulty.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, text } from "./support/logs.ts";
 import { commandOn, ROOT, type Runtime, RUNTIMES } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

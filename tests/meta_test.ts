@@ -8,9 +8,8 @@ import { crc32 } from "node:zlib";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { CorruptionError, SyncFailedError, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "./support/faulty.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, readFile, text, toHex, withLog, writeFile } from "./support/logs.ts";
-import { StoppingFileSystem } from "./support/stopping.ts";
 
 const PATH = "a.wal";
 const META = "a.wal.meta";
@@ -228,7 +227,7 @@ for (const [name, base] of [["first", 0], ["second", SECOND_SLOT]] as const) {
 test("rot in a slot while the log is open does not lead an update to the good one first", async () => {
   for (const rotten of [0, SECOND_SLOT]) {
     const memory = await logWithState("term 7");
-    const fileSystem = new StoppingFileSystem(memory);
+    const fileSystem = new FaultyFileSystem(memory);
     const log = await Wal.open(PATH, { fileSystem });
     change(memory, rotten + 40, (byte) => ~byte);
     fileSystem.stopAfter(0, 10);
@@ -266,7 +265,7 @@ for (const leaves of [0, 1, 30, 46, 1_000_000]) {
     const seen = new Set<string>();
     for (let step = 0;; step++) {
       const memory = await logWithState("term 7");
-      const fileSystem = new StoppingFileSystem(memory);
+      const fileSystem = new FaultyFileSystem(memory);
       const log = await Wal.open(PATH, { fileSystem });
       fileSystem.stopAfter(step, leaves);
       const [result] = await Promise.allSettled([log.setState(bytes("term 8 is longer"))]);
@@ -294,7 +293,7 @@ for (const leaves of [0, 1, 30, 46, 1_000_000]) {
   test(`a crash at any step of the first update leaves no state or the new (${leaves} bytes)`, async () => {
     for (let step = 0;; step++) {
       const memory = new MemoryFileSystem();
-      const fileSystem = new StoppingFileSystem(memory);
+      const fileSystem = new FaultyFileSystem(memory);
       const log = await Wal.open(PATH, { fileSystem });
       log.append(bytes("entry"));
       fileSystem.stopAfter(step, leaves);

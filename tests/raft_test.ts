@@ -16,7 +16,7 @@ import { runSchedule } from "../examples/raft/simulation.ts";
 import { type FileSystem, type Wal, WalError, type WalErrorCode } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { type NewRaftEntry, RaftStorage } from "../src/raft.ts";
-import { FaultyFileSystem } from "./support/faulty.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, text, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 

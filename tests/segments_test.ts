@@ -10,7 +10,7 @@ import { CorruptionError, SyncFailedError, Wal, WalError, type WalOptions } from
 import { readInternalPayload, sealFrameSize, type SegmentFrame } from "../src/format/internal.ts";
 import { type File, FileSystemError, type OpenMode } from "../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem, type Operation } from "./support/faulty.ts";
+import { FaultyFileSystem, type FileOperation } from "../src/testing/faulty_file_system.ts";
 import {
   bytes,
   KNOWN_ENTRIES,
@@ -21,7 +21,6 @@ import {
   withLog,
   writeFile,
 } from "./support/logs.ts";
-import { StoppingFileSystem } from "./support/stopping.ts";
 
 const PATH = "a.wal";
 const SEGMENT_SIZE = 256;
@@ -295,7 +294,7 @@ test("format 1 never rolls and has no batches", async () => {
 test("an interrupted reset of a format 1 log leaves it one that format 1 can read", async () => {
   for (let step = 0, done = false; !done; step++) {
     const memory = new MemoryFileSystem();
-    const fileSystem = new StoppingFileSystem(memory);
+    const fileSystem = new FaultyFileSystem(memory);
     const log = await Wal.open(PATH, { fileSystem, format: 1 });
     for (let index = 1; index <= 5; index++) log.append(entry(index));
     fileSystem.stopAfter(step);
@@ -453,7 +452,7 @@ for (const change of CHANGES) {
       for (const leaves of change.leaves) {
         for (let step = 0;; step++) {
           const memory = restored(files);
-          const fileSystem = new StoppingFileSystem(memory);
+          const fileSystem = new FaultyFileSystem(memory);
           const log = await Wal.open(PATH, { fileSystem, segmentSize: SEGMENT_SIZE });
           fileSystem.stopAfter(step, leaves);
           const run = async (): Promise<void> => await change.run(log);
@@ -781,7 +780,7 @@ test("the order of calls in a roll", async () => {
   await log.close();
 });
 
-const FAILED_STEPS: readonly (readonly [Operation, number, string])[] = [
+const FAILED_STEPS: readonly (readonly [FileOperation, number, string])[] = [
   ["write", 0, "the Seal"],
   ["create", 0, "the next file"],
   ["write", 1, "the next file's beginning"],

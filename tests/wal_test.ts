@@ -18,7 +18,7 @@ import {
 import { existsSync } from "@std/fs";
 import { LockedError, Wal, WalError, type WalErrorCode } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "./support/faulty.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";
 import { command, RUNTIME } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
@@ -116,7 +116,7 @@ test("a sync that runs when a truncation is called does not count what that drop
   const log = await Wal.open(PATH, { fileSystem });
   for (const word of ["a", "b", "c"]) log.append(bytes(word));
   const gate = Promise.withResolvers<void>();
-  fileSystem.syncGate = gate.promise;
+  fileSystem.delay("syncData", () => gate.promise);
   const synced = log.sync();
   const truncated = log.truncateFromIndex(2);
   setTimeout(gate.resolve, 10);

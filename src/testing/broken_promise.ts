@@ -1,0 +1,26 @@
+/**
+ * The error of a promise that was not kept.
+ *
+ * @module
+ */
+
+/**
+ * A promise was broken. The message tells what was found and what was promised, and after which crash
+ * and in which state of the disk, if the machine died; `cause` is then what told of it.
+ *
+ * @example
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { BrokenPromise, exploreCrashes } from "@durable/wal/testing";
+ *
+ * const trial = {
+ *   run: async () => {},
+ *   check: () => Promise.reject(new Error("The file is gone")),
+ * };
+ * await assertRejects(() => exploreCrashes(trial), BrokenPromise);
+ * ```
+ */
+export class BrokenPromise extends Error {
+  /** The kind of error. */
+  override name = "BrokenPromise";
+}

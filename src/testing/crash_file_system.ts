@@ -1,0 +1,612 @@
+/**
+ * A file system in memory whose machine can die, and which tells everything that its disk may then
+ * hold.
+ *
+ * The model is that of "All File Systems Are Not Created Equal" (T. S. Pillai and others, OSDI 2014)
+ * and of "Can Applications Recover from fsync Failures?" (A. Rebello and others, USENIX ATC 2020):
+ *
+ * - What is written is seen by every later read at once, and outlives the death of the process.
+ * - The disk surely has a file's data and size once a sync of that file has succeeded, and a name
+ *   once a sync of its directory has. Each without the other: a name may outlive its file's data, and
+ *   data their name.
+ * - Of what no sync has covered, the disk may have any part, in any order: of a write any sectors of
+ *   512 bytes, and its growing the file or not.
+ * - A sync that fails may leave the page cache saying what the disk does not have, and no later sync
+ *   brings it there ({@linkcode FailedSync}).
+ *
+ * @module
+ */
+import { LockedError } from "../errors.ts";
+import {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type FileSystemErrorCode,
+  type Lock,
+  type OpenMode,
+} from "../fs/file_system.ts";
+import { type Change, changesOf, Content } from "./changes.ts";
+import { seededRandom } from "./random.ts";
+import { type Subset, subsets } from "./subsets.ts";
+
+/**
+ * What a failed sync does to the file's changes since the last good one. In all three the page cache
+ * counts as clean afterwards, so a later sync succeeds and writes none of them; the disk may have any
+ * of them.
+ *
+ * - `"ext4"`: the cache goes on showing them. The file's size is in the journal and becomes durable,
+ *   so zeros may stand on the disk where data should be.
+ * - `"xfs"`: the cache goes on showing them. The size on the disk stays what it was, too.
+ * - `"btrfs"`: the cache shows again what the disk has.
+ *
+ * @example
+ * ```ts
+ * import { CrashFileSystem, type FailedSync } from "@durable/wal/testing";
+ *
+ * const failedSync: FailedSync = "xfs";
+ * const fileSystem = new CrashFileSystem({ failedSync });
+ * ```
+ */
+export type FailedSync = "ext4" | "xfs" | "btrfs";
+
+/**
+ * How a {@linkcode CrashFileSystem} behaves.
+ *
+ * @example
+ * ```ts
+ * import type { CrashOptions } from "@durable/wal/testing";
+ *
+ * const options: CrashOptions = { failedSync: "btrfs" };
+ * ```
+ */
+export interface CrashOptions {
+  /** What a failed sync does. Default: `"ext4"`. */
+  failedSync?: FailedSync;
+}
+
+/**
+ * How many states of the disk to look at, and which.
+ *
+ * @example
+ * ```ts
+ * import type { CrashStatesOptions } from "@durable/wal/testing";
+ *
+ * const options: CrashStatesOptions = { limit: 64, seed: 7 };
+ * ```
+ */
+export interface CrashStatesOptions {
+  /**
+   * The most states to give. Where all combinations of changes are no more than this, every one of
+   * them is tried; else so many of them, drawn by the seed. Default: 1,024.
+   */
+  limit?: number;
+  /** What the draw begins with. Default: 1. */
+  seed?: number;
+}
+
+/** A change of which the disk may or may not have the effect. */
+interface Pending {
+  readonly change: Change;
+  /**
+   * `"dirty"`: the next sync makes it durable. `"lost"`: a sync has failed over it, and none will.
+   * `"durable"`: a sync has covered it, but something that is lost came before.
+   */
+  state: "dirty" | "lost" | "durable";
+}
+
+/** A file, whatever its names. */
+interface FileNode {
+  readonly kind: "file";
+  /** What a read sees. */
+  cached: Content;
+  /** What the disk surely has, without what is pending. */
+  readonly durable: Content;
+  pending: Pending[];
+}
+
+interface NameChange {
+  readonly name: string;
+  /** What the name stands for now; undefined if it was removed. */
+  readonly node: Node | undefined;
+}
+
+interface DirectoryNode {
+  readonly kind: "directory";
+  readonly cached: Map<string, Node>;
+  durable: Map<string, Node>;
+  pending: NameChange[];
+}
+
+type Node = FileNode | DirectoryNode;
+
+/** What a process holds; it dies with it. */
+interface Process {
+  isAlive: boolean;
+  readonly locks: Set<string>;
+}
+
+/**
+ * A file system in memory that enumerates what a crash may leave of it.
+ *
+ * @example What a crash leaves of two writes, of which one was synced
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { CrashFileSystem } from "@durable/wal/testing";
+ *
+ * const fileSystem = new CrashFileSystem();
+ * const file = fileSystem.open("a", "create");
+ * fileSystem.syncDirectoryBlocking(".");
+ * file.write(new Uint8Array([1]), 0);
+ * await file.syncData();
+ * file.write(new Uint8Array([2]), 1);
+ *
+ * const left = new Set<string>();
+ * for (const disk of fileSystem.crashStates()) {
+ *   const found = disk.open("a", "read");
+ *   const bytes = new Uint8Array(found.size());
+ *   found.read(bytes, 0);
+ *   left.add(bytes.join());
+ * }
+ * // Nothing of the second write, all of it, or the file's new size without its data.
+ * assertEquals([...left].sort(), ["1", "1,0", "1,2"]);
+ * ```
+ */
+export class CrashFileSystem implements FileSystem {
+  readonly #failedSync: FailedSync;
+  #root: DirectoryNode = newDirectory();
+  #process: Process = { isAlive: true, locks: new Set() };
+  #observer: ((call: string) => void) | undefined;
+  #origin: () => string = () => "as it was made";
+
+  /** Makes an empty one. */
+  constructor({ failedSync = "ext4" }: CrashOptions = {}) {
+    this.#failedSync = failedSync;
+  }
+
+  /** Which of the pending changes the disk has, in words, if this is a state that a crash left. */
+  get origin(): string {
+    return this.#origin();
+  }
+
+  /**
+   * Calls `observer` before each call that changes something or syncs, with the call in words; a
+   * crash at this moment is a crash without it. There is one observer.
+   */
+  observe(observer: ((call: string) => void) | undefined): void {
+    this.#observer = observer;
+  }
+
+  /** The process dies: its files and locks are gone, and what it wrote stays in the page cache. */
+  kill(): void {
+    this.#process.isAlive = false;
+    this.#process = { isAlive: true, locks: new Set() };
+  }
+
+  /** The same, as it is now, for a process of its own. */
+  fork(): CrashFileSystem {
+    return this.#with((nodes) => copyDirectory(this.#root, nodes), this.#origin);
+  }
+
+  /**
+   * What the disk may hold if the machine dies now: file systems to open files from, each without a
+   * process and with everything in it durable. No two of them are the same. This one goes on.
+   */
+  *crashStates({ limit = 1024, seed = 1 }: CrashStatesOptions = {}): Generator<CrashFileSystem> {
+    const root = copyDirectory(this.#root, new Map());
+    const choices = openChoices(root);
+    const crash = new Crash(root);
+    const seen = new Set<string>();
+    let tries = 0;
+    for (const subset of subsets(choices.length, limit, seededRandom(seed))) {
+      const { survivor, digest } = crash.leave(new Set(choices.filter((_, i) => subset[i])));
+      if (!seen.has(digest)) {
+        seen.add(digest);
+        yield this.#with(() => survivor, () => crash.describe(choices, subset));
+      }
+      if (seen.size >= limit || ++tries > 4 * limit) return;
+    }
+  }
+
+  /** Opens a file. */
+  open(path: string, mode: OpenMode): File {
+    const [directory, name] = this.#locate(path, "Open");
+    const found = name === "" ? directory : directory.cached.get(name);
+    if (mode === "create") {
+      if (found !== undefined) throw new FileSystemError("EEXIST", "Open", path);
+      this.#observer?.(`create "${path}"`);
+      const node: FileNode = {
+        kind: "file",
+        cached: new Content(),
+        durable: new Content(),
+        pending: [],
+      };
+      rename(directory, name, node);
+      return this.#fileOf(node, path, true);
+    }
+    if (found === undefined) throw new FileSystemError("ENOENT", "Open", path);
+    if (found.kind === "directory") throw new FileSystemError("EISDIR", "Open", path);
+    return this.#fileOf(found, path, mode === "write");
+  }
+
+  /** The names in a directory. */
+  list(directory: string): string[] {
+    return [...this.#directory(directory, "List").cached.keys()];
+  }
+
+  /** Removes a file. Its bytes stay where it is open, and on the disk until its directory is synced. */
+  remove(path: string): void {
+    const [directory, name] = this.#locate(path, "Remove");
+    const node = directory.cached.get(name);
+    if (node?.kind !== "file") {
+      throw new FileSystemError(node === undefined ? "ENOENT" : "EISDIR", "Remove", path);
+    }
+    this.#observer?.(`remove "${path}"`);
+    rename(directory, name, undefined);
+  }
+
+  /** Makes one directory. */
+  makeDirectory(path: string): void {
+    const [directory, name] = this.#locate(path, "Make directory");
+    if (name === "" || directory.cached.has(name)) {
+      throw new FileSystemError("EEXIST", "Make directory", path);
+    }
+    this.#observer?.(`make directory "${path}"`);
+    rename(directory, name, newDirectory());
+  }
+
+  /** Makes the names in a directory durable. */
+  async syncDirectory(path: string): Promise<void> {
+    await Promise.resolve();
+    this.syncDirectoryBlocking(path);
+  }
+
+  /** The same while the caller waits. */
+  syncDirectoryBlocking(path: string): void {
+    const directory = this.#directory(path, "Fsync");
+    this.#observer?.(`fsync directory "${path}"`);
+    directory.durable = new Map(directory.cached);
+    directory.pending = [];
+  }
+
+  /** Takes the lock, which dies with the process, or throws `LockedError`. */
+  async lock(path: string): Promise<Lock> {
+    await Promise.resolve();
+    const { locks } = this.#process;
+    const name = partsOf(path).join("/");
+    if (locks.has(name)) {
+      throw new LockedError(path, { pid: undefined, host: undefined, runtime: "memory" });
+    }
+    locks.add(name);
+    let isHeld = true;
+    const release = (): void => {
+      if (isHeld) locks.delete(name);
+      isHeld = false;
+    };
+    return { kind: "kernel", release };
+  }
+
+  #with(root: (nodes: Map<Node, Node>) => DirectoryNode, origin: () => string): CrashFileSystem {
+    const other = new CrashFileSystem({ failedSync: this.#failedSync });
+    other.#root = root(new Map());
+    other.#origin = origin;
+    return other;
+  }
+
+  #fileOf(node: FileNode, path: string, isWritable: boolean): File {
+    const observer = (call: string): void => this.#observer?.(call);
+    return new CrashFile(node, path, isWritable, this.#process, this.#failedSync, observer);
+  }
+
+  /** The directory that a path lies in, and its name there; the name is empty for the root. */
+  #locate(path: string, operation: string): [DirectoryNode, string] {
+    const parts = partsOf(path);
+    const name = parts.pop() ?? "";
+    return [this.#directory(parts.join("/"), operation, path), name];
+  }
+
+  #directory(path: string, operation: string, asked: string = path): DirectoryNode {
+    let node: Node | undefined = this.#root;
+    for (const part of partsOf(path)) {
+      if (node?.kind === "directory") node = node.cached.get(part);
+    }
+    if (node?.kind === "directory") return node;
+    throw new FileSystemError(node === undefined ? "ENOENT" : "ENOTDIR", operation, asked);
+  }
+}
+
+/** A file that knows what a failed sync does to it. */
+export interface FailingFile extends File {
+  /** Does to the file what a sync that fails would. */
+  failSync(): void;
+}
+
+class CrashFile implements FailingFile {
+  readonly #node: FileNode;
+  readonly #path: string;
+  readonly #isWritable: boolean;
+  readonly #process: Process;
+  readonly #failedSync: FailedSync;
+  readonly #observer: (call: string) => void;
+  #isOpen = true;
+
+  constructor(
+    node: FileNode,
+    path: string,
+    isWritable: boolean,
+    process: Process,
+    failedSync: FailedSync,
+    observer: (call: string) => void,
+  ) {
+    this.#node = node;
+    this.#path = path;
+    this.#isWritable = isWritable;
+    this.#process = process;
+    this.#failedSync = failedSync;
+    this.#observer = observer;
+  }
+
+  read(into: Uint8Array, offset: number, length: number = into.length): number {
+    return this.#opened("Read").cached.read(into, offset, length);
+  }
+
+  write(data: Uint8Array, offset: number, length: number = data.length): void {
+    const node = this.#opened("Write");
+    if (!this.#isWritable) throw this.#error("EBADF", "Write");
+    this.#observer(`write ${length} bytes at ${offset} of "${this.#path}"`);
+    const written = data.subarray(0, length);
+    // Where growth was lost, a write makes the file as large as it reaches once more.
+    const size = node.pending.some(({ state }) => state === "lost") ? 0 : node.cached.size;
+    for (const change of changesOf(written, offset, size)) {
+      node.pending.push({ change, state: "dirty" });
+    }
+    node.cached.write(written, offset);
+  }
+
+  size(): number {
+    return this.#opened("Stat").cached.size;
+  }
+
+  truncate(size: number): void {
+    const node = this.#opened("Truncate");
+    if (!this.#isWritable) throw this.#error("EINVAL", "Truncate");
+    this.#observer(`truncate "${this.#path}" to ${size} bytes`);
+    const change: Change = { kind: "truncate", size };
+    node.pending.push({ change, state: "dirty" });
+    node.cached.apply(change);
+  }
+
+  syncData(): Promise<void> {
+    return this.#sync("fdatasync");
+  }
+
+  sync(): Promise<void> {
+    return this.#sync("fsync");
+  }
+
+  async #sync(call: string): Promise<void> {
+    const { pending } = this.#opened("Fsync");
+    this.#observer(`${call} "${this.#path}"`);
+    const covered = pending.slice();
+    // What is written while the disk works is not covered.
+    await Promise.resolve();
+    makeDurable(this.#opened("Fsync"), covered);
+  }
+
+  syncBlocking(): void {
+    const node = this.#opened("Fsync");
+    this.#observer(`fsync "${this.#path}"`);
+    makeDurable(node, node.pending);
+  }
+
+  failSync(): void {
+    const node = this.#opened("Fsync");
+    if (this.#failedSync === "btrfs") {
+      node.pending = node.pending.filter(({ state }) => state !== "dirty");
+      node.cached = imageOf(node, new Set(node.pending));
+      return;
+    }
+    for (const pending of node.pending) {
+      if (pending.state !== "dirty") continue;
+      const { kind } = pending.change;
+      const isLost = kind === "data" || (kind === "grow" && this.#failedSync === "xfs");
+      pending.state = isLost ? "lost" : "durable";
+    }
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  #opened(operation: string): FileNode {
+    if (!this.#process.isAlive) throw this.#error("EIO", operation);
+    if (!this.#isOpen) throw this.#error("EBADF", operation);
+    return this.#node;
+  }
+
+  #error(code: FileSystemErrorCode, operation: string): FileSystemError {
+    return new FileSystemError(code, operation, this.#path);
+  }
+}
+
+function newDirectory(): DirectoryNode {
+  return { kind: "directory", cached: new Map(), durable: new Map(), pending: [] };
+}
+
+function rename(directory: DirectoryNode, name: string, node: Node | undefined): void {
+  if (node === undefined) directory.cached.delete(name);
+  else directory.cached.set(name, node);
+  directory.pending.push({ name, node });
+}
+
+/** A sync of a file has covered some changes. */
+function makeDurable(node: FileNode, covered: readonly Pending[]): void {
+  for (const pending of covered) if (pending.state === "dirty") pending.state = "durable";
+  let settled = 0;
+  while (node.pending[settled]?.state === "durable") settled++;
+  for (const { change } of node.pending.splice(0, settled)) node.durable.apply(change);
+}
+
+/** What the disk has of a file with some of the changes that are pending. */
+function imageOf(node: FileNode, chosen: ReadonlySet<unknown>): Content {
+  const image = node.durable.copy();
+  for (const pending of node.pending) {
+    if (pending.state === "durable" || chosen.has(pending)) image.apply(pending.change);
+  }
+  return image;
+}
+
+/** A change that a crash decides on. */
+type Choice = Pending | NameChange;
+
+/** All that a crash decides on in a directory and below. */
+function openChoices(directory: DirectoryNode): Choice[] {
+  const below = new Set([
+    ...directory.durable.values(),
+    ...directory.pending.flatMap(({ node }) => node === undefined ? [] : [node]),
+  ]);
+  const ofNodes = [...below].flatMap((node): Choice[] =>
+    node.kind === "directory"
+      ? openChoices(node)
+      : node.pending.filter(({ state }) => state !== "durable")
+  );
+  return [...directory.pending, ...ofNodes];
+}
+
+/** A crash of the machine, and what it may leave. */
+class Crash {
+  readonly #root: DirectoryNode;
+  /** What may be left of each file, by which of its changes the disk has. */
+  readonly #images = new Map<FileNode, Map<string, { content: Content; digest: string }>>();
+
+  constructor(root: DirectoryNode) {
+    this.#root = root;
+  }
+
+  /** What is left with some of the choices; equal digests are equal survivors. */
+  leave(chosen: ReadonlySet<Choice>): { survivor: DirectoryNode; digest: string } {
+    return this.#directory(this.#root, chosen, new Map());
+  }
+
+  #directory(
+    directory: DirectoryNode,
+    chosen: ReadonlySet<Choice>,
+    nodes: Map<FileNode, FileNode>,
+  ): { survivor: DirectoryNode; digest: string } {
+    const names = new Map(directory.durable);
+    for (const change of directory.pending) {
+      if (!chosen.has(change)) continue;
+      if (change.node === undefined) names.delete(change.name);
+      else names.set(change.name, change.node);
+    }
+    const survivor = newDirectory();
+    const digests: string[] = [];
+    for (const [name, node] of names) {
+      if (node.kind === "directory") {
+        const below = this.#directory(node, chosen, nodes);
+        survivor.cached.set(name, below.survivor);
+        digests.push(`${name}/{${below.digest}}`);
+      } else {
+        const { content, digest } = this.#image(node, chosen);
+        const left: FileNode = nodes.get(node) ??
+          { kind: "file", cached: content.copy(), durable: content.copy(), pending: [] };
+        nodes.set(node, left);
+        survivor.cached.set(name, left);
+        digests.push(`${name}=${digest}`);
+      }
+    }
+    survivor.durable = new Map(survivor.cached);
+    return { survivor, digest: digests.sort().join() };
+  }
+
+  #image(node: FileNode, chosen: ReadonlySet<Choice>): { content: Content; digest: string } {
+    const images = this.#images.get(node) ??
+      new Map<string, { content: Content; digest: string }>();
+    this.#images.set(node, images);
+    const key = node.pending.map((pending) => chosen.has(pending) ? "1" : "0").join("");
+    const known = images.get(key);
+    if (known !== undefined) return known;
+    const content = imageOf(node, chosen);
+    // What was written behind the end that the disk knows of is gone for good.
+    content.apply({ kind: "truncate", size: content.size });
+    const image = { content, digest: content.digest() };
+    images.set(key, image);
+    return image;
+  }
+
+  /** In words, which of the choices the disk has. */
+  describe(choices: readonly Choice[], subset: Subset): string {
+    if (choices.length === 0) return "nothing was pending";
+    const names = namesOf(this.#root);
+    const list = (isKept: boolean): string => {
+      const shown = choices.filter((_, i) => subset[i] === isKept)
+        .map((choice) => show(choice, names.get(choice) ?? ""));
+      return shown.length <= MOST_SHOWN ? shown.join(", ") : `${shown.length} changes`;
+    };
+    const lost = subset.filter((isKept) => !isKept).length;
+    if (lost === 0) return "all that was pending is on the disk";
+    if (lost === subset.length) return "nothing that was pending is on the disk";
+    return lost <= subset.length / 2 ? `without ${list(false)}` : `with ${list(true)} only`;
+  }
+}
+
+/** How many changes are listed in words. */
+const MOST_SHOWN = 6;
+
+/** A choice in words. */
+function show(choice: Choice, path: string): string {
+  if ("name" in choice) {
+    return `the ${choice.node === undefined ? "removal of" : "name"} "${choice.name}"`;
+  }
+  const { change } = choice;
+  if (change.kind === "grow") return `"${path}" growing to ${change.size} bytes`;
+  if (change.kind === "truncate") return `the truncation of "${path}" to ${change.size} bytes`;
+  return `bytes ${change.offset} to ${change.offset + change.data.length} of "${path}"`;
+}
+
+function copyDirectory(directory: DirectoryNode, nodes: Map<Node, Node>): DirectoryNode {
+  const copy = (node: Node): Node => {
+    let copied = nodes.get(node);
+    if (copied === undefined) {
+      copied = node.kind === "directory" ? copyDirectory(node, nodes) : {
+        kind: "file",
+        cached: node.cached.copy(),
+        durable: node.durable.copy(),
+        pending: node.pending.map((pending) => ({ ...pending })),
+      };
+      nodes.set(node, copied);
+    }
+    return copied;
+  };
+  const copyAll = (names: Map<string, Node>): Map<string, Node> =>
+    new Map(Array.from(names, ([name, node]) => [name, copy(node)]));
+  return {
+    kind: "directory",
+    cached: copyAll(directory.cached),
+    durable: copyAll(directory.durable),
+    pending: directory.pending.map(({ name, node }) => ({ name, node: node && copy(node) })),
+  };
+}
+
+/** The path of the file that each choice is about. */
+function namesOf(directory: DirectoryNode): Map<Choice, string> {
+  const names = new Map<Choice, string>();
+  const add = (directory: DirectoryNode, path: string): void => {
+    const entries = [
+      ...directory.durable,
+      ...directory.pending.flatMap(({ name, node }): [string, Node][] =>
+        node ? [[name, node]] : []
+      ),
+    ];
+    for (const [name, node] of entries) {
+      if (node.kind === "directory") add(node, `${path}${name}/`);
+      else for (const pending of node.pending) names.set(pending, `${path}${name}`);
+    }
+  };
+  add(directory, "");
+  return names;
+}
+
+/** A path's names; none for the root and the current directory, which are the same here. */
+function partsOf(path: string): string[] {
+  return path.split(/[/\\]/).filter((name) => name !== "" && name !== ".");
+}

@@ -1,0 +1,283 @@
+/**
+ * A file system that records its calls and goes wrong on demand, around any other.
+ *
+ * @module
+ */
+import {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type FileSystemErrorCode,
+  type Lock,
+  type OpenMode,
+} from "../fs/file_system.ts";
+import { nameOf } from "../fs/path.ts";
+import type { FailingFile } from "./crash_file_system.ts";
+
+/**
+ * The calls that are recorded and can go wrong. `"open"` finds a file and `"create"` makes one;
+ * `"syncDirectory"` is the blocking one too.
+ *
+ * @example
+ * ```ts
+ * import type { FileOperation } from "@durable/wal/testing";
+ *
+ * const operations: FileOperation[] = ["write", "syncData"];
+ * ```
+ */
+export type FileOperation =
+  | "open"
+  | "create"
+  | "read"
+  | "write"
+  | "truncate"
+  | "syncData"
+  | "sync"
+  | "syncBlocking"
+  | "syncDirectory"
+  | "makeDirectory"
+  | "remove";
+
+/**
+ * Which calls of an operation go wrong.
+ *
+ * @example
+ * ```ts
+ * import type { FaultOptions } from "@durable/wal/testing";
+ *
+ * const third: FaultOptions = { after: 2 };
+ * const everyLaterOneOfTheLog: FaultOptions = { name: "a.wal", times: Infinity };
+ * ```
+ */
+export interface FaultOptions {
+  /** Only calls for the file or directory of this name, without its directory. Default: any. */
+  name?: string;
+  /** How many such calls go well first. Default: 0. */
+  after?: number;
+  /** How many go wrong then. Default: 1. */
+  times?: number;
+}
+
+/** What goes wrong. */
+type Effect =
+  | { readonly kind: "fail"; readonly code: FileSystemErrorCode; readonly leaves: number }
+  | { readonly kind: "lie" }
+  | { readonly kind: "scramble" };
+
+interface Fault {
+  readonly operation: FileOperation;
+  readonly name: string | undefined;
+  readonly effect: Effect;
+  after: number;
+  times: number;
+}
+
+/** The operations that change something: a process that dies at one of them leaves it undone. */
+const READING: ReadonlySet<FileOperation> = new Set<FileOperation>(["open", "read"]);
+
+/**
+ * Records every call and lets those go wrong that it is told to.
+ *
+ * @example A log whose second fdatasync fails
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { SyncFailedError, Wal } from "@durable/wal";
+ * import { CrashFileSystem, FaultyFileSystem } from "@durable/wal/testing";
+ *
+ * const fileSystem = new FaultyFileSystem(new CrashFileSystem());
+ * fileSystem.fail("syncData", "EIO", { after: 1 });
+ *
+ * const log = await Wal.open("a.wal", { fileSystem });
+ * await log.appendAndSync(new Uint8Array([1]));
+ * await assertRejects(() => log.appendAndSync(new Uint8Array([2])), SyncFailedError);
+ * assertEquals(log.durableIndex, 1);
+ * await log.close();
+ * ```
+ */
+export class FaultyFileSystem implements FileSystem {
+  /** Every call so far, as `"operation name"`. */
+  readonly calls: string[] = [];
+  readonly #under: FileSystem;
+  readonly #faults: Fault[] = [];
+  readonly #counts = new Map<FileOperation, number>();
+  readonly #delays = new Map<FileOperation, () => Promise<unknown>>();
+  /** How many more calls that change something go well before the process dies. */
+  #callsLeft = Infinity;
+  #lastLeaves = 0;
+
+  /** Stands around another file system, which does the work. */
+  constructor(under: FileSystem) {
+    this.#under = under;
+  }
+
+  /**
+   * Fails calls. A sync that fails around a `CrashFileSystem` does to the file what that is set to.
+   *
+   * @param leaves Of a write that fails: how many of its bytes are written all the same. Default: 0.
+   */
+  fail(
+    operation: FileOperation,
+    code: FileSystemErrorCode,
+    { leaves = 0, ...options }: FaultOptions & { leaves?: number } = {},
+  ): void {
+    this.#add(operation, { kind: "fail", code, leaves }, options);
+  }
+
+  /** Lets calls report success without doing anything, as a disk does that ignores flushes. */
+  lie(
+    operation: Exclude<FileOperation, "open" | "create" | "read">,
+    options: FaultOptions = {},
+  ): void {
+    this.#add(operation, { kind: "lie" }, options);
+  }
+
+  /** Lets writes write other bytes than they were given. */
+  scramble(options: FaultOptions = {}): void {
+    this.#add("write", { kind: "scramble" }, options);
+  }
+
+  /** Lets all later calls wait before they do their work, or fail: a slow disk. */
+  delay(operation: "syncData" | "sync" | "syncDirectory", wait: () => Promise<unknown>): void {
+    this.#delays.set(operation, wait);
+  }
+
+  /**
+   * Lets the process die: after some more calls that change something, one more is not made, and no
+   * later call of any kind.
+   *
+   * @param leaves If that call is a write: how many of its bytes are written. Default: 0.
+   */
+  stopAfter(calls: number, leaves: number = 0): void {
+    this.#callsLeft = calls;
+    this.#lastLeaves = leaves;
+  }
+
+  /** Whether the process has died. */
+  get stopped(): boolean {
+    return this.#callsLeft < 0;
+  }
+
+  /** The number of calls of an operation so far. */
+  count(operation: FileOperation): number {
+    return this.#counts.get(operation) ?? 0;
+  }
+
+  #add(
+    operation: FileOperation,
+    effect: Effect,
+    { name, after = 0, times = 1 }: FaultOptions,
+  ): void {
+    this.#faults.push({ operation, name, effect, after, times });
+  }
+
+  /** Records a call; what goes wrong with it, if anything. */
+  #record(operation: FileOperation, path: string): Effect | undefined {
+    const name = nameOf(path);
+    this.calls.push(`${operation} ${name}`);
+    this.#counts.set(operation, this.count(operation) + 1);
+    if (this.stopped || (!READING.has(operation) && --this.#callsLeft < 0)) {
+      const leaves = this.#lastLeaves;
+      this.#lastLeaves = 0;
+      return { kind: "fail", code: "EIO", leaves };
+    }
+    const fault = this.#faults.find((fault) =>
+      fault.operation === operation && fault.times > 0 && (fault.name ?? name) === name
+    );
+    if (fault === undefined || fault.after-- > 0) return undefined;
+    fault.times--;
+    return fault.effect;
+  }
+
+  /** Makes a call that nothing is left of if it fails. */
+  #make<T>(operation: FileOperation, path: string, call: () => T): T | undefined {
+    const effect = this.#record(operation, path);
+    if (effect?.kind === "fail") throw new FileSystemError(effect.code, operation, path);
+    return effect?.kind === "lie" ? undefined : call();
+  }
+
+  /** The same off the event loop. */
+  async #makeLater(
+    operation: FileOperation,
+    path: string,
+    call: () => Promise<void>,
+    failed: () => void = () => {},
+  ): Promise<void> {
+    const effect = this.#record(operation, path);
+    await this.#delays.get(operation)?.();
+    if (effect?.kind === "fail") {
+      failed();
+      throw new FileSystemError(effect.code, operation, path);
+    }
+    if (effect?.kind !== "lie") await call();
+  }
+
+  /** Opens a file. */
+  open(path: string, mode: OpenMode, permissions?: number): File {
+    const operation = mode === "create" ? "create" : "open";
+    const effect = this.#record(operation, path);
+    if (effect?.kind === "fail") throw new FileSystemError(effect.code, operation, path);
+    const file = this.#under.open(path, mode, permissions);
+    const failed = (): void => {
+      if ("failSync" in file) (file as FailingFile).failSync();
+    };
+    return {
+      read: (into, offset, length) =>
+        this.#make("read", path, () => file.read(into, offset, length)) ?? 0,
+      write: (data, offset, length = data.length) => {
+        const effect = this.#record("write", path);
+        switch (effect?.kind) {
+          case undefined:
+            return file.write(data, offset, length);
+          case "scramble":
+            return file.write(data.slice(0, length).map((byte) => byte ^ 0xa5), offset);
+          case "fail":
+            file.write(data, offset, Math.min(effect.leaves, length));
+            throw new FileSystemError(effect.code, "write", path);
+        }
+      },
+      size: () => file.size(),
+      truncate: (size) => void this.#make("truncate", path, () => file.truncate(size)),
+      syncData: () => this.#makeLater("syncData", path, () => file.syncData(), failed),
+      sync: () => this.#makeLater("sync", path, () => file.sync(), failed),
+      syncBlocking: () => {
+        const effect = this.#record("syncBlocking", path);
+        if (effect?.kind === "fail") {
+          failed();
+          throw new FileSystemError(effect.code, "syncBlocking", path);
+        }
+        if (effect?.kind !== "lie") file.syncBlocking();
+      },
+      close: () => file.close(),
+    };
+  }
+
+  /** The names in a directory. */
+  list(directory: string): string[] {
+    return this.#under.list(directory);
+  }
+
+  /** Removes a file. */
+  remove(path: string): void {
+    this.#make("remove", path, () => this.#under.remove(path));
+  }
+
+  /** Makes a directory. */
+  makeDirectory(path: string, permissions: number): void {
+    this.#make("makeDirectory", path, () => this.#under.makeDirectory(path, permissions));
+  }
+
+  /** Makes the names in a directory durable. */
+  async syncDirectory(path: string): Promise<void> {
+    await this.#makeLater("syncDirectory", path, () => this.#under.syncDirectory(path));
+  }
+
+  /** The same while the caller waits. */
+  syncDirectoryBlocking(path: string): void {
+    this.#make("syncDirectory", path, () => this.#under.syncDirectoryBlocking(path));
+  }
+
+  /** Takes a lock. */
+  lock(path: string, permissions: number): Promise<Lock> {
+    return this.#under.lock(path, permissions);
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * What a log may hold after a crash, by what it was asked and what it has acknowledged: the promises,
+ * stated once, and nothing about how they are kept.
+ *
+ * After any crash the log's entries are a prefix of what was appended. The prefix contains everything
+ * that was acknowledged as durable; after the death of the process alone, everything that was
+ * acknowledged. Of a batch it has all entries or none. No entry that a finished truncation dropped is
+ * back; one that was under way is done, or not, or done in part from the end. The state is the last
+ * that was acknowledged, or one that was being stored.
+ *
+ * @module
+ */
+import type { Wal } from "../wal.ts";
+import { BrokenPromise } from "./broken_promise.ts";
+import { digestOf } from "./digest.ts";
+
+/**
+ * Something that a log is asked to do. Entries and states are given as digests
+ * ({@linkcode digestOf}).
+ *
+ * @example
+ * ```ts
+ * import { digestOf, type WalOperation } from "@durable/wal/testing";
+ *
+ * const entries = [new Uint8Array([1]), new Uint8Array([2])].map(digestOf);
+ * const batch: WalOperation = { kind: "append", entries, durable: true };
+ * ```
+ */
+export type WalOperation =
+  /** One entry, or a batch. `durable` tells whether the acknowledgement is of a sync too. */
+  | { readonly kind: "append"; readonly entries: readonly string[]; readonly durable: boolean }
+  /** A sync, or a close and an open. */
+  | { readonly kind: "sync" }
+  | { readonly kind: "truncateFrom"; readonly index: number }
+  | { readonly kind: "truncateBefore"; readonly index: number }
+  | { readonly kind: "reset"; readonly index: number }
+  | { readonly kind: "setState"; readonly state: string };
+
+/**
+ * What a log was found to hold, as digests.
+ *
+ * @example
+ * ```ts
+ * import { digestOf, type WalContents } from "@durable/wal/testing";
+ *
+ * const empty: WalContents = { firstIndex: 1, entries: [], state: digestOf(new Uint8Array()) };
+ * ```
+ */
+export interface WalContents {
+  /** The index of the first entry, or of the next one if there is none. */
+  readonly firstIndex: number;
+  /** The entries. */
+  readonly entries: readonly string[];
+  /** The application's state. */
+  readonly state: string;
+}
+
+/**
+ * Reads all of a log.
+ *
+ * @throws As `Wal.entries`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Wal } from "@durable/wal";
+ * import { contentsOf, CrashFileSystem } from "@durable/wal/testing";
+ *
+ * const log = await Wal.open("a.wal", { fileSystem: new CrashFileSystem() });
+ * log.append(new Uint8Array([1]));
+ * assertEquals(contentsOf(log).entries.length, 1);
+ * await log.close();
+ * ```
+ */
+export function contentsOf(log: Wal): WalContents {
+  const entries = Array.from(log.entries(), ({ data }) => digestOf(data));
+  return { firstIndex: log.firstIndex, entries, state: digestOf(log.state) };
+}
+
+/** A log as it may be. */
+interface Model {
+  readonly firstIndex: number;
+  readonly entries: readonly string[];
+  /** For each entry, whether an atom ends with it. */
+  readonly ends: readonly boolean[];
+  /** The last index that was acknowledged as durable. */
+  readonly durable: number;
+  /** Whether an append did not happen, and so none that was started later. */
+  readonly isOver: boolean;
+}
+
+/** An operation that was started and not acknowledged. */
+interface Pending {
+  readonly operation: WalOperation;
+  /** The log's last index when it was started. */
+  readonly lastIndex: number;
+}
+
+/**
+ * Follows a log through its operations, and judges what is found after a crash.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { BrokenPromise, digestOf, WalOracle } from "@durable/wal/testing";
+ *
+ * const oracle = new WalOracle();
+ * const entry = digestOf(new Uint8Array([1]));
+ * oracle.start(1, { kind: "append", entries: [entry], durable: true });
+ * oracle.acknowledge(1);
+ *
+ * const nothing = { firstIndex: 1, entries: [], state: digestOf(new Uint8Array()) };
+ * assertThrows(() => oracle.judge(nothing, "power"), BrokenPromise);
+ * ```
+ */
+export class WalOracle {
+  #log: Model = { firstIndex: 1, entries: [], ends: [], durable: 0, isOver: false };
+  #state: string = digestOf(new Uint8Array(0));
+  readonly #pending = new Map<number, Pending>();
+
+  /** An operation is about to be started; `id` is its own. */
+  start(id: number, operation: WalOperation): void {
+    this.#pending.set(id, { operation, lastIndex: lastIndexOf(this.#log) });
+  }
+
+  /**
+   * An operation was acknowledged. One that failed with an unknown outcome is never acknowledged.
+   *
+   * @param range The first and last index that the log then tells, if they are to be checked.
+   * @throws {BrokenPromise} If they are not what they should be.
+   */
+  acknowledge(id: number, range?: { firstIndex: number; lastIndex: number }): void {
+    const { operation, lastIndex } = this.#take(id);
+    const done = fullEffect(this.#log, operation);
+    this.#log = { ...done, durable: durableAfter(done, operation, lastIndex) };
+    if (operation.kind === "setState") this.#state = operation.state;
+    if (range === undefined || this.#pending.size > 0) return;
+    const { firstIndex } = this.#log;
+    if (range.firstIndex !== firstIndex || range.lastIndex !== lastIndexOf(this.#log)) {
+      throw new BrokenPromise(
+        `After ${show(operation)} the log has ${range.firstIndex} to ${range.lastIndex}, not ` +
+          rangeOf(this.#log),
+      );
+    }
+  }
+
+  /** An operation was refused: it told that it has done nothing. */
+  refuse(id: number): void {
+    this.#take(id);
+  }
+
+  /**
+   * Judges what a log holds that was opened after a crash, and goes on from there.
+   *
+   * @param found What it holds.
+   * @param crash What died: the process alone, or the machine with its power.
+   * @throws {BrokenPromise} If no outcome of what was under way explains it.
+   */
+  judge(found: WalContents, crash: "process" | "power"): void {
+    const pending = [...this.#pending.values()].map(({ operation }) => operation);
+    const logs = pending.reduce(
+      (logs, operation) => logs.flatMap((log) => outcomes(log, operation)),
+      [this.#log],
+    );
+    const left = crash === "process" ? logs : logs.flatMap((log) => cuts(log, log.durable));
+    if (!left.some((log) => isSame(log, found))) {
+      throw new BrokenPromise(`${this.#difference(found)}. ${underWay(pending)}`);
+    }
+    const states = [
+      this.#state,
+      ...pending.flatMap((operation) => operation.kind === "setState" ? [operation.state] : []),
+    ];
+    if (!states.includes(found.state)) {
+      throw new BrokenPromise(
+        `The state is ${found.state}, not ${states.join(" or ")}. ${underWay(pending)}`,
+      );
+    }
+    const { firstIndex, entries, state } = found;
+    const durable = firstIndex + entries.length - 1;
+    this.#log = { firstIndex, entries, ends: entries.map(() => true), durable, isOver: false };
+    this.#state = state;
+    this.#pending.clear();
+  }
+
+  #take(id: number): Pending {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) throw new TypeError(`Operation ${id} is not under way`);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  /** Where what was found parts from what was acknowledged. */
+  #difference({ firstIndex, entries }: WalContents): string {
+    const at = entries.findIndex((entry, i) =>
+      entry !== this.#log.entries[firstIndex + i - this.#log.firstIndex]
+    );
+    const wanted = this.#log.entries[firstIndex + at - this.#log.firstIndex] ?? "none";
+    const difference = at < 0
+      ? "the entries that both have are equal"
+      : `entry ${firstIndex + at} is ${entries[at]}, acknowledged was ${wanted}`;
+    return `The log has ${firstIndex} to ${firstIndex + entries.length - 1}, acknowledged was ` +
+      `${rangeOf(this.#log)}, durable to ${this.#log.durable}; ${difference}`;
+  }
+}
+
+/** A log after an operation. */
+function fullEffect(log: Model, operation: WalOperation): Model {
+  const { firstIndex, entries, ends } = log;
+  switch (operation.kind) {
+    case "append":
+      return {
+        ...log,
+        entries: [...entries, ...operation.entries],
+        ends: [...ends, ...operation.entries.map((_, i) => i + 1 === operation.entries.length)],
+      };
+    case "truncateFrom":
+      return cut(log, operation.index - 1);
+    case "truncateBefore": {
+      const dropped = operation.index - firstIndex;
+      return {
+        ...log,
+        firstIndex: operation.index,
+        entries: entries.slice(dropped),
+        ends: ends.slice(dropped),
+        durable: Math.max(log.durable, operation.index - 1),
+      };
+    }
+    case "reset":
+      return {
+        ...log,
+        firstIndex: operation.index,
+        entries: [],
+        ends: [],
+        durable: operation.index - 1,
+      };
+    case "sync":
+    case "setState":
+      return log;
+  }
+}
+
+/** The last durable index once an operation is acknowledged. */
+function durableAfter(done: Model, operation: WalOperation, lastIndexBefore: number): number {
+  switch (operation.kind) {
+    case "append":
+      return operation.durable ? lastIndexOf(done) : done.durable;
+    case "sync":
+      return Math.max(done.durable, Math.min(lastIndexBefore, lastIndexOf(done)));
+    case "truncateFrom":
+      return lastIndexOf(done);
+    default:
+      return done.durable;
+  }
+}
+
+/** What an operation may leave of a log when it is cut short; its full effect is among them. */
+function outcomes(log: Model, operation: WalOperation): Model[] {
+  const full = fullEffect(log, operation);
+  switch (operation.kind) {
+    case "append":
+      return log.isOver ? [log] : [{ ...log, isOver: true }, full];
+    case "truncateFrom": {
+      // What it is to drop is no longer promised.
+      const durable = Math.min(log.durable, operation.index - 1);
+      return [...cuts(log, operation.index - 1), full].map((log) => ({ ...log, durable }));
+    }
+    case "reset": {
+      const durable = log.firstIndex - 1;
+      return [...cuts(log, durable).map((log) => ({ ...log, durable })), full];
+    }
+    default:
+      return [log, full];
+  }
+}
+
+/** A log cut behind each of its atoms, down to an index that stays. */
+function cuts(log: Model, lowest: number): Model[] {
+  const lasts = [log.firstIndex - 1, ...log.entries.map((_, i) => log.firstIndex + i)];
+  return lasts
+    .filter((last) => last >= lowest && (log.ends[last - log.firstIndex] ?? true))
+    .map((last) => cut(log, last));
+}
+
+/** A log that ends with an index. */
+function cut(log: Model, lastIndex: number): Model {
+  const count = lastIndex + 1 - log.firstIndex;
+  const ends = log.ends.slice(0, count);
+  if (count > 0) ends[count - 1] = true;
+  return {
+    ...log,
+    entries: log.entries.slice(0, count),
+    ends,
+    durable: Math.min(log.durable, lastIndex),
+  };
+}
+
+function lastIndexOf({ firstIndex, entries }: Model): number {
+  return firstIndex + entries.length - 1;
+}
+
+function rangeOf(log: Model): string {
+  return `${log.firstIndex} to ${lastIndexOf(log)}`;
+}
+
+function isSame(log: Model, found: WalContents): boolean {
+  return log.firstIndex === found.firstIndex && log.entries.length === found.entries.length &&
+    log.entries.every((entry, i) => entry === found.entries[i]);
+}
+
+function underWay(pending: readonly WalOperation[]): string {
+  return pending.length === 0
+    ? "Nothing was under way"
+    : `Under way: ${pending.map(show).join(", ")}`;
+}
+
+function show(operation: WalOperation): string {
+  return JSON.stringify(operation);
+}

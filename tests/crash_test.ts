@@ -1,0 +1,80 @@
+/**
+ * The log on a disk that may have any part of what no sync has covered: every crash of programs that
+ * do everything, and every failing call of one that does a little of it.
+ *
+ * @module
+ */
+import { test } from "node:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { programOf } from "../proof/crash/program.ts";
+import { newTally, trialOf } from "../proof/crash/trial.ts";
+import { type Event, type Session, useEverything } from "../proof/crash/workload.ts";
+import {
+  BrokenPromise,
+  exploreCrashes,
+  exploreFaults,
+  FaultyFileSystem,
+  type Trial,
+} from "../src/testing.ts";
+
+const TIMEOUT = { timeout: 120_000 };
+
+test("every crash of a program that does everything keeps every promise", TIMEOUT, async () => {
+  const tally = newTally();
+  const trial = trialOf(useEverything, { segmentSize: 4096 }, tally);
+  const { crashes, states } = await exploreCrashes(trial, { statesPerCrash: 48 });
+  assert(crashes > 150, `${crashes} crashes`);
+  assertEquals(tally.states, states);
+  assert(states > 1500, `${states} states`);
+  assertEquals(Object.keys(tally.cases).sort(), ["A", "B", "D", "E"]);
+  assert(tally.recoveries > 500, `${tally.recoveries} states in the middle of a recovery`);
+});
+
+for (const seed of [3, 4]) {
+  const { run, options } = programOf(seed);
+  test(`every crash of random program ${seed}, format ${options.format}`, TIMEOUT, async () => {
+    await exploreCrashes(trialOf(run, options, newTally()), { statesPerCrash: 24 });
+  });
+}
+
+/** A roll, a batch, both truncations and the state, in few calls. */
+async function useALittle(session: Session): Promise<void> {
+  await session.appendAndSync(30, 31);
+  await session.append(300);
+  await session.setState(5);
+  await session.appendBatch(false, 400, 20);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.append(300, 40);
+  await session.sync();
+  await session.truncateBefore(session.log.lastIndex);
+  await session.setState(6);
+  await session.close();
+}
+
+for (const failedSync of ["ext4", "xfs", "btrfs"] as const) {
+  test(
+    `every failing call keeps every promise, a failed sync as on ${failedSync}`,
+    TIMEOUT,
+    async () => {
+      const trial = trialOf(useALittle, { segmentSize: 1024 }, newTally());
+      const { crashes, states } = await exploreFaults(trial, { failedSync, statesPerCrash: 3 });
+      assert(crashes > 1500, `${crashes} crashes`);
+      assert(states > 2500, `${states} states`);
+    },
+  );
+}
+
+for (const operation of ["syncData", "sync", "syncBlocking", "syncDirectory"] as const) {
+  test(`a disk whose ${operation} lies is caught`, TIMEOUT, async () => {
+    const honest = trialOf(useEverything, { segmentSize: 4096 }, newTally());
+    const lied: Trial<Event> = {
+      ...honest,
+      run: (fileSystem, promise) => {
+        const lying = new FaultyFileSystem(fileSystem);
+        lying.lie(operation, { times: Infinity });
+        return honest.run(lying, promise);
+      },
+    };
+    await assertRejects(() => exploreCrashes(lied, { statesPerCrash: 16 }), BrokenPromise);
+  });
+}
