@@ -298,6 +298,8 @@ class Opening {
     files: SegmentFile[],
     meta: MetaFile,
   ): Promise<{ active: Active; report: Recovery }> {
+    const headIndex = meta.current?.headIndex ?? 1;
+    let removed: Recovery | undefined;
     for (;;) {
       const last = files.at(-1);
       if (last === undefined) throw segmentMissing(this.#path, 1);
@@ -307,19 +309,30 @@ class Opening {
         const found = scanSegment(source);
         if (!isUnfinished(found)) {
           requireSegment(last, found, undefined);
-          return await this.#recoverEnd(source, found);
+          // What does not join is refused before anything is changed.
+          this.#join(files, found, headIndex);
+          const { active, report } = await this.#recoverEnd(source, found);
+          return { active, report: removed ?? report };
         }
         if (found.holds === "frames" && this.#options.recovery === "default") {
           throw beginningDamaged(source, found);
         }
+        // A head index behind the file's first tells that it had entries: its making is long past.
+        const isPast = files.length === 1 && headIndex > last.firstIndex;
+        if (isPast && this.#options.recovery === "default") throw beginningDamaged(source, found);
         if (files.length === 1) {
           const logId = meta.current?.logId ?? randomLogId();
           return await this.#makeAnew(source, found, last.firstIndex, logId);
         }
         // It was never in use: the crash came while it was made.
-        if (found.holds !== "nothing") {
-          await this.#setAside(source, last.firstIndex, 0, found.size);
-        }
+        const setAside = found.holds === "nothing"
+          ? undefined
+          : await this.#setAside(source, last.firstIndex, 0, found.size);
+        removed = {
+          ...this.#report(last.path, { case: "E", vouched: 0 }, emptyScan(last.firstIndex)),
+          bytesCut: found.size,
+          setAside,
+        };
         source.file.close();
         this.#fileSystem.remove(last.path);
         await this.#fileSystem.syncDirectory(directoryOf(this.#path));

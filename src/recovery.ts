@@ -43,6 +43,7 @@ import {
   type PreviousSegment,
   readInternalPayload,
   sameLog,
+  SEAL_OFFSETS_AT,
   SEGMENT_FRAME_SIZE,
 } from "./format/internal.ts";
 import type { File } from "./fs/file_system.ts";
@@ -245,9 +246,27 @@ function walkFrames(
     | { start: number; end: number; left: number; entries: number; entriesEnd: number }
     | undefined;
 
+  /**
+   * Whether a Seal is of the entries before it: of all, or, where a truncation within the last batch
+   * dropped some, of the others. It must know where each begins.
+   */
+  function sealMayStand(payload: Uint8Array, count: number): boolean {
+    const last = batches.starts.count - 1;
+    const isAll = seal === undefined && count === offsets.count;
+    const isWithinBatch = last >= 0 && batches.starts.at(last) < count &&
+      batches.ends.at(last) >= offsets.count && count < (seal?.count ?? offsets.count);
+    if (!isAll && !isWithinBatch) return false;
+    for (let i = 0; i < count; i++) {
+      const stated = readUint32(payload, SEAL_OFFSETS_AT - FRAME_HEADER_SIZE + 4 * i);
+      if (stated !== offsets.at(i)) return false;
+    }
+    return true;
+  }
+
   /** Takes an Internal frame in; false if it is not one that can stand from `offset` to `next`. */
   function takeInternal(
     frame: InternalFrame,
+    payload: Uint8Array,
     offset: number,
     next: number,
     checksum: number,
@@ -275,14 +294,14 @@ function walkFrames(
       return count > 0;
     }
     if (frame.kind === "seal") {
-      // Fewer than there are: a truncation within a batch dropped the others.
-      if (frame.count > offsets.count || frame.count >= (seal?.count ?? Infinity)) return false;
+      if (!sealMayStand(payload, frame.count)) return false;
       seal = { count: frame.count, checksum };
       return true;
     }
     // One that is not of this file, or not in its place, got here by damage.
     if (logId === undefined || !sameLog(frame.logId, logId)) return false;
     if (frame.segment !== firstIndex || frame.ownOffset !== offset) return false;
+    if (frame.durableOffset > offset) return false;
     vouched = Math.max(vouched, frame.durableOffset);
     return true;
   }
@@ -313,7 +332,7 @@ function walkFrames(
         const payload = buffer.subarray(at + FRAME_HEADER_SIZE, next);
         const stored = readUint32(buffer, at + CHECKSUM_AT);
         const frame = readInternalPayload(payload);
-        if (!takeInternal(frame, base + at, base + next, stored)) return at;
+        if (!takeInternal(frame, payload, base + at, base + next, stored)) return at;
       }
     }
     return stop;
@@ -420,7 +439,8 @@ function findVouchingFrame(source: SegmentSource, scan: SegmentScan): number {
         const frame = readInternalPayload(payload);
         if (
           frame.kind === "durable" && sameLog(frame.logId, logId) &&
-          frame.segment === firstIndex && frame.ownOffset === base + at
+          frame.segment === firstIndex && frame.ownOffset === base + at &&
+          frame.durableOffset <= base + at
         ) {
           vouched = Math.max(vouched, frame.durableOffset);
         }
