@@ -1,0 +1,204 @@
+/**
+ * The score as docs/scoreboard.md, formatted as `deno fmt` formats it, and back.
+ *
+ * @module
+ */
+import { type Outcome, OUTCOMES } from "./judge.ts";
+import { casesIn, COMPARED, type Counts, noCounts, type Score, totalOf } from "./score.ts";
+
+/** What the document's line on the runtime begins with; it is not compared. */
+export const MADE_BY = "Made with ";
+
+const LINE_WIDTH = 100;
+
+/** Measured elsewhere on 20 records of 100 bytes. */
+const ELSEWHERE = {
+  tidwall: { wrong: 16_062, of: 16_160 },
+  raftWal: { wrong: 15_281, of: 19_456 },
+  rosedb: { lost: 106, of: 106 },
+} as const;
+
+const MEANING: Readonly<Record<Outcome, string>> = {
+  "right":
+    "Every acknowledged entry is returned. What was never acknowledged may be cut or set aside.",
+  "refused":
+    "A `WalError` with a code: at open, and every file is as it was; or at the read of the entry that is damaged, while the others can be read.",
+  "set aside":
+    "`log.recovery` tells the case, and a `.cut-` file has the bytes that were cut, each one of them compared.",
+  "cut and told":
+    "`log.recovery` tells the case and how many bytes were cut. What is gone is the last group of entries, for which no Durable frame, later segment or meta file was left to speak: this is what a torn write looks like (cases B and E). In version 1 it is only zeros, or the rest of a file that was cut short.",
+  "gone with all evidence":
+    "The files are, byte for byte, what a shorter log would be: a file that ends where a frame ends, a last file that is gone, a meta file that is gone. Nobody who has only these files can know that there was more.",
+  "taken for another log":
+    "The files are, byte for byte, what a log would be to which other entries were appended: whole valid frames appended by a stranger, or whole frames moved. See below.",
+  "silent loss": "An acknowledged entry, or the state, is gone, and nothing tells.",
+  "silent wrong data": "An entry has other bytes than were written, or was never written.",
+  "crash or hang":
+    "An error without a code, reads that contradict each other, a log that is not the same after an append and a reopen, or more than five seconds.",
+  "refused but changed": "An error at open, and a file is not as it was.",
+};
+
+/** The whole document. */
+export function documentOf(score: Score, madeBy: string): string {
+  const total = totalOf(score.byKind.values());
+  const [flips, cuts] = COMPARED.map((kind) =>
+    totalOf(
+      [...score.reference].filter(([row]) => row.endsWith(`: ${kind}`)).map(([, counts]) => counts),
+    )
+  ) as [Counts, Counts];
+  const { tidwall, raftWal, rosedb } = ELSEWHERE;
+  const silent = (counts: Counts): number => counts["silent wrong data"] + counts["silent loss"];
+  const opened = casesIn(cuts) - cuts.refused;
+  return [
+    "# Scoreboard",
+    paragraph(
+      `${
+        number(casesIn(total))
+      } damaged logs. Acknowledged entries that were lost without a word although something still vouches for them: in ${
+        number(total["silent loss"])
+      } logs. Wrong data: in ${number(total["silent wrong data"])}. Crashes: ${
+        number(total["crash or hang"])
+      }. Refusals that changed a file: ${number(total["refused but changed"])}.`,
+    ),
+    paragraph(
+      "Logs of 15 to 20 entries are damaged in every way below, one at a time, on a copy. The damaged log is opened, read in both ways (`readAll`, and `getEntry` for each index), and compared with what was written. Then one more entry is appended and synced, the log is closed and opened again, and must return the same and the new entry.",
+    ),
+    "```sh\nnpm run scoreboard              # writes this file\nnpm run scoreboard -- --check   # compares with it\n```",
+    `${MADE_BY}${madeBy}.`,
+    "## Beside others",
+    paragraph(
+      "20 records of 100 bytes. The figures of the others were measured by us elsewhere, on logs of the same records, and are not made by this program.",
+    ),
+    table(["damage", "log", "what went wrong", "cases", "of"], [
+      ["every single bit flipped", "`tidwall/wal` (Go)", "silent wrong data", ...fraction(tidwall)],
+      ["", "`hashicorp/raft-wal` (Go)", "silent wrong data", ...fraction(raftWal)],
+      [
+        "",
+        "`@durable/wal`",
+        "silent wrong data or loss",
+        number(silent(flips)),
+        number(casesIn(flips)),
+      ],
+      [
+        "a torn last record, then appends",
+        "`rosedb` (Go)",
+        "later acknowledged records lost",
+        number(rosedb.lost),
+        number(rosedb.of),
+      ],
+      [
+        "a cut at every length, then appends",
+        "`@durable/wal`",
+        "later acknowledged records lost",
+        number(cuts["crash or hang"]),
+        number(opened),
+      ],
+    ]),
+    "## By class of damage",
+    countsTable("damage", score.byKind, true),
+    "## By log",
+    paragraph(
+      "`reference`: 20 records of 100 bytes, synced in groups of five. `hostile`: a batch, empty entries, one of 1000 bytes, a state, dropped entries (version 2), and payloads that imitate frames: whole Data frames, the log's own Segment frame, Durable frames with the log's id and right checksums, also one that states exactly the offset at which it stands. `closed` stands for a writer killed when idle too, and in version 1 for one killed after a sync: the bytes are the same. A log `killed in mid-write` ends with half a write that was never acknowledged.",
+    ),
+    countsTable("log", score.byLog, true),
+    "## The reference logs",
+    countsTable("log and damage", score.reference, false),
+    "## What the columns mean",
+    OUTCOMES.map((outcome) => item(`**${outcome}.** ${MEANING[outcome]}`)).join("\n"),
+    "## What nobody can find",
+    [
+      "**A file that ends where a frame ends.** A cut of the last file at a frame's boundary takes the evidence with it. A cut anywhere else in a log is refused, if a later segment, a Durable frame or the meta file still speaks, or told.",
+      "**A whole frame that a stranger appended.** A Data frame is the one of Go-WAL and says neither of what log it is nor which index it has. The checksum is no signature.",
+      "**Whole frames that changed places.** For the same reason. It takes records whose frames begin and end where sectors do, and a disk that swaps two sectors or writes one in the place of another. The two logs of `sector-sized records` show it; only whole sectors are damaged there. Records that need to be safe from that should hold a number of their own.",
+      '**A torn last entry whose payload states a Durable frame of this log, in its place.** It cannot be told from the real one, so a crash in the middle of that write looks like damage to what was acknowledged, and the log is refused. Who can read the log and choose its entries can do that; nothing is lost, and `recovery: "salvage"` opens it.',
+    ].map(item).join("\n"),
+    "## What is damaged",
+    paragraph(
+      "Every byte and bit of every segment. Of the meta file, whose two slots are 64 KiB apart, every byte and bit of both slots and 16 bytes behind each, and all sectors; what lies between means nothing. Sectors are 512 bytes, from the file's start. `garbage appended` is random bytes, zeros, halves of the file's own frames, and whole ones behind a zero. `whole valid frames appended` is a copy of each of the file's own frames, and forged ones of every kind with right checksums: batches whole and half, Durable frames in and out of place, Seals of too few and too many entries, unknown kinds.",
+    ),
+  ].join("\n\n") + "\n";
+}
+
+/** What a document says, but for the line on the runtime. */
+export function withoutRuntime(document: string): string {
+  return document.split("\n").filter((line) => !line.startsWith(MADE_BY)).join("\n");
+}
+
+/** The counts that a document's table has: the one whose first column is called so. */
+export function countsIn(document: string, firstColumn: string): Map<string, Counts> {
+  const lines = document.split("\n");
+  const cells = (line: string): string[] => line.split("|").slice(1, -1).map((cell) => cell.trim());
+  const head = lines.findIndex((line) =>
+    line.startsWith("|") && cells(line)[0] === firstColumn && cells(line)[1] === "cases"
+  );
+  if (head < 0) throw new Error(`No table of "${firstColumn}"`);
+  const end = lines.findIndex((line, i) => i > head && !line.startsWith("|"));
+  const rows = lines.slice(head + 2, end).map(cells).filter(([name]) => name !== TOTAL);
+  return new Map(rows.map(([name = "", , ...values]) => {
+    const counts = noCounts();
+    for (const [i, outcome] of OUTCOMES.entries()) {
+      counts[outcome] = Number((values[i] as string).replaceAll(",", ""));
+    }
+    return [name, counts];
+  }));
+}
+
+const TOTAL = "**all**";
+
+function countsTable(
+  firstColumn: string,
+  rows: ReadonlyMap<string, Counts>,
+  hasTotal: boolean,
+): string {
+  const row = (name: string, counts: Counts): string[] => [
+    name,
+    number(casesIn(counts)),
+    ...OUTCOMES.map((outcome) => number(counts[outcome])),
+  ];
+  return table(
+    [firstColumn, "cases", ...OUTCOMES],
+    [
+      ...Array.from(rows, ([name, counts]) => row(name, counts)),
+      ...(hasTotal ? [row(TOTAL, totalOf(rows.values()))] : []),
+    ],
+  );
+}
+
+/** A table; all cells of a column have one width. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((name, i) =>
+    Math.max(3, ...[name, ...rows.map((row) => row[i] as string)].map(({ length }) => length))
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i] as number)).join(" | ")} |`;
+  return [head, widths.map((width) => "-".repeat(width)), ...rows].map(line).join("\n");
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+function fraction(figures: { wrong: number; of: number }): [string, string] {
+  return [number(figures.wrong), number(figures.of)];
+}
+
+function paragraph(text: string): string {
+  return wrap(text, "");
+}
+
+function item(text: string): string {
+  return `- ${wrap(text, "  ")}`;
+}
+
+/** Breaks text into lines, but not within `code`; those behind the first are indented. */
+function wrap(text: string, indent: string): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const [word] of text.matchAll(/(?:`[^`]*`|[^ `])+/g)) {
+    if (line !== "" && indent.length + line.length + 1 + word.length > LINE_WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join(`\n${indent}`);
+}

@@ -1,0 +1,253 @@
+/**
+ * Opens a damaged log, reads everything, goes on with it, and judges what came of it.
+ *
+ * @module
+ */
+import { Wal, WalError } from "../../mod.ts";
+import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { readFile, writeFile } from "../../tests/support/logs.ts";
+import type { Damage } from "./damages.ts";
+import {
+  durableOffset,
+  type Files,
+  firstIndexOf,
+  framesOf,
+  headIndexOf,
+  isWholeLog,
+  META,
+  PATH,
+  sameBytes,
+  segmentsOf,
+  tornTailOf,
+} from "./frames.ts";
+import type { Log } from "./logs.ts";
+
+/** What can come of a damage, the good first. */
+export const OUTCOMES = [
+  /** All that was acknowledged is returned. */
+  "right",
+  /** A typed error: at open, with every file as it was, or at the read of a damaged entry. */
+  "refused",
+  /** `log.recovery` tells, and a `.cut-` file has every byte. */
+  "set aside",
+  /** `log.recovery` tells, and nothing that is left vouches for what was cut. */
+  "cut and told",
+  /** The files are whole: they are what a shorter log would be. */
+  "gone with all evidence",
+  /** The files are whole: they are what a log would be to which other entries were appended. */
+  "taken for another log",
+  "silent loss",
+  "silent wrong data",
+  "crash or hang",
+  /** An error that says that nothing was changed, and something was. */
+  "refused but changed",
+] as const;
+
+/** What came of a damage. */
+export type Outcome = typeof OUTCOMES[number];
+
+/** Those that must not be. */
+export const FORBIDDEN: readonly Outcome[] = [
+  "silent loss",
+  "silent wrong data",
+  "crash or hang",
+  "refused but changed",
+];
+
+/** What came of it, and what there is to say of that. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  readonly why: () => string;
+}
+
+/** A case may take no longer, in milliseconds. */
+const TOO_LONG = 5000;
+
+const NEXT = new TextEncoder().encode("appended after the damage");
+
+/** What a log returns: each entry, or the code of the error instead. */
+interface Contents {
+  readonly firstIndex: number;
+  readonly entries: readonly (Uint8Array | string)[];
+  readonly state: Uint8Array;
+}
+
+/** Does all of it with one damaged log. */
+export async function judge(log: Log, damage: Damage): Promise<Verdict> {
+  const start = performance.now();
+  let verdict: Verdict;
+  try {
+    verdict = await open(log, damage);
+  } catch (error) {
+    const why = error instanceof Error ? error.stack ?? error.message : String(error);
+    verdict = { outcome: "crash or hang", why: () => why };
+  }
+  const took = performance.now() - start;
+  return took > TOO_LONG ? { outcome: "crash or hang", why: () => `it took ${took} ms` } : verdict;
+}
+
+async function open(log: Log, damage: Damage): Promise<Verdict> {
+  const fileSystem = new MemoryFileSystem();
+  for (const [name, bytes] of damage.files) writeFile(fileSystem, name, bytes);
+  let opened: Wal;
+  try {
+    opened = await Wal.open(PATH, { ...log.options, fileSystem });
+  } catch (error) {
+    if (!(error instanceof WalError)) throw error;
+    const changed = changedFile(fileSystem, damage.files);
+    if (changed === undefined) return { outcome: "refused", why: () => error.message };
+    const why = (): string => `${changed} was changed, and then: ${error.message}`;
+    return { outcome: "refused but changed", why };
+  }
+  const contents = contentsOf(opened);
+  const verdict = compare(log, damage, fileSystem, opened, contents);
+  await goOn(log, fileSystem, opened, contents);
+  return verdict;
+}
+
+/** Reads everything in both ways, which must agree. */
+function contentsOf(log: Wal): Contents {
+  const entries: (Uint8Array | string)[] = [];
+  for (let index = log.firstIndex; index <= log.lastIndex; index++) {
+    entries.push(orCode(() => log.getEntry(index)));
+  }
+  const all = orCode(() => log.readAll());
+  const bad = entries.find((entry) => typeof entry === "string");
+  const agree = typeof all === "string"
+    ? all === bad
+    : bad === undefined && sameEntries(all, entries);
+  if (!agree) throw new Error(`readAll (${String(all).slice(0, 40)}) and getEntry do not agree`);
+  return { firstIndex: log.firstIndex, entries, state: log.state };
+}
+
+/** What a read returns, or the code of its typed error. */
+function orCode<T>(read: () => T): T | string {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof WalError)) throw error;
+    return error.code;
+  }
+}
+
+function sameEntries(
+  a: readonly (Uint8Array | string)[],
+  b: readonly (Uint8Array | string)[],
+): boolean {
+  const same = (one: Uint8Array | string, other: Uint8Array | string | undefined): boolean =>
+    one instanceof Uint8Array && other instanceof Uint8Array
+      ? sameBytes(one, other)
+      : one === other;
+  return a.length === b.length && a.every((one, i) => same(one, b[i]));
+}
+
+/** Compares what is returned with what was written. */
+function compare(
+  log: Log,
+  damage: Damage,
+  fileSystem: MemoryFileSystem,
+  { recovery, lastIndex }: Wal,
+  { firstIndex, entries, state }: Contents,
+): Verdict {
+  const wrong: number[] = [];
+  const unread: number[] = [];
+  for (const [i, entry] of entries.entries()) {
+    const index = firstIndex + i;
+    const expected = log.entries[index - 1];
+    if (typeof entry === "string") unread.push(index);
+    else if (expected === undefined || !sameBytes(entry, expected)) wrong.push(index);
+  }
+  // What was never acknowledged is there as a whole or not at all.
+  if (lastIndex > log.acknowledged && lastIndex < log.entries.length) wrong.push(lastIndex);
+  const lost: number[] = [];
+  for (let index = log.firstIndex; index <= log.acknowledged; index++) {
+    if (index < firstIndex || index > lastIndex) lost.push(index);
+  }
+  const sameState = sameBytes(state, log.state);
+  if (!sameState && state.length > 0) wrong.push(0);
+  const isBack = firstIndex < log.firstIndex;
+  const why = (): string =>
+    JSON.stringify({ firstIndex, lastIndex, wrong, lost, unread, sameState, recovery });
+
+  const isLess = lost.length > 0 || !sameState || isBack;
+  if ((wrong.length > 0 || isLess) && isWholeLog(damage.files, tornTailOf(log.files))) {
+    return { outcome: wrong.length > 0 ? "taken for another log" : "gone with all evidence", why };
+  }
+  if (wrong.length > 0) return { outcome: "silent wrong data", why };
+  if (isLess) {
+    const isTold = sameState && !isBack && tellsOf(log, recovery.segment, lost, lastIndex);
+    if (!isTold) return { outcome: "silent loss", why };
+    return { outcome: reported(log, damage, fileSystem, recovery), why };
+  }
+  if (unread.length === 0) return { outcome: "right", why };
+  const intact = segmentsOf(damage.files).filter((name) => name !== recovery.segment);
+  const changed = intact.find((name) =>
+    !sameBytes(readFile(fileSystem, name), damage.files.get(name) as Uint8Array)
+  );
+  return { outcome: changed === undefined ? "refused" : "refused but changed", why };
+}
+
+/** Whether a report on that segment covers the entries that are missing. */
+function tellsOf(log: Log, segment: string, lost: readonly number[], lastIndex: number): boolean {
+  const owner = (index: number): string | undefined =>
+    segmentsOf(log.files).findLast((name) => (firstIndexOf(name) as number) <= index);
+  return lost.every((index) => index > lastIndex && owner(index) === segment);
+}
+
+/** Judges a report, by the bytes. */
+function reported(
+  log: Log,
+  { kind, files }: Damage,
+  fileSystem: MemoryFileSystem,
+  { segment, offset, bytesCut, setAside, created }: Wal["recovery"],
+): Outcome {
+  // A head index behind a file's first tells that it had entries; its making is long past.
+  const head = headIndexOf(files.get(META));
+  const isPast = typeof head === "number" && head > (firstIndexOf(segment) as number);
+  if (created && isPast) return "silent loss";
+  const bytes = files.get(segment);
+  if (bytes === undefined || bytesCut === 0) return "silent loss";
+  const cut = bytes.subarray(offset);
+  if (cut.length !== bytesCut) return "silent loss";
+  if (setAside !== undefined) {
+    return sameBytes(readFile(fileSystem, setAside), cut) ? "set aside" : "silent loss";
+  }
+  const isNothing = cut.every((byte) => byte === 0) || kind === "cut short, at every length";
+  if (log.options.format === 1) return isNothing ? "cut and told" : "silent loss";
+  // Each Durable frame that the damage left in its place still speaks.
+  const original = log.files.get(segment) ?? new Uint8Array(0);
+  const isVouchedFor = framesOf(original).some((frame) => {
+    const vouched = durableOffset(frame, firstIndexOf(segment) as number);
+    const there = bytes.subarray(frame.offset, frame.end);
+    return vouched !== undefined && vouched > offset &&
+      sameBytes(there, original.subarray(frame.offset, frame.end));
+  });
+  return isVouchedFor ? "silent loss" : "cut and told";
+}
+
+/** The first file that is not as it was; undefined if all are. */
+function changedFile(fileSystem: MemoryFileSystem, files: Files): string | undefined {
+  const names = fileSystem.list(".");
+  return [...new Set([...names, ...files.keys()])].find((name) => {
+    const before = files.get(name);
+    return before === undefined || !names.includes(name) ||
+      !sameBytes(before, readFile(fileSystem, name));
+  });
+}
+
+/** Appends one more entry, closes, opens again: everything must be there as before, and the entry. */
+async function goOn(
+  log: Log,
+  fileSystem: MemoryFileSystem,
+  opened: Wal,
+  { firstIndex, entries, state }: Contents,
+): Promise<void> {
+  await opened.appendAndSync(NEXT);
+  await opened.close();
+  const again = await Wal.open(PATH, { ...log.options, fileSystem });
+  const after = contentsOf(again);
+  await again.close();
+  const same = after.firstIndex === firstIndex && sameBytes(after.state, state) &&
+    sameEntries(after.entries, [...entries, NEXT]) && again.recovery.case === "A";
+  if (!same) throw new Error(`After an append and a reopen: ${JSON.stringify(again.recovery)}`);
+}
