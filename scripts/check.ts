@@ -46,7 +46,7 @@ const entryPoints = Object.values(
 );
 const sources = [...filesBelow("src", ".ts"), "mod.ts"];
 const tests = filesBelow("tests", "_test.ts");
-const documents = ["README.md", ...filesBelow("docs", ".md")];
+const documents = ["README.md", ...filesBelow("docs", ".md"), ...filesBelow("src", ".md")];
 const programs = ["examples", "bench", "proof"].flatMap((folder) => filesBelow(folder, ".ts"));
 
 /** Sums what a runner prints of its count; it is an error if it prints none. */
