@@ -15,8 +15,10 @@ import {
   type MetaSlot,
   SLOT_OFFSETS,
 } from "./format/meta_slot.ts";
+import { META_FILE, type RedoRecord } from "./format/redo_record.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
+import type { RedoFile } from "./redo.ts";
 
 /** What the meta file tells. */
 export type Meta = Pick<MetaSlot, "logId" | "headIndex" | "state">;
@@ -73,38 +75,37 @@ export class MetaFile {
   }
 
   /**
-   * Makes durable what was loaded, before anything is decided on it. The slot is written again in its
-   * place, since after a sync that failed the page cache may hold what the disk never had.
+   * Makes durable what was loaded, before anything is done on it, and both slots the same. They are
+   * written again, since after a sync that failed the page cache may hold what the disk never had.
    *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
-  async secure(): Promise<void> {
-    if (this.#file === undefined) return;
+  async secure(redo: RedoFile): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
     try {
-      if (this.#current !== undefined) {
-        const [, newest] = this.#order();
-        this.#file.write(this.#encode(this.#current), newest);
+      if (this.#current === undefined) {
+        file.truncate(0);
+        return await file.sync();
       }
-      await this.#file.sync();
-      await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+      const slot = this.#encode(this.#current);
+      await redo.begin({ file, firstIndex: META_FILE, offset: 0 }, [slot], slot.length);
+      await writeAnew(file, slot);
+      await redo.end();
     } catch (cause) {
       throw this.#unknown(0, cause);
     }
   }
 
-  /**
-   * Makes the other slot the same, where a crash, rot or a sync that failed left it otherwise.
-   *
-   * @throws As {@linkcode secure}.
-   */
-  async repair(durableIndex: number): Promise<void> {
-    if (this.#file === undefined || this.#current === undefined) return;
-    const [other] = this.#order();
+  /** Goes on with what a crash in {@linkcode secure} left half done. To be called before a load. */
+  async restore(redo: RedoFile, record: RedoRecord): Promise<void> {
+    const file = this.#fileSystem.open(this.#path, "write");
     try {
-      this.#file.write(this.#encode(this.#current), other);
-      await this.#file.syncData();
+      if (!redo.isUntouched(file, record)) await writeAnew(file, redo.readTail(record));
     } catch (cause) {
-      throw this.#unknown(durableIndex, cause);
+      throw this.#unknown(0, cause);
+    } finally {
+      file.close();
     }
   }
 
@@ -170,4 +171,11 @@ export class MetaFile {
     const n = this.#file?.read(bytes, offset) ?? 0;
     return decodeMetaSlot(bytes.subarray(0, n), (bytes) => this.#checksum.crc32(bytes));
   }
+}
+
+/** Gives up all blocks of the file and writes a slot twice. */
+async function writeAnew(file: File, slot: Uint8Array): Promise<void> {
+  file.truncate(0);
+  for (const offset of SLOT_OFFSETS) file.write(slot, offset);
+  await file.sync();
 }

@@ -24,6 +24,7 @@ import {
   segmentMissing,
 } from "./chain.ts";
 import { type FrameChecksum, frameChecksum } from "./format/checksum.ts";
+import { META_FILE, type RedoRecord } from "./format/redo_record.ts";
 import { LOG_ID_SIZE, NO_SEGMENT, sameLog } from "./format/internal.ts";
 import {
   type File,
@@ -49,9 +50,16 @@ import {
   type UnfinishedSegment,
 } from "./recovery.ts";
 import { segmentDamaged } from "./sealed_segment.ts";
+import { RedoFile } from "./redo.ts";
 import { setAside } from "./set_aside.ts";
 import { Segment, type SegmentCounters } from "./segment.ts";
-import { beginSegment, createSegment, type SegmentContext, Segments } from "./segments.ts";
+import {
+  beginSegment,
+  createSegment,
+  type SegmentContext,
+  segmentPath,
+  Segments,
+} from "./segments.ts";
 
 /**
  * What open found at the end of the log and did about it.
@@ -98,6 +106,9 @@ export interface OpenedLog {
   readonly lock: Lock | undefined;
   readonly recovery: Recovery;
 }
+
+/** How many bytes without an entry in them are held in memory to be written again. */
+const MAX_LOOSE = 64 * 1024;
 
 /** How often a reader looks again at files that a writer changes under its eyes. */
 const READER_TRIES = 20;
@@ -164,6 +175,7 @@ class Opening {
   readonly #options: ResolvedOptions;
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters = { writes: 0, syncs: 0 };
+  readonly #redo: RedoFile;
 
   constructor(
     fileSystem: FileSystem,
@@ -175,6 +187,7 @@ class Opening {
     this.#path = path;
     this.#options = options;
     this.#checksum = checksum;
+    this.#redo = new RedoFile(fileSystem, path, options.mode, checksum);
   }
 
   /** Makes the directory, and refuses a file that is no log before a lock file is made beside it. */
@@ -235,8 +248,8 @@ class Opening {
 
   /** Opens for writing: decides, does what was decided, and finishes what a crash left half done. */
   async recover(): Promise<Opened> {
+    if (this.#redo.exists()) await this.#finishReplacement();
     const meta = this.#loadMeta("write");
-    await meta.secure();
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     if (files.length === 0) return this.#makeFirst(meta);
     const { active, report } = await this.#recoverLast(files, meta);
@@ -255,10 +268,10 @@ class Opening {
         sealed,
         new Segment(source, scan, scan.offsets.count, this.#counters),
       );
+      await meta.secure(this.#redo);
       for (const { path } of leftovers) this.#fileSystem.remove(path);
       // Whoever made the last file may have died before its name was durable.
       await this.#fileSystem.syncDirectory(directoryOf(this.#path));
-      await meta.repair(segments.durableIndex);
       // A Seal without a next segment is a roll that a crash interrupted.
       if (scan.seal !== undefined) {
         segments.goOnBehind({ ...scan, size: scan.end, checksum: scan.seal.checksum });
@@ -357,9 +370,7 @@ class Opening {
     const setAside = mustKeep(decision, found)
       ? await this.#setAside(source, found.firstIndex, end, size)
       : undefined;
-    if (end < size) source.file.truncate(end);
-    this.#writeAgain(source, found);
-    await this.#syncFile(source);
+    await this.#secureTail(source, found);
     const report = {
       ...this.#report(source.path, decision, found),
       bytesCut: size - end,
@@ -369,21 +380,73 @@ class Opening {
   }
 
   /**
-   * Writes the bytes again that no Durable frame vouches for. After a sync that failed, the page
-   * cache may hold them as clean, though the disk never had them: a further sync would succeed and
-   * do nothing ("Can Applications Recover from fsync Failures?", A. Rebello and others, USENIX ATC
-   * 2020). Written again, they are the next sync's to write. The same bytes over themselves can tear
-   * nothing.
+   * Cuts the file to its end, and makes durable what no Durable frame vouches for. After a sync that failed, the page cache may
+   * hold it as clean, though the disk never had it: a further sync would succeed and do nothing ("Can
+   * Applications Recover from fsync Failures?", A. Rebello and others, USENIX ATC 2020). So it is
+   * written again. ext4 goes on losing what is written to blocks that it could not write at first,
+   * until they are given up, so the file is cut first, and a redo file has the bytes meanwhile.
    */
-  #writeAgain({ file, path }: SegmentSource, { vouched, end }: SegmentScan): void {
-    let at = Math.min(vouched, end);
+  async #secureTail(source: SegmentSource, scan: SegmentScan): Promise<void> {
+    const { file, path } = source;
+    const { firstIndex, end, entriesEnd } = scan;
+    const vouched = Math.min(scan.vouched, end);
+    const isLoose = vouched > 0 && entriesEnd <= vouched && scan.seal === undefined &&
+      end - vouched <= MAX_LOOSE;
     try {
-      for (const piece of pieces(file, at, end)) {
-        file.write(piece, at);
-        at += piece.length;
+      if (scan.version === 1) {
+        // Nothing vouches for any of it, and it may be large.
+        if (end < scan.size) file.truncate(end);
+        writeAll(file, 0, pieces(file, 0, end));
+      } else if (isLoose) {
+        // No entry is in it: if a crash takes it, nothing is lost.
+        const tail = new Uint8Array(end - vouched);
+        file.read(tail, vouched);
+        if (vouched < scan.size) file.truncate(vouched);
+        if (tail.length > 0) file.write(tail, vouched);
+      } else {
+        const target = { file, firstIndex, offset: vouched };
+        await this.#redo.begin(target, pieces(file, vouched, end), end - vouched);
+        await this.#redo.finish(target);
+        await this.#redo.end();
       }
     } catch (cause) {
+      if (cause instanceof SyncFailedError) throw cause;
       throw new SyncFailedError(path, 0, "what the log holds", cause);
+    }
+    await this.#syncFile(source);
+  }
+
+  /** Goes on with the replacement of a tail that a crash interrupted, or takes it back. */
+  async #finishReplacement(): Promise<void> {
+    const record = this.#redo.load();
+    const isMeta = record?.firstIndex === META_FILE;
+    const path = isMeta ? `${this.#path}.meta` : segmentPath(this.#path, record?.firstIndex ?? 1);
+    // The redo file is durable together with all names, so without the other it was not yet in use.
+    const names = this.#fileSystem.list(directoryOf(path));
+    if (record !== undefined && names.includes(nameOf(path))) {
+      if (isMeta) await this.#meta().restore(this.#redo, record);
+      else await this.#replaceTail(path, record);
+    }
+    await this.#redo.end();
+  }
+
+  async #replaceTail(path: string, record: RedoRecord): Promise<void> {
+    const { firstIndex, offset } = record;
+    const file = this.#fileSystem.open(path, "write");
+    try {
+      if (this.#redo.isUntouched(file, record)) return;
+      // A truncation drops the segments behind first, newest first.
+      const behind = segmentFilesOf(this.#fileSystem, this.#path)
+        .filter((segment) => segment.firstIndex > firstIndex);
+      for (const segment of behind.toReversed()) {
+        this.#fileSystem.remove(segment.path);
+        await this.#fileSystem.syncDirectory(directoryOf(path));
+      }
+      await this.#redo.finish({ file, firstIndex, offset });
+    } catch (cause) {
+      throw new SyncFailedError(path, 0, "the truncation that was interrupted", cause);
+    } finally {
+      file.close();
     }
   }
 
@@ -422,9 +485,13 @@ class Opening {
     return setAside(this.#fileSystem, stretch);
   }
 
-  #loadMeta(mode: "read" | "write"): MetaFile {
+  #meta(): MetaFile {
     const path = `${this.#path}.meta`;
-    const meta = new MetaFile(this.#fileSystem, path, this.#options.mode, this.#checksum);
+    return new MetaFile(this.#fileSystem, path, this.#options.mode, this.#checksum);
+  }
+
+  #loadMeta(mode: "read" | "write"): MetaFile {
+    const meta = this.#meta();
     meta.load(mode);
     return meta;
   }
@@ -445,6 +512,7 @@ class Opening {
       permissions: mode,
       logId: logId ?? randomLogId(),
       counters: this.#counters,
+      redo: this.#redo,
     };
   }
 
@@ -482,6 +550,14 @@ class Opening {
       entries: scan.offsets.count,
       created: false,
     };
+  }
+}
+
+/** Writes pieces one behind the other. */
+function writeAll(file: File, offset: number, pieces: Iterable<Uint8Array>): void {
+  for (const piece of pieces) {
+    file.write(piece, offset);
+    offset += piece.length;
   }
 }
 

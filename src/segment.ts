@@ -32,6 +32,7 @@ import {
 } from "./format/internal.ts";
 import type { File } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
+import type { Target } from "./redo.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
 
 /** What the staging buffer begins with; it grows to the largest write. */
@@ -269,17 +270,30 @@ export class Segment implements Entries {
     this.#cutBack();
   }
 
+  /** The part of the file from the entry at a position on. */
+  tailFrom(position: number): Target {
+    const { starts } = this.#batches;
+    const batch = starts.countBelow(position);
+    const isBatchStart = batch < starts.count && starts.at(batch) === position;
+    const offset = this.offsets.at(position) - (isBatchStart ? BATCH_FRAME_SIZE : 0);
+    return { file: this.#file, firstIndex: this.firstIndex, offset };
+  }
+
+  /** Whether a Durable frame vouches for more than what is before an offset. */
+  vouchesBeyond(offset: number): boolean {
+    return this.#vouched > offset;
+  }
+
   /**
-   * Drops the entries from a position on, and the Seal, and makes that durable.
+   * Drops the entries from a position on, and the Seal, and makes that durable. If a Durable frame
+   * vouches for them, a redo file has to tell of it.
    *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async cut(count: number): Promise<void> {
     if (count >= this.offsets.count) return;
     const batches = this.#batches.starts.countBelow(count);
-    const isBatchStart = batches < this.#batches.starts.count &&
-      this.#batches.starts.at(batches) === count;
-    const end = this.offsets.at(count) - (isBatchStart ? BATCH_FRAME_SIZE : 0);
+    const { offset: end } = this.tailFrom(count);
     try {
       this.#file.truncate(end);
       this.#cuts++;

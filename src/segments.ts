@@ -12,6 +12,7 @@ import type { FormatVersion } from "./format/file_header.ts";
 import { MAX_SEGMENT_ENTRIES, NO_SEGMENT, type PreviousSegment } from "./format/internal.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
+import type { RedoFile } from "./redo.ts";
 import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
 import {
   OFFSETS_BUDGET,
@@ -55,6 +56,7 @@ export interface SegmentContext {
   readonly permissions: number;
   readonly logId: Uint8Array;
   readonly counters: SegmentCounters;
+  readonly redo: RedoFile;
 }
 
 /** The segments of an open log. */
@@ -221,34 +223,56 @@ export class Segments {
       this.#sealed.shift();
       removed = true;
     }
-    if (removed) await fileSystem.syncDirectory(directoryOf(path));
+    if (!removed) return;
+    try {
+      await fileSystem.syncDirectory(directoryOf(path));
+    } catch (cause) {
+      throw new SyncFailedError(path, this.durableIndex, "the removal of dropped segments", cause);
+    }
   }
 
   /**
    * Drops the entries from an index on, newest first, so that a crash leaves no gap, and makes that
    * durable.
    *
+   * @throws {WalError} `ERR_WAL_WRITE_FAILED`: the log is as it was.
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async cutFrom(index: number): Promise<void> {
-    if (index < this.#active.firstIndex) await this.#dropSegmentsBehind(this.#locate(index));
-    const position = index - this.#active.firstIndex;
-    const batchEnd = this.#active.batchEndAround(position);
-    if (batchEnd === undefined) return await this.#active.cut(position);
+    const info = index < this.#active.firstIndex ? this.#locate(index) : undefined;
+    const last = info === undefined ? this.#active : this.#reopen(info);
+    const position = index - last.firstIndex;
+    const batchEnd = last.batchEndAround(position);
+    const count = batchEnd ?? position;
+    const mustRedo = count < last.offsets.count &&
+      last.vouchesBeyond(last.tailFrom(count).offset);
+    if (mustRedo) {
+      try {
+        await this.#context.redo.begin(last.tailFrom(count), [], 0);
+      } catch (error) {
+        if (info !== undefined) last.close();
+        if (error instanceof SyncFailedError) throw error;
+        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);
+      }
+    }
+    if (info !== undefined) await this.#dropSegmentsBehind(info, last);
+    await last.cut(count);
+    if (mustRedo) await this.#context.redo.end();
+    if (batchEnd === undefined) return;
     // A batch that is cut would be none. It stays whole, and a Seal in front of whose count some of
     // its entries are drops the others, at once and for good.
-    await this.#active.cut(batchEnd);
     try {
       this.goOnBehind(this.#active.seal(position));
-    } catch (cause) {
+    } catch (error) {
+      if (error instanceof SyncFailedError) throw error;
+      const cause = error instanceof WalError ? error.cause : error;
       throw new SyncFailedError(this.#active.path, this.durableIndex, "the truncation", cause);
     }
   }
 
   /** Removes all segments behind a full one, newest first, each for good; it is appended to again. */
-  async #dropSegmentsBehind(info: SealedSegmentInfo): Promise<void> {
+  async #dropSegmentsBehind(info: SealedSegmentInfo, reopened: Segment): Promise<void> {
     const { fileSystem, path } = this.#context;
-    const reopened = this.#reopen(info);
     const kept = this.#sealed.indexOf(info);
     const dropped = [...this.#sealed.slice(kept + 1), this.#active].map(({ path }) => path);
     this.#active.close();

@@ -189,7 +189,8 @@ export class Wal {
 
   /** The index of the last entry; one below {@linkcode firstIndex} if there is none. */
   get lastIndex(): number {
-    return this.#segments.lastIndex;
+    // Between the two halves of a reset that failed, the head is beyond what is left.
+    return Math.max(this.#segments.lastIndex, this.firstIndex - 1);
   }
 
   /** The last index that a finished sync covers. It never runs ahead of the disk. */
@@ -551,7 +552,8 @@ export class Wal {
    *
    * @param index The first entry to drop.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: no such entry. `ERR_WAL_BUSY`: another
-   * truncation has not resolved yet. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * truncation has not resolved yet. `ERR_WAL_WRITE_FAILED`: the log is as before (a full disk).
+   * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the log is cut somewhere between the two
    * states, and the handle has ended.
    *
@@ -588,7 +590,7 @@ export class Wal {
    * @param index The new first index; one above {@linkcode lastIndex} drops everything.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: below {@linkcode firstIndex}, or more than one
    * above {@linkcode lastIndex}. `ERR_WAL_FORMAT`: with `format: 1`. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
-   * `ERR_WAL_IO`, `ERR_WAL_WRITE_FAILED`: {@linkcode firstIndex} says whether the entries are gone; if
+   * `ERR_WAL_IO` (a file could not be removed), `ERR_WAL_WRITE_FAILED`: {@linkcode firstIndex} says whether the entries are gone; if
    * so, the next call or open gives the space back.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
    *

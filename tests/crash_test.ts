@@ -44,8 +44,9 @@ async function useALittle(session: Session): Promise<void> {
   await session.setState(5);
   await session.appendBatch(false, 400, 20);
   await session.truncateFrom(session.log.lastIndex);
-  await session.append(300, 40);
-  await session.sync();
+  await session.appendAndSync(300);
+  await session.appendAndSync(40);
+  await session.truncateFrom(session.log.lastIndex - 1);
   await session.truncateBefore(session.log.lastIndex);
   await session.setState(6);
   await session.close();

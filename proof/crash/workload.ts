@@ -250,6 +250,9 @@ async function useOneSegment(session: Session): Promise<void> {
   await session.append(33, 900);
   await session.truncateFrom(session.log.lastIndex);
   await session.setState(2000);
+  // What a later entry's Durable frame vouches for.
+  for (const size of [40, 600, 41, 42]) await session.appendAndSync(size);
+  await session.truncateFrom(session.log.lastIndex - 2);
   await session.appendAndSync(1, 2, 3);
   await session.reopen();
 }

@@ -40,6 +40,8 @@ export interface FrameChecksum {
   checkPieces(header: Uint8Array, pieces: Iterable<Uint8Array>): boolean;
   /** CRC-32 of bytes that are no frame. */
   crc32(bytes: Uint8Array): number;
+  /** The same of bytes that come in pieces. */
+  crc32Of(pieces: Iterable<Uint8Array>): number;
 }
 
 /** How far a scan came. */
@@ -130,6 +132,12 @@ async function make(): Promise<FrameChecksum> {
 
     crc32(bytes) {
       return finish(crc32.init().update(bytes));
+    },
+
+    crc32Of(pieces) {
+      crc32.init();
+      for (const piece of pieces) crc32.update(piece);
+      return finish(crc32);
     },
 
     checkPieces(header, pieces) {

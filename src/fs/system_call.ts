@@ -18,6 +18,13 @@ const BY_NAME: Readonly<Record<string, FileSystemErrorCode>> = {
   PermissionDenied: "EACCES",
 };
 
+/** Those to which Deno gives neither a name of its own nor a code: the system's words. */
+const BY_MESSAGE: readonly (readonly [string, FileSystemErrorCode])[] = [
+  ["File too large", "EFBIG"],
+  ["Disk quota exceeded", "EDQUOT"],
+  ["Disc quota exceeded", "EDQUOT"],
+];
+
 /** Makes a call that returns at once. */
 export function attempt<T>(operation: string, path: string, call: () => T): T {
   for (;;) {
@@ -63,7 +70,10 @@ function codeOf(error: unknown): FileSystemErrorCode {
   if (!(error instanceof Error)) return "EUNKNOWN";
   const code = "code" in error ? error.code : undefined;
   if (typeof code === "string" && isFileSystemErrorCode(code)) return code;
-  return BY_NAME[error.name] ?? "EUNKNOWN";
+  const named = BY_NAME[error.name];
+  if (named !== undefined) return named;
+  const [, worded] = BY_MESSAGE.find(([words]) => error.message.startsWith(words)) ?? [];
+  return worded ?? "EUNKNOWN";
 }
 
 /** Refuses a write that took nothing, which would otherwise be made again for ever. */

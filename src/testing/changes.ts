@@ -10,6 +10,9 @@ import { digestOf } from "./digest.ts";
 /** The bytes that a disk writes whole or not at all. */
 export const SECTOR_SIZE = 512;
 
+/** The bytes that a file system gives to a file at a time, and takes back. */
+export const BLOCK_SIZE = 4096;
+
 /** A part of what was done to a file. Offsets and sizes are in bytes. */
 export type Change =
   /** Bytes within one sector. Where the file does not reach that far, they are not seen. */
@@ -29,6 +32,16 @@ export function changesOf(data: Uint8Array, offset: number, size: number): Chang
     at = next;
   }
   return changes;
+}
+
+/**
+ * The changes that a truncation to `size` makes to a file of `oldSize` bytes: what is left of the
+ * block is overwritten with zeros, as any write is, and the new size is another matter.
+ */
+export function changesOfTruncation(size: number, oldSize: number): Change[] {
+  const end = Math.min(oldSize, Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE);
+  const zeros = changesOf(new Uint8Array(Math.max(0, end - size)), size, oldSize);
+  return [...zeros, { kind: "truncate", size }];
 }
 
 /** What a content is kept in, so that a copy has to copy only what then changes. */
@@ -105,7 +118,8 @@ export class Content {
 
   /** What tells it apart from others, if nothing is behind its end. */
   digest(): string {
-    const digests = Array.from(this.#pages, (page) => {
+    const digests = Array.from({ length: Math.ceil(this.#size / PAGE_SIZE) }, (_, i) => {
+      const page = this.#pages[i];
       if (page === undefined) return "";
       page.digest ??= page.bytes.some((byte) => byte !== 0) ? digestOf(page.bytes) : "";
       return page.digest;

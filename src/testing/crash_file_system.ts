@@ -25,19 +25,21 @@ import {
   type Lock,
   type OpenMode,
 } from "../fs/file_system.ts";
-import { type Change, changesOf, Content } from "./changes.ts";
+import { BLOCK_SIZE, type Change, changesOf, changesOfTruncation, Content } from "./changes.ts";
 import { seededRandom } from "./random.ts";
 import { type Subset, subsets } from "./subsets.ts";
 
 /**
  * What a failed sync does to the file's changes since the last good one. In all three the page cache
- * counts as clean afterwards, so a later sync succeeds and writes none of them; the disk may have any
- * of them.
+ * counts as clean afterwards, so a later sync succeeds and writes none of their data. Bytes that are
+ * written again are new changes, which a sync makes durable.
  *
- * - `"ext4"`: the cache goes on showing them. The file's size is in the journal and becomes durable,
- *   so zeros may stand on the disk where data should be.
- * - `"xfs"`: the cache goes on showing them. The size on the disk stays what it was, too.
- * - `"btrfs"`: the cache shows again what the disk has.
+ * - `"ext4"`: the cache goes on showing them, and the disk may have any of them. The file's size is in
+ *   the journal and durable with the next good sync, so zeros may stand where data should be. Blocks
+ *   that the file had not reached before stay so: what is written to them again is lost too, until a
+ *   truncation gives them up.
+ * - `"xfs"`: the same, but the next good sync does not bring the size to the disk either.
+ * - `"btrfs"`: the disk has none of them, and the cache shows again what the disk has.
  *
  * @example
  * ```ts
@@ -102,6 +104,8 @@ interface FileNode {
   /** What the disk surely has, without what is pending. */
   readonly durable: Content;
   pending: Pending[];
+  /** Blocks that a failed sync left without data on the disk, so that later writes are lost too. */
+  readonly unwritten: Set<number>;
 }
 
 interface NameChange {
@@ -113,7 +117,7 @@ interface NameChange {
 interface DirectoryNode {
   readonly kind: "directory";
   readonly cached: Map<string, Node>;
-  durable: Map<string, Node>;
+  readonly durable: Map<string, Node>;
   pending: NameChange[];
 }
 
@@ -191,8 +195,11 @@ export class CrashFileSystem implements FileSystem {
    * What the disk may hold if the machine dies now: file systems to open files from, each without a
    * process and with everything in it durable. No two of them are the same. This one goes on.
    */
-  *crashStates({ limit = 1024, seed = 1 }: CrashStatesOptions = {}): Generator<CrashFileSystem> {
-    const root = copyDirectory(this.#root, new Map());
+  crashStates({ limit = 1024, seed = 1 }: CrashStatesOptions = {}): Generator<CrashFileSystem> {
+    return this.#statesOf(copyDirectory(this.#root, new Map()), limit, seed);
+  }
+
+  *#statesOf(root: DirectoryNode, limit: number, seed: number): Generator<CrashFileSystem> {
     const choices = openChoices(root);
     const crash = new Crash(root);
     const seen = new Set<string>();
@@ -214,12 +221,7 @@ export class CrashFileSystem implements FileSystem {
     if (mode === "create") {
       if (found !== undefined) throw new FileSystemError("EEXIST", "Open", path);
       this.#observer?.(`create "${path}"`);
-      const node: FileNode = {
-        kind: "file",
-        cached: new Content(),
-        durable: new Content(),
-        pending: [],
-      };
+      const node = newFile(new Content(), new Content());
       rename(directory, name, node);
       return this.#fileOf(node, path, true);
     }
@@ -256,16 +258,19 @@ export class CrashFileSystem implements FileSystem {
 
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
+    const directory = this.#directory(path, "Fsync");
+    this.#observer?.(`fsync directory "${path}"`);
+    const covered = directory.pending.slice();
+    // What is made or removed while the disk works is not covered.
     await Promise.resolve();
-    this.syncDirectoryBlocking(path);
+    makeNamesDurable(directory, covered);
   }
 
   /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void {
     const directory = this.#directory(path, "Fsync");
     this.#observer?.(`fsync directory "${path}"`);
-    directory.durable = new Map(directory.cached);
-    directory.pending = [];
+    makeNamesDurable(directory, directory.pending);
   }
 
   /** Takes the lock, which dies with the process, or throws `LockedError`. */
@@ -314,6 +319,13 @@ export class CrashFileSystem implements FileSystem {
   }
 }
 
+/** The changes that no later sync brings to the disk once one has failed over them. */
+const LOST: Readonly<Record<FailedSync, readonly Change["kind"][]>> = {
+  ext4: ["data"],
+  xfs: ["data", "grow"],
+  btrfs: ["data", "grow", "truncate"],
+};
+
 /** A file that knows what a failed sync does to it. */
 export interface FailingFile extends File {
   /** Does to the file what a sync that fails would. */
@@ -352,12 +364,14 @@ class CrashFile implements FailingFile {
   write(data: Uint8Array, offset: number, length: number = data.length): void {
     const node = this.#opened("Write");
     if (!this.#isWritable) throw this.#error("EBADF", "Write");
+    if (length === 0) return;
     this.#observer(`write ${length} bytes at ${offset} of "${this.#path}"`);
     const written = data.subarray(0, length);
     // Where growth was lost, a write makes the file as large as it reaches once more.
     const size = node.pending.some(({ state }) => state === "lost") ? 0 : node.cached.size;
     for (const change of changesOf(written, offset, size)) {
-      node.pending.push({ change, state: "dirty" });
+      const isLost = change.kind === "data" && node.unwritten.has(blockOf(change.offset));
+      node.pending.push({ change, state: isLost ? "lost" : "dirty" });
     }
     node.cached.write(written, offset);
   }
@@ -370,9 +384,13 @@ class CrashFile implements FailingFile {
     const node = this.#opened("Truncate");
     if (!this.#isWritable) throw this.#error("EINVAL", "Truncate");
     this.#observer(`truncate "${this.#path}" to ${size} bytes`);
-    const change: Change = { kind: "truncate", size };
-    node.pending.push({ change, state: "dirty" });
-    node.cached.apply(change);
+    for (const change of changesOfTruncation(size, node.cached.size)) {
+      node.pending.push({ change, state: "dirty" });
+      node.cached.apply(change);
+    }
+    for (const block of node.unwritten) {
+      if (block * BLOCK_SIZE >= size) node.unwritten.delete(block);
+    }
   }
 
   syncData(): Promise<void> {
@@ -386,10 +404,13 @@ class CrashFile implements FailingFile {
   async #sync(call: string): Promise<void> {
     const { pending } = this.#opened("Fsync");
     this.#observer(`${call} "${this.#path}"`);
-    const covered = pending.slice();
+    const covered = pending.filter(({ state }) => state === "dirty");
     // What is written while the disk works is not covered.
     await Promise.resolve();
-    makeDurable(this.#opened("Fsync"), covered);
+    const node = this.#opened("Fsync");
+    // Another sync has failed over it meanwhile, and took it for clean.
+    if (covered.some(({ state }) => state === "lost")) throw this.#error("EIO", "Fsync");
+    makeDurable(node, covered);
   }
 
   syncBlocking(): void {
@@ -400,17 +421,18 @@ class CrashFile implements FailingFile {
 
   failSync(): void {
     const node = this.#opened("Fsync");
-    if (this.#failedSync === "btrfs") {
-      node.pending = node.pending.filter(({ state }) => state !== "dirty");
-      node.cached = imageOf(node, new Set(node.pending));
-      return;
-    }
+    const kinds = LOST[this.#failedSync];
     for (const pending of node.pending) {
-      if (pending.state !== "dirty") continue;
-      const { kind } = pending.change;
-      const isLost = kind === "data" || (kind === "grow" && this.#failedSync === "xfs");
-      pending.state = isLost ? "lost" : "durable";
+      const { change } = pending;
+      if (pending.state !== "dirty" || !kinds.includes(change.kind)) continue;
+      pending.state = "lost";
+      if (this.#failedSync !== "ext4" || change.kind !== "data") continue;
+      const block = blockOf(change.offset);
+      if (block * BLOCK_SIZE >= node.durable.size) node.unwritten.add(block);
     }
+    if (this.#failedSync !== "btrfs") return;
+    node.pending = node.pending.filter(({ state }) => state !== "lost");
+    node.cached = imageOf(node, new Set());
   }
 
   close(): void {
@@ -428,6 +450,14 @@ class CrashFile implements FailingFile {
   }
 }
 
+function blockOf(offset: number): number {
+  return Math.floor(offset / BLOCK_SIZE);
+}
+
+function newFile(cached: Content, durable: Content): FileNode {
+  return { kind: "file", cached, durable, pending: [], unwritten: new Set() };
+}
+
 function newDirectory(): DirectoryNode {
   return { kind: "directory", cached: new Map(), durable: new Map(), pending: [] };
 }
@@ -436,6 +466,16 @@ function rename(directory: DirectoryNode, name: string, node: Node | undefined):
   if (node === undefined) directory.cached.delete(name);
   else directory.cached.set(name, node);
   directory.pending.push({ name, node });
+}
+
+/** A sync of a directory has covered some changes. */
+function makeNamesDurable(directory: DirectoryNode, covered: readonly NameChange[]): void {
+  for (const change of directory.pending) {
+    if (!covered.includes(change)) continue;
+    if (change.node === undefined) directory.durable.delete(change.name);
+    else directory.durable.set(change.name, change.node);
+  }
+  directory.pending = directory.pending.filter((change) => !covered.includes(change));
 }
 
 /** A sync of a file has covered some changes. */
@@ -508,13 +548,19 @@ class Crash {
       } else {
         const { content, digest } = this.#image(node, chosen);
         const left: FileNode = nodes.get(node) ??
-          { kind: "file", cached: content.copy(), durable: content.copy(), pending: [] };
+          {
+            kind: "file",
+            cached: content.copy(),
+            durable: content.copy(),
+            pending: [],
+            unwritten: new Set(),
+          };
         nodes.set(node, left);
         survivor.cached.set(name, left);
         digests.push(`${name}=${digest}`);
       }
     }
-    survivor.durable = new Map(survivor.cached);
+    for (const [name, node] of survivor.cached) survivor.durable.set(name, node);
     return { survivor, digest: digests.sort().join() };
   }
 
@@ -572,6 +618,7 @@ function copyDirectory(directory: DirectoryNode, nodes: Map<Node, Node>): Direct
         cached: node.cached.copy(),
         durable: node.durable.copy(),
         pending: node.pending.map((pending) => ({ ...pending })),
+        unwritten: new Set(node.unwritten),
       };
       nodes.set(node, copied);
     }

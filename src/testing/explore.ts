@@ -65,9 +65,9 @@ export interface ExploreOptions {
   statesPerCrash?: number;
   /** What the draw begins with where there are more. Default: 1. */
   seed?: number;
-  /** What a failed sync does to a file. Default: `"ext4"`. */
+  /** What a failed sync does to a file, if no `start` says so. Default: `"ext4"`. */
   failedSync?: FailedSync;
-  /** The disk that the program finds. Default: an empty one. */
+  /** The disk that the program finds; it stays as it is. Default: an empty one. */
   start?: CrashFileSystem;
 }
 

@@ -60,7 +60,13 @@ export interface FaultOptions {
 
 /** What goes wrong. */
 type Effect =
-  | { readonly kind: "fail"; readonly code: FileSystemErrorCode; readonly leaves: number }
+  /** `isMade` unless the process has died before it could make the call. */
+  | {
+    readonly kind: "fail";
+    readonly code: FileSystemErrorCode;
+    readonly leaves: number;
+    readonly isMade: boolean;
+  }
   | { readonly kind: "lie" }
   | { readonly kind: "scramble" };
 
@@ -120,7 +126,7 @@ export class FaultyFileSystem implements FileSystem {
     code: FileSystemErrorCode,
     { leaves = 0, ...options }: FaultOptions & { leaves?: number } = {},
   ): void {
-    this.#add(operation, { kind: "fail", code, leaves }, options);
+    this.#add(operation, { kind: "fail", code, leaves, isMade: true }, options);
   }
 
   /** Lets calls report success without doing anything, as a disk does that ignores flushes. */
@@ -142,8 +148,8 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   /**
-   * Lets the process die: after some more calls that change something, one more is not made, and no
-   * later call of any kind.
+   * Lets the process die: after some more calls that change something or sync, one more is not made,
+   * and no later one of any {@linkcode FileOperation}.
    *
    * @param leaves If that call is a write: how many of its bytes are written. Default: 0.
    */
@@ -178,14 +184,15 @@ export class FaultyFileSystem implements FileSystem {
     if (this.stopped || (!READING.has(operation) && --this.#callsLeft < 0)) {
       const leaves = this.#lastLeaves;
       this.#lastLeaves = 0;
-      return { kind: "fail", code: "EIO", leaves };
+      return { kind: "fail", code: "EIO", leaves, isMade: false };
     }
-    const fault = this.#faults.find((fault) =>
+    const faults = this.#faults.filter((fault) =>
       fault.operation === operation && fault.times > 0 && (fault.name ?? name) === name
     );
-    if (fault === undefined || fault.after-- > 0) return undefined;
-    fault.times--;
-    return fault.effect;
+    const due = faults.find(({ after }) => after === 0);
+    if (due !== undefined) due.times--;
+    else for (const fault of faults) fault.after--;
+    return due?.effect;
   }
 
   /** Makes a call that nothing is left of if it fails. */
@@ -205,7 +212,7 @@ export class FaultyFileSystem implements FileSystem {
     const effect = this.#record(operation, path);
     await this.#delays.get(operation)?.();
     if (effect?.kind === "fail") {
-      failed();
+      if (effect.isMade) failed();
       throw new FileSystemError(effect.code, operation, path);
     }
     if (effect?.kind !== "lie") await call();
@@ -242,7 +249,7 @@ export class FaultyFileSystem implements FileSystem {
       syncBlocking: () => {
         const effect = this.#record("syncBlocking", path);
         if (effect?.kind === "fail") {
-          failed();
+          if (effect.isMade) failed();
           throw new FileSystemError(effect.code, "syncBlocking", path);
         }
         if (effect?.kind !== "lie") file.syncBlocking();

@@ -89,15 +89,19 @@ interface Model {
   readonly isOver: boolean;
 }
 
-/** An operation that was started and not acknowledged. */
-interface Pending {
+/** An operation whose effect is not settled, since it or one before it was not acknowledged. */
+interface Started {
   readonly operation: WalOperation;
-  /** The log's last index when it was started. */
+  /** The last index that was acknowledged when it was started. */
   readonly lastIndex: number;
+  isAcknowledged: boolean;
 }
 
 /**
  * Follows a log through its operations, and judges what is found after a crash.
+ *
+ * Several may be under way at once, and be acknowledged in any order. The log does them in the order
+ * in which they were started, so one that is acknowledged vouches for the appends before it.
  *
  * @example
  * ```ts
@@ -116,37 +120,46 @@ interface Pending {
 export class WalOracle {
   #log: Model = { firstIndex: 1, entries: [], ends: [], durable: 0, isOver: false };
   #state: string = digestOf(new Uint8Array(0));
-  readonly #pending = new Map<number, Pending>();
+  /** In the order in which they were started; all before them is settled. */
+  readonly #started = new Map<number, Started>();
 
   /** An operation is about to be started; `id` is its own. */
   start(id: number, operation: WalOperation): void {
-    this.#pending.set(id, { operation, lastIndex: lastIndexOf(this.#log) });
+    if (this.#started.has(id)) throw new TypeError(`Operation ${id} was started already`);
+    const lastIndex = lastIndexOf(this.#acknowledged());
+    this.#started.set(id, { operation, lastIndex, isAcknowledged: false });
   }
 
   /**
    * An operation was acknowledged. One that failed with an unknown outcome is never acknowledged.
    *
-   * @param range The first and last index that the log then tells, if they are to be checked.
+   * @param range The first and last index that the log then tells, if they are to be checked; they
+   * are if nothing else is under way.
    * @throws {BrokenPromise} If they are not what they should be.
    */
   acknowledge(id: number, range?: { firstIndex: number; lastIndex: number }): void {
-    const { operation, lastIndex } = this.#take(id);
-    const done = fullEffect(this.#log, operation);
-    this.#log = { ...done, durable: durableAfter(done, operation, lastIndex) };
-    if (operation.kind === "setState") this.#state = operation.state;
-    if (range === undefined || this.#pending.size > 0) return;
+    const started = this.#find(id);
+    started.isAcknowledged = true;
+    for (const [id, first] of this.#started) {
+      if (!first.isAcknowledged) return;
+      this.#log = acknowledged(this.#log, first);
+      this.#state = statesAfter([this.#state], first).at(-1) ?? this.#state;
+      this.#started.delete(id);
+    }
+    if (range === undefined) return;
     const { firstIndex } = this.#log;
     if (range.firstIndex !== firstIndex || range.lastIndex !== lastIndexOf(this.#log)) {
       throw new BrokenPromise(
-        `After ${show(operation)} the log has ${range.firstIndex} to ${range.lastIndex}, not ` +
-          rangeOf(this.#log),
+        `After ${show(started.operation)} the log has ${range.firstIndex} to ` +
+          `${range.lastIndex}, not ${rangeOf(this.#log)}`,
       );
     }
   }
 
   /** An operation was refused: it told that it has done nothing. */
   refuse(id: number): void {
-    this.#take(id);
+    this.#find(id);
+    this.#started.delete(id);
   }
 
   /**
@@ -157,50 +170,73 @@ export class WalOracle {
    * @throws {BrokenPromise} If no outcome of what was under way explains it.
    */
   judge(found: WalContents, crash: "process" | "power"): void {
-    const pending = [...this.#pending.values()].map(({ operation }) => operation);
-    const logs = pending.reduce(
-      (logs, operation) => logs.flatMap((log) => outcomes(log, operation)),
-      [this.#log],
-    );
+    const started = [...this.#started.values()];
+    const logs = started.reduce(logsAfter, [this.#log]);
     const left = crash === "process" ? logs : logs.flatMap((log) => cuts(log, log.durable));
     if (!left.some((log) => isSame(log, found))) {
-      throw new BrokenPromise(`${this.#difference(found)}. ${underWay(pending)}`);
+      throw new BrokenPromise(`${this.#difference(found)}. ${underWay(started)}`);
     }
-    const states = [
-      this.#state,
-      ...pending.flatMap((operation) => operation.kind === "setState" ? [operation.state] : []),
-    ];
+    const states = started.reduce(statesAfter, [this.#state]);
     if (!states.includes(found.state)) {
       throw new BrokenPromise(
-        `The state is ${found.state}, not ${states.join(" or ")}. ${underWay(pending)}`,
+        `The state is ${found.state}, not ${states.join(" or ")}. ${underWay(started)}`,
       );
     }
     const { firstIndex, entries, state } = found;
     const durable = firstIndex + entries.length - 1;
     this.#log = { firstIndex, entries, ends: entries.map(() => true), durable, isOver: false };
     this.#state = state;
-    this.#pending.clear();
+    this.#started.clear();
   }
 
-  #take(id: number): Pending {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) throw new TypeError(`Operation ${id} is not under way`);
-    this.#pending.delete(id);
-    return pending;
+  /** The log with all that was acknowledged, and nothing else. */
+  #acknowledged(): Model {
+    return [...this.#started.values()].filter(({ isAcknowledged }) => isAcknowledged)
+      .reduce(acknowledged, this.#log);
+  }
+
+  #find(id: number): Started {
+    const started = this.#started.get(id);
+    if (started === undefined || started.isAcknowledged) {
+      throw new TypeError(`Operation ${id} is not under way`);
+    }
+    return started;
   }
 
   /** Where what was found parts from what was acknowledged. */
   #difference({ firstIndex, entries }: WalContents): string {
-    const at = entries.findIndex((entry, i) =>
-      entry !== this.#log.entries[firstIndex + i - this.#log.firstIndex]
-    );
-    const wanted = this.#log.entries[firstIndex + at - this.#log.firstIndex] ?? "none";
+    const log = this.#acknowledged();
+    const entryAt = (i: number): string | undefined => log.entries[firstIndex + i - log.firstIndex];
+    const at = entries.findIndex((entry, i) => entry !== entryAt(i));
     const difference = at < 0
       ? "the entries that both have are equal"
-      : `entry ${firstIndex + at} is ${entries[at]}, acknowledged was ${wanted}`;
+      : `entry ${firstIndex + at} is ${entries[at]}, acknowledged was ${entryAt(at) ?? "none"}`;
     return `The log has ${firstIndex} to ${firstIndex + entries.length - 1}, acknowledged was ` +
-      `${rangeOf(this.#log)}, durable to ${this.#log.durable}; ${difference}`;
+      `${rangeOf(log)}, durable to ${log.durable}; ${difference}`;
   }
+}
+
+/** What logs may be after one more operation. */
+function logsAfter(logs: readonly Model[], started: Started): Model[] {
+  const { operation, isAcknowledged } = started;
+  if (!isAcknowledged) return logs.flatMap((log) => outcomes(log, operation));
+  return logs.filter(({ isOver }) => !isOver || operation.kind !== "append")
+    .map((log) => acknowledged(log, started));
+}
+
+/** What the state may be after one more operation; its full effect is the last. */
+function statesAfter(
+  states: readonly string[],
+  { operation, isAcknowledged }: Started,
+): readonly string[] {
+  if (operation.kind !== "setState") return states;
+  return isAcknowledged ? [operation.state] : [...states, operation.state];
+}
+
+/** A log after an operation that was acknowledged. */
+function acknowledged(log: Model, { operation, lastIndex }: Started): Model {
+  const done = fullEffect(log, operation);
+  return { ...done, durable: durableAfter(done, operation, lastIndex) };
 }
 
 /** A log after an operation. */
@@ -307,10 +343,11 @@ function isSame(log: Model, found: WalContents): boolean {
     log.entries.every((entry, i) => entry === found.entries[i]);
 }
 
-function underWay(pending: readonly WalOperation[]): string {
+function underWay(started: readonly Started[]): string {
+  const pending = started.filter(({ isAcknowledged }) => !isAcknowledged);
   return pending.length === 0
     ? "Nothing was under way"
-    : `Under way: ${pending.map(show).join(", ")}`;
+    : `Under way: ${pending.map(({ operation }) => show(operation)).join(", ")}`;
 }
 
 function show(operation: WalOperation): string {

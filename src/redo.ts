@@ -1,0 +1,175 @@
+/**
+ * The redo file beside the log: what a file's tail is to be, for as long as the tail is being
+ * replaced. A crash in the middle of that leaves the redo file, and the next open goes on.
+ *
+ * Two things need it that look as if they did not:
+ *
+ * - A truncation of entries that a Durable frame vouches for. A file system overwrites the rest of
+ *   the block with zeros, and a crash may leave the zeros with the old size. With Durable frames
+ *   behind them, this would look like damage to acknowledged entries.
+ * - Writing again what a failed fsync may have left in the page cache only. On ext4 the same bytes
+ *   over themselves do not reach the disk; the blocks have to be given up first, and a crash in
+ *   between would lose them.
+ *
+ * @module
+ */
+import { SyncFailedError } from "./errors.ts";
+import type { FrameChecksum } from "./format/checksum.ts";
+import { readUint32, writeUint32 } from "./format/frame.ts";
+import {
+  decodeRedoRecord,
+  encodeRedoRecord,
+  REDO_HEAD_SIZE,
+  type RedoRecord,
+} from "./format/redo_record.ts";
+import type { File, FileSystem } from "./fs/file_system.ts";
+import { directoryOf, nameOf } from "./fs/path.ts";
+import { pieces } from "./recovery.ts";
+
+/** Whose tail is to be replaced. */
+export type Target = Pick<RedoRecord, "firstIndex" | "offset"> & { readonly file: File };
+
+/** The redo file of one log. There is one replacement at a time. */
+export class RedoFile {
+  readonly #fileSystem: FileSystem;
+  readonly #path: string;
+  readonly #permissions: number;
+  readonly #checksum: FrameChecksum;
+
+  constructor(
+    fileSystem: FileSystem,
+    logPath: string,
+    permissions: number,
+    checksum: FrameChecksum,
+  ) {
+    this.#fileSystem = fileSystem;
+    this.#path = `${logPath}.redo`;
+    this.#permissions = permissions;
+    this.#checksum = checksum;
+  }
+
+  /**
+   * Makes durable what a tail is to be: from here on, a crash leaves the old tail or the new one.
+   *
+   * @param tail The new tail, in pieces; none for a truncation.
+   * @param length How long it is, in bytes.
+   * @throws {FileSystemError} If it could not; then nothing is left of it.
+   * @throws {SyncFailedError} If something may be.
+   */
+  async begin(target: Target, tail: Iterable<Uint8Array>, length: number): Promise<void> {
+    const { file, firstIndex, offset } = target;
+    const size = file.size();
+    const oldChecksum = this.#checksum.crc32Of(pieces(file, offset, size));
+    const record = { firstIndex, offset, oldLength: size - offset, oldChecksum, length };
+    const redo = this.#fileSystem.open(this.#path, "create", this.#permissions);
+    try {
+      try {
+        const checksum = this.#checksum.crc32Of(written(redo, encodeRedoRecord(record), tail));
+        const end = new Uint8Array(4);
+        writeUint32(end, 0, checksum);
+        redo.write(end, REDO_HEAD_SIZE + length);
+        await redo.sync();
+      } finally {
+        redo.close();
+      }
+      await this.#syncDirectory();
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
+  /** Gives a tail up and writes the one that {@linkcode begin} was given, and makes it durable. */
+  async finish({ file, offset }: Target): Promise<void> {
+    file.truncate(offset);
+    const redo = this.#fileSystem.open(this.#path, "read");
+    try {
+      let at = offset;
+      for (const piece of pieces(redo, REDO_HEAD_SIZE, redo.size() - 4)) {
+        file.write(piece, at);
+        at += piece.length;
+      }
+    } finally {
+      redo.close();
+    }
+    await file.sync();
+  }
+
+  /**
+   * Ends the replacement, which must be durable. From here on the redo file must not come back.
+   *
+   * @throws {SyncFailedError} If it may.
+   */
+  async end(): Promise<void> {
+    try {
+      this.#fileSystem.remove(this.#path);
+      await this.#syncDirectory();
+    } catch (cause) {
+      throw new SyncFailedError(this.#path, 0, "the end of a truncation or of a recovery", cause);
+    }
+  }
+
+  /** Whether there is one, so that a replacement was interrupted, or its beginning. */
+  exists(): boolean {
+    return this.#fileSystem.list(directoryOf(this.#path)).includes(nameOf(this.#path));
+  }
+
+  /** The replacement that was interrupted; none if the redo file is not whole. */
+  load(): RedoRecord | undefined {
+    const redo = this.#fileSystem.open(this.#path, "read");
+    try {
+      const head = new Uint8Array(REDO_HEAD_SIZE);
+      const record = decodeRedoRecord(head.subarray(0, redo.read(head, 0)));
+      const end = redo.size() - 4;
+      if (record === undefined || end !== REDO_HEAD_SIZE + record.length) return undefined;
+      const stored = new Uint8Array(4);
+      redo.read(stored, end);
+      const holds = this.#checksum.crc32Of(pieces(redo, 0, end)) === readUint32(stored, 0);
+      return holds ? record : undefined;
+    } finally {
+      redo.close();
+    }
+  }
+
+  /** The new tail of a replacement that was interrupted. */
+  readTail({ length }: RedoRecord): Uint8Array {
+    const tail = new Uint8Array(length);
+    const redo = this.#fileSystem.open(this.#path, "read");
+    try {
+      redo.read(tail, REDO_HEAD_SIZE);
+    } finally {
+      redo.close();
+    }
+    return tail;
+  }
+
+  /**
+   * Whether a file still has its old tail. Then nothing was replaced, and the redo file may be one
+   * that the disk does not have.
+   */
+  isUntouched(file: File, { offset, oldLength, oldChecksum }: RedoRecord): boolean {
+    const size = file.size();
+    return size === offset + oldLength &&
+      this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;
+  }
+
+  async #syncDirectory(): Promise<void> {
+    await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+  }
+}
+
+/** Writes a head and what follows it, a piece at a time. */
+function* written(
+  file: File,
+  head: Uint8Array,
+  tail: Iterable<Uint8Array>,
+): Generator<Uint8Array> {
+  file.write(head, 0);
+  yield head;
+  let at = head.length;
+  for (const piece of tail) {
+    file.write(piece, at);
+    at += piece.length;
+    yield piece;
+  }
+}
