@@ -57,6 +57,7 @@ export class EntryReader {
   read(position: number): Uint8Array {
     const start = this.#entries.offsets.at(position);
     const size = this.#endOf(position) - start;
+    if (size < FRAME_HEADER_SIZE) throw this.#damaged(position);
     if (size > this.#buffer.length) {
       this.#buffer = new Uint8Array(Math.max(size, this.#buffer.length * 2));
     }
@@ -77,6 +78,7 @@ export class EntryReader {
     for (let position = from; position <= to && position < entries.offsets.count; position++) {
       const start = entries.offsets.at(position);
       const end = this.#endOf(position);
+      if (end - start < FRAME_HEADER_SIZE) throw this.#damaged(position);
       if (end > limit || cuts !== entries.cuts) {
         const last = Math.min(to, entries.offsets.count - 1);
         const size = Math.max(Math.min(this.#endOf(last) - start, READ_SIZE), end - start);
@@ -92,7 +94,8 @@ export class EntryReader {
   /** Where the entry's frame ends at the latest: an Internal frame may stand behind it. */
   #endOf(position: number): number {
     const { offsets, end } = this.#entries;
-    return position + 1 < offsets.count ? offsets.at(position + 1) : end;
+    // The offsets of a Seal are only as good as who wrote it: no entry reaches beyond the file.
+    return position + 1 < offsets.count ? Math.min(offsets.at(position + 1), end) : end;
   }
 
   /** A copy of the payload of the Data frame at `at`, if it holds. */

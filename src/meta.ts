@@ -89,9 +89,15 @@ export class MetaFile {
         return await file.sync();
       }
       const slot = this.#encode(this.#current);
-      await redo.begin({ file, firstIndex: META_FILE, offset: 0 }, [slot], slot.length);
-      await writeAnew(file, slot);
-      await redo.end();
+      const target = { file, firstIndex: META_FILE, offset: 0 };
+      if (await redo.tryBegin(target, [slot], slot.length)) {
+        await writeAnew(file, slot);
+        return await redo.end();
+      }
+      for (const offset of this.#order().toReversed()) {
+        file.write(slot, offset);
+        await file.sync();
+      }
     } catch (cause) {
       throw this.#unknown(0, cause);
     }

@@ -169,6 +169,21 @@ interface Active {
 
 type Opened = Omit<OpenedLog, "lock">;
 
+/** A segment without a valid beginning, with nothing or only others like it behind it. */
+interface UnusedSegment extends SegmentFile {
+  readonly source: SegmentSource;
+  readonly found: UnfinishedSegment;
+}
+
+/** The segment that the log ends in, and what was decided about its end; or its only file. */
+type FoundSegment =
+  | (SegmentFile & {
+    readonly source: SegmentSource;
+    readonly found: SegmentScan;
+    readonly decision: Decision;
+  })
+  | UnusedSegment;
+
 class Opening {
   readonly #fileSystem: FileSystem;
   readonly #path: string;
@@ -252,19 +267,26 @@ class Opening {
     const meta = this.#loadMeta("write");
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     if (files.length === 0) return this.#makeFirst(meta);
-    const { active, report } = await this.#recoverLast(files, meta);
+    const headIndex = meta.current?.headIndex ?? 1;
+    const { last, unused } = await this.#findLast(files, headIndex);
     try {
-      const headIndex = meta.current?.headIndex ?? 1;
-      const { sealed, leftovers } = this.#join(files, active.scan, headIndex);
-      const logId = active.scan.logId ?? meta.current?.logId;
+      const found = "decision" in last ? last.found : emptyScan(last.firstIndex);
+      const { sealed, leftovers } = this.#join(files, found, headIndex);
+      const logId = found.logId ?? meta.current?.logId;
       if (
         logId !== undefined && meta.current !== undefined && !sameLog(logId, meta.current.logId)
       ) {
         throw segmentDamaged(`${this.#path}.meta`, 0, 1, "it belongs to another log");
       }
+      // What could make this refuse the log has been looked at. From here on it changes files.
+      let removed: Recovery | undefined;
+      for (const segment of unused) removed = await this.#removeUnused(segment);
+      const { active, report } = "decision" in last
+        ? await this.#recoverEnd(last.source, last.found, last.decision)
+        : await this.#makeAnew(last.source, last.found, last.firstIndex, logId ?? randomLogId());
       const { source, scan } = active;
       const segments = new Segments(
-        this.#context(logId),
+        this.#context(scan.logId ?? logId),
         sealed,
         new Segment(source, scan, scan.offsets.count, this.#counters),
       );
@@ -278,9 +300,9 @@ class Opening {
       }
       if (headIndex > segments.lastIndex + 1) await segments.moveTo(headIndex);
       else await segments.dropBefore(headIndex);
-      return this.#opened(segments, meta, report);
+      return this.#opened(segments, meta, "decision" in last ? removed ?? report : report);
     } catch (error) {
-      active.source.file.close();
+      for (const { source } of [last, ...unused]) source.file.close();
       throw error;
     }
   }
@@ -306,66 +328,63 @@ class Opening {
     return this.#opened(new Segments(context, [], active), meta, recovery);
   }
 
-  /** Finds the last segment that was in use and brings it into order. */
-  async #recoverLast(
+  /**
+   * Finds the last segment that was in use, decides about it, and takes those behind it, which never
+   * were, out of the files. Nothing is changed.
+   */
+  async #findLast(
     files: SegmentFile[],
-    meta: MetaFile,
-  ): Promise<{ active: Active; report: Recovery }> {
-    const headIndex = meta.current?.headIndex ?? 1;
-    let removed: Recovery | undefined;
-    for (;;) {
-      const last = files.at(-1);
-      if (last === undefined) throw segmentMissing(this.#path, 1);
-      const source = this.#source(this.#fileSystem.open(last.path, "write"), last.path);
-      try {
+    headIndex: number,
+  ): Promise<{ last: FoundSegment; unused: UnusedSegment[] }> {
+    const isDefault = this.#options.recovery === "default";
+    const unused: UnusedSegment[] = [];
+    const opened: SegmentSource[] = [];
+    try {
+      for (;;) {
+        const file = files.at(-1);
+        if (file === undefined) throw segmentMissing(this.#path, 1);
+        const source = this.#source(this.#fileSystem.open(file.path, "write"), file.path);
+        opened.push(source);
         await this.#syncFile(source);
         const found = scanSegment(source);
         if (!isUnfinished(found)) {
-          requireSegment(last, found, undefined);
-          // What does not join is refused before anything is changed.
-          this.#join(files, found, headIndex);
-          const { active, report } = await this.#recoverEnd(source, found);
-          return { active, report: removed ?? report };
+          requireSegment(file, found, undefined);
+          const decision = decide(source, found);
+          if (decision.case === "C" && isDefault) throw corrupt(source.path, found, decision);
+          return { last: { ...file, source, found, decision }, unused };
         }
-        if (found.holds === "frames" && this.#options.recovery === "default") {
-          throw beginningDamaged(source, found);
-        }
+        if (found.holds === "frames" && isDefault) throw beginningDamaged(source, found);
         // A head index behind the file's first tells that it had entries: its making is long past.
-        const isPast = files.length === 1 && headIndex > last.firstIndex;
-        if (isPast && this.#options.recovery === "default") throw beginningDamaged(source, found);
-        if (files.length === 1) {
-          const logId = meta.current?.logId ?? randomLogId();
-          return await this.#makeAnew(source, found, last.firstIndex, logId);
-        }
-        // It was never in use: the crash came while it was made.
-        const setAside = found.holds === "nothing"
-          ? undefined
-          : await this.#setAside(source, last.firstIndex, 0, found.size);
-        removed = {
-          ...this.#report(last.path, { case: "E", vouched: 0 }, emptyScan(last.firstIndex)),
-          bytesCut: found.size,
-          setAside,
-        };
-        source.file.close();
-        this.#fileSystem.remove(last.path);
-        await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+        const isPast = files.length === 1 && headIndex > file.firstIndex;
+        if (isPast && isDefault) throw beginningDamaged(source, found);
+        if (files.length === 1) return { last: { ...file, source, found }, unused };
+        unused.push({ ...file, source, found });
         files.pop();
-      } catch (error) {
-        source.file.close();
-        throw error;
       }
+    } catch (error) {
+      for (const { file } of opened) file.close();
+      throw error;
     }
+  }
+
+  /** Removes a segment that was never in use: the crash came while it was made. */
+  async #removeUnused({ path, firstIndex, source, found }: UnusedSegment): Promise<Recovery> {
+    const setAside = found.holds === "nothing"
+      ? undefined
+      : await this.#setAside(source, firstIndex, 0, found.size);
+    source.file.close();
+    this.#fileSystem.remove(path);
+    await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+    const report = this.#report(path, { case: "E", vouched: 0 }, emptyScan(firstIndex));
+    return { ...report, bytesCut: found.size, setAside };
   }
 
   /** Does what the decision table says of the bytes behind the last whole frame. */
   async #recoverEnd(
     source: SegmentSource,
     found: SegmentScan,
+    decision: Decision,
   ): Promise<{ active: Active; report: Recovery }> {
-    const decision = decide(source, found);
-    if (decision.case === "C" && this.#options.recovery === "default") {
-      throw corrupt(source.path, found, decision);
-    }
     const { end, size } = found;
     const setAside = mustKeep(decision, found)
       ? await this.#setAside(source, found.firstIndex, end, size)
@@ -405,9 +424,13 @@ class Opening {
         if (tail.length > 0) file.write(tail, vouched);
       } else {
         const target = { file, firstIndex, offset: vouched };
-        await this.#redo.begin(target, pieces(file, vouched, end), end - vouched);
-        await this.#redo.finish(target);
-        await this.#redo.end();
+        if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {
+          await this.#redo.finish(target);
+          await this.#redo.end();
+        } else {
+          if (end < scan.size) file.truncate(end);
+          writeAll(file, vouched, pieces(file, vouched, end));
+        }
       }
     } catch (cause) {
       if (cause instanceof SyncFailedError) throw cause;

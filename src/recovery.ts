@@ -252,7 +252,8 @@ function walkFrames(
    */
   function sealMayStand(payload: Uint8Array, count: number): boolean {
     const last = batches.starts.count - 1;
-    const isAll = seal === undefined && count === offsets.count;
+    // None is written of no entries: it would be its own successor.
+    const isAll = seal === undefined && count > 0 && count === offsets.count;
     const isWithinBatch = last >= 0 && batches.starts.at(last) < count &&
       batches.ends.at(last) >= offsets.count && count < (seal?.count ?? offsets.count);
     if (!isAll && !isWithinBatch) return false;

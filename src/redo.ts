@@ -22,12 +22,19 @@ import {
   REDO_HEAD_SIZE,
   type RedoRecord,
 } from "./format/redo_record.ts";
-import type { File, FileSystem } from "./fs/file_system.ts";
+import {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type FileSystemErrorCode,
+} from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
 import { pieces } from "./recovery.ts";
 
 /** Whose tail is to be replaced. */
 export type Target = Pick<RedoRecord, "firstIndex" | "offset"> & { readonly file: File };
+
+const FULL: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>(["ENOSPC", "EDQUOT"]);
 
 /** The redo file of one log. There is one replacement at a time. */
 export class RedoFile {
@@ -53,7 +60,7 @@ export class RedoFile {
    *
    * @param tail The new tail, in pieces; none for a truncation.
    * @param length How long it is, in bytes.
-   * @throws {FileSystemError} If it could not; then nothing is left of it.
+   * @throws {FileSystemError} If it could not be written; then nothing is left of it.
    * @throws {SyncFailedError} If something may be.
    */
   async begin(target: Target, tail: Iterable<Uint8Array>, length: number): Promise<void> {
@@ -63,18 +70,44 @@ export class RedoFile {
     const record = { firstIndex, offset, oldLength: size - offset, oldChecksum, length };
     const redo = this.#fileSystem.open(this.#path, "create", this.#permissions);
     try {
-      try {
-        const checksum = this.#checksum.crc32Of(written(redo, encodeRedoRecord(record), tail));
-        const end = new Uint8Array(4);
-        writeUint32(end, 0, checksum);
-        redo.write(end, REDO_HEAD_SIZE + length);
-        await redo.sync();
-      } finally {
-        redo.close();
-      }
-      await this.#syncDirectory();
+      const checksum = this.#checksum.crc32Of(written(redo, encodeRedoRecord(record), tail));
+      const end = new Uint8Array(4);
+      writeUint32(end, 0, checksum);
+      redo.write(end, REDO_HEAD_SIZE + length);
+      await this.#syncAll(redo);
     } catch (error) {
       await this.end();
+      throw error;
+    } finally {
+      redo.close();
+    }
+  }
+
+  async #syncAll(redo: File): Promise<void> {
+    try {
+      await redo.sync();
+      await this.#syncDirectory();
+    } catch (cause) {
+      throw new SyncFailedError(
+        this.#path,
+        0,
+        "the beginning of a truncation or of a recovery",
+        cause,
+      );
+    }
+  }
+
+  /**
+   * The same; false where there is no space for it. A log on a full disk can be opened all the same,
+   * with what is written over itself the next best.
+   */
+  async tryBegin(target: Target, tail: Iterable<Uint8Array>, length: number): Promise<boolean> {
+    try {
+      await this.begin(target, tail, length);
+      return true;
+    } catch (error) {
+      const isFull = error instanceof FileSystemError && FULL.has(error.code);
+      if (isFull) return false;
       throw error;
     }
   }

@@ -145,7 +145,7 @@ function findSeal({ file, checksum }: SegmentSource, info: SealedSegmentInfo): F
   const trailer = new Uint8Array(SEAL_TRAILER_SIZE);
   file.read(trailer, info.size - SEAL_TRAILER_SIZE);
   const size = readSealTrailer(trailer);
-  if (size !== sealFrameSize(info.count)) return { kind: "damaged" };
+  if (size !== sealFrameSize(info.count) || size > info.size) return { kind: "damaged" };
   const at = info.size - size;
   const header = new Uint8Array(FRAME_HEADER_SIZE);
   file.read(header, at);

@@ -39,7 +39,8 @@ export function firstIndexOf(name: string, file: string): number | undefined {
   if (file === name) return 1;
   const digits = file.slice(name.length + 1);
   const isSibling = file.startsWith(`${name}.`) && /^\d{20}$/.test(digits);
-  return isSibling && Number.isSafeInteger(Number(digits)) ? Number(digits) : undefined;
+  const index = Number(digits);
+  return isSibling && Number.isSafeInteger(index) && index > 1 ? index : undefined;
 }
 
 /** What all segments of a log have in common. */

@@ -13,6 +13,7 @@ import {
   frameLengthAt,
   isFrameType,
   readUint32,
+  TYPE_INTERNAL,
   writeUint32,
 } from "../format/frame.ts";
 import {
@@ -153,7 +154,10 @@ export class FrameReader {
     const size = readSealTrailer(this.bytes(start, SEAL_TRAILER_SIZE));
     if (size === undefined || size > this.size) return undefined;
     const at = this.size - size;
-    if (this.frameAt(at) === undefined) return undefined;
+    const frame = this.frameAt(at);
+    if (frame?.type !== TYPE_INTERNAL || FRAME_HEADER_SIZE + frame.length !== size) {
+      return undefined;
+    }
     return { at, offsets: sealOffsets(this.bytes(at, size)) };
   }
 

@@ -12,6 +12,7 @@ import {
 import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
 import {
   type BatchFrame,
+  DURABLE_FRAME_START,
   type DurableFrame,
   type InternalFrame,
   MAX_SEGMENT_ENTRIES,
@@ -26,6 +27,9 @@ const STEP = 4 * 1024 * 1024;
 
 /** How many places of one file are told; more help nobody. */
 const MAX_PLACES = 1000;
+
+/** How much is searched at a time for Durable frames. */
+const SEARCH_WINDOW = 64 * 1024;
 
 /** An offset that damage hides. */
 const HIDDEN = 0xffffffff;
@@ -244,6 +248,8 @@ class SegmentCheck {
     if (batch !== undefined) {
       this.#batch = undefined;
       const { count } = batch.frame;
+      this.#endBefore(batch);
+      if (frame.kind === "durable") this.#takeDurable(frame, offset);
       return `a ${nameOf(frame)} frame stands within the batch at offset ${batch.offset}, ` +
         `${batch.left} of whose ${count} entries are missing`;
     }
@@ -265,7 +271,10 @@ class SegmentCheck {
         return this.#takeDurable(frame, offset);
       case "seal":
         this.#isSealed = true;
-        return this.#compareSeal(this.#reader.bytes(offset, FRAME_HEADER_SIZE + found.length));
+        return this.#compareSeal(
+          offset,
+          this.#reader.bytes(offset, FRAME_HEADER_SIZE + found.length),
+        );
     }
   }
 
@@ -280,18 +289,19 @@ class SegmentCheck {
     if (frame.ownOffset !== offset) {
       return `a Durable frame that says it stands at offset ${frame.ownOffset}`;
     }
+    this.#vouched = Math.max(this.#vouched, frame.durableOffset);
     if (frame.durableOffset > offset) {
       return `a Durable frame that vouches for offset ${frame.durableOffset}, beyond its own`;
     }
-    this.#vouched = Math.max(this.#vouched, frame.durableOffset);
     return undefined;
   }
 
-  #compareSeal(bytes: Uint8Array): string | undefined {
+  #compareSeal(offset: number, bytes: Uint8Array): string | undefined {
     if (this.#isAtLeast) return undefined;
     const stated = sealOffsets(bytes);
     const counted = this.#sealCount ?? this.#offsetCount;
     const dropped = counted - stated.length;
+    if (stated.length === 0) return "a Seal of no entries";
     if (dropped < 0) {
       return `the Seal says ${stated.length} entries, and there are ${counted}`;
     }
@@ -302,13 +312,15 @@ class SegmentCheck {
     this.#sealCount = stated.length;
     this.#index -= dropped;
     this.#entries -= dropped;
-    for (const [i, offset] of stated.entries()) {
-      const real = this.#offsets[i];
-      if (real !== offset && real !== HIDDEN) {
-        return `the Seal says that entry ${this.#segment.firstIndex + i} is at offset ${offset}, ` +
-          `and it is at ${real}`;
-      }
-    }
+    const wrong = stated.findIndex((at, i) =>
+      at !== this.#offsets[i] && this.#offsets[i] !== HIDDEN
+    );
+    if (wrong < 0) return undefined;
+    const index = this.#segment.firstIndex + wrong;
+    const what = `the Seal says that entry ${index} is at offset ${stated[wrong]}, and it is at ` +
+      this.#offsets[wrong];
+    // The log does not end before it: opening does not compare them.
+    this.#addPlace(offset, index, what);
     return undefined;
   }
 
@@ -318,12 +330,8 @@ class SegmentCheck {
     const first = this.#index;
     const frame = reader.damagedFrameAt(offset);
     this.#lastChecksum = undefined;
-    // All of a batch or none of it: the log ends before it.
     const batch = this.#batch;
-    if (batch !== undefined && this.#end === undefined) {
-      this.#end = { offset: batch.offset, index: batch.index };
-      this.#tornBatchEntries = batch.frame.count - batch.left;
-    }
+    if (batch !== undefined) this.#endBefore(batch);
     if (frame !== undefined && !this.#skipsEntries(frame, offset)) {
       const next = offset + FRAME_HEADER_SIZE + frame.length;
       const isEntry = frame.type === TYPE_DATA;
@@ -353,6 +361,13 @@ class SegmentCheck {
       this.#isAtLeast = true;
     }
     return until;
+  }
+
+  /** All of a batch or none of it: the log ends before one that is not whole. */
+  #endBefore({ offset, index, frame, left }: OpenBatch): void {
+    if (this.#end !== undefined) return;
+    this.#end = { offset, index };
+    this.#tornBatchEntries = frame.count - left;
   }
 
   /** Whether a damaged frame cannot reach as far as it says: the Seal has entries within it. */
@@ -451,16 +466,49 @@ class SegmentCheck {
       if (batch === undefined) return undefined;
       const { offset, index, frame, left } = batch;
       const hasFrames = left < frame.count;
-      return { kind: "torn batch", offset, index, bytes: size - offset, hasFrames };
+      const tail = { offset, index, bytes: size - offset, hasFrames };
+      if (this.#vouchedBehind(offset) <= offset) return { kind: "torn batch", ...tail };
+      this.#addPlace(
+        offset,
+        index,
+        `${left} of the ${frame.count} entries of the batch are missing`,
+      );
+      return { kind: "vouched", ...tail };
     }
     const { offset, index } = end;
     const torn = this.#tornBatchEntries;
     const hasFrames = this.#framesBehindEnd > 0 || (torn ?? 0) > 0;
     const tail = { offset, index, bytes: size - offset, hasFrames };
-    if (this.#vouched > offset) return { kind: "vouched", ...tail };
+    if (Math.max(this.#vouched, this.#vouchedBehind(offset)) > offset) {
+      return { kind: "vouched", ...tail };
+    }
     if (this.#framesBehindEnd > 0) return { kind: "ambiguous", ...tail };
     if (torn !== undefined) return { kind: "torn batch", ...tail };
     return { kind: this.#reader.isZeroFrom(offset) ? "unused" : "torn", ...tail };
+  }
+
+  /**
+   * What Durable frames vouch for that begin anywhere behind an offset. Recovery looks at every byte
+   * there, and so at those, too, that lie within another frame.
+   */
+  #vouchedBehind(from: number): number {
+    const reader = this.#reader;
+    const own = this.#frame;
+    let vouched = 0;
+    for (let offset = from + 1; own !== undefined && offset < reader.size; offset++) {
+      const bytes = reader.bytes(offset, Math.min(SEARCH_WINDOW, reader.size - offset));
+      // A writer has cut the file meanwhile.
+      if (bytes.length === 0) break;
+      const at = bytes.indexOf(TYPE_INTERNAL);
+      offset += at < 0 ? bytes.length - 1 : at;
+      if (at < 0 || DURABLE_FRAME_START.some((byte, i) => byte !== bytes[at + i])) continue;
+      const found = reader.frameAt(offset);
+      const frame = found === undefined ? undefined : this.#decode(found, offset);
+      if (frame?.kind !== "durable" || !sameLog(frame.logId, own.logId)) continue;
+      if (frame.segment !== own.firstIndex || frame.ownOffset !== offset) continue;
+      vouched = Math.max(vouched, frame.durableOffset);
+    }
+    return vouched;
   }
 
   #decode({ length }: FoundFrame, offset: number): InternalFrame {

@@ -92,18 +92,35 @@ export class Verification {
     }
     const logId = this.#commonId(files, meta);
     let previous: Checked | undefined;
+    const unused: Checked[] = [];
     for (const [i, file] of files.entries()) {
       const checked = yield* this.#checkFile(file, i === files.length - 1);
       if (checked === undefined) continue;
       if (checked.segment.isUnused) {
-        this.#tellUnused(checked, previous);
-        if (previous !== undefined) break;
+        if (previous !== undefined) {
+          unused.push(checked);
+          continue;
+        }
+        const { path, firstIndex } = file;
+        if (this.files.length === 1 && headIndex > firstIndex) {
+          const what =
+            `it has no valid beginning, and the head ${headIndex} says that it was in use`;
+          this.#listener.damage({ path, offset: 0, index: firstIndex, isAtLeast: false, what });
+        } else {
+          this.#tellUnused(checked, previous);
+        }
+      }
+      // Opening removes only those that stand last.
+      for (const { file: { path, firstIndex } } of unused.splice(0)) {
+        const what = "it has no valid beginning, and a segment that was in use stands behind it";
+        this.#listener.damage({ path, offset: 0, index: firstIndex, isAtLeast: false, what });
       }
       this.#join(previous, checked, headIndex, logId);
       for (const place of placesOf(checked.segment)) this.#tell(place, headIndex);
       if (checked.segment.tail !== undefined) this.#tellTail(checked, checked.segment.tail);
       previous = checked;
     }
+    for (const checked of unused) this.#tellUnused(checked, previous);
     if (previous?.segment.isSealed) {
       const { file: { path }, segment: { size, nextIndex } } = previous;
       this.#listener.note(

@@ -64,10 +64,14 @@ export function decodeMetaSlot(
   if (end + 4 > bytes.length || readUint32(bytes, end) !== crc32(bytes.subarray(0, end))) {
     return undefined;
   }
-  return {
-    logId: bytes.slice(8, 8 + LOG_ID_SIZE),
-    sequence: readUint64(bytes, 16),
-    headIndex: readUint64(bytes, 24),
-    state: bytes.slice(STATE_AT, end),
-  };
+  const sequence = readUint64(bytes, 16);
+  const headIndex = readUint64(bytes, 24);
+  // No update writes others, and the next one could not count on from them.
+  if (!isCounter(sequence) || !isCounter(headIndex)) return undefined;
+  const logId = bytes.slice(8, 8 + LOG_ID_SIZE);
+  return { logId, sequence, headIndex, state: bytes.slice(STATE_AT, end) };
+}
+
+function isCounter(number: number): boolean {
+  return number >= 1 && number < Number.MAX_SAFE_INTEGER;
 }

@@ -64,12 +64,18 @@ export function encodeState({ term, votedFor, snapshot }: RaftState): Uint8Array
 export function decodeState(bytes: Uint8Array): RaftState | undefined {
   if (bytes.length === 0) return FIRST_STATE;
   if (bytes.length < STATE_SIZE || bytes[0] !== STATE_VERSION) return undefined;
+  const term = readUint64(bytes, 1);
+  const snapshot = { index: readUint64(bytes, 9), term: readUint64(bytes, 17) };
+  if (!Number.isSafeInteger(term) || !isMark(snapshot)) return undefined;
   const vote = bytes.subarray(STATE_SIZE);
-  return {
-    term: readUint64(bytes, 1),
-    votedFor: bytes[VOTE_AT] === 0 ? null : new TextDecoder("utf-8", WHOLE).decode(vote),
-    snapshot: { index: readUint64(bytes, 9), term: readUint64(bytes, 17) },
-  };
+  const votedFor = bytes[VOTE_AT] === 0 ? null : new TextDecoder("utf-8", WHOLE).decode(vote);
+  return { term, votedFor, snapshot };
+}
+
+/** Whether it is the mark of a snapshot, or of none. */
+function isMark({ index, term }: RaftState["snapshot"]): boolean {
+  if (index === 0) return term === 0;
+  return Number.isSafeInteger(index + 1) && isTerm(term);
 }
 
 /** A name that begins with U+FEFF keeps it. */
