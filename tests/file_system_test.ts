@@ -1,5 +1,5 @@
 /**
- * The file systems: the runtime's own and the one in memory, by the same suite.
+ * The file systems: the runtime's own, those in memory, and what stands around one, by the same suite.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import { FileSystemError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { attempt, attemptAsync, requireProgress } from "../src/fs/system_call.ts";
+import { CrashFileSystem, FaultyFileSystem } from "../src/testing.ts";
 import { conformance } from "./conformance.ts";
 import { RUNTIME } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
@@ -19,7 +20,15 @@ import { withFolder } from "./support/temporary.ts";
 const own = await runtimeFileSystem();
 
 conformance(RUNTIME, () => own, withFolder);
-conformance("memory", () => new MemoryFileSystem(), async (body) => await body("."));
+
+for (
+  const [name, make] of [
+    ["memory", () => new MemoryFileSystem()],
+    ["crash", () => new CrashFileSystem()],
+    ["faulty around crash", () => new FaultyFileSystem(new CrashFileSystem())],
+  ] as const
+) conformance(name, make, async (body) => await body("."));
+conformance(`faulty around ${RUNTIME}`, () => new FaultyFileSystem(own), withFolder);
 
 test("the runtime's file system is its own", () => {
   assertEquals(own.constructor.name.toLowerCase(), `${RUNTIME}filesystem`);
