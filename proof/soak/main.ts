@@ -7,7 +7,7 @@
  * npm run soak -- --runtime bun --kills 2000 --seed 7
  * ```
  *
- * A violation prints the seed and the folder, which is kept, and the exit code is 1.
+ * A broken promise prints the seed and the folder, which is kept, and the exit code is 1.
  *
  * @module
  */
@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { BrokenPromise } from "../../src/testing.ts";
 import { type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
-import { Violation } from "./oracle.ts";
 import { soak, type Summary } from "./soak.ts";
 
 /** How often a line is printed. */
@@ -66,8 +66,8 @@ async function run(runtime: Runtime, kills: number, seed: number): Promise<boole
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     console.log(`${runtime}: ${show(summary)}, ${seconds} s, seed ${seed}: every promise kept`);
   } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    console.error(`${runtime}: VIOLATION with seed ${seed}: ${error.message}`);
+    if (!(error instanceof BrokenPromise)) throw error;
+    console.error(`${runtime}: BROKEN PROMISE with seed ${seed}: ${error.message}`);
     console.error(
       `Kept in "${folder}": before/ as the worker found the log, log/ as it left it, lines.txt ` +
         "with what it said.",

@@ -8,10 +8,10 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { BrokenPromise, WalOracle } from "../../src/testing.ts";
 import { random } from "../../tests/support/logs.ts";
 import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
-import type { Line } from "./operations.ts";
-import { Oracle, Violation } from "./oracle.ts";
+import type { Line } from "./lines.ts";
 
 /** The longest that a worker works, in milliseconds. */
 const MAX_WORK_MS = 300;
@@ -24,7 +24,7 @@ export interface SoakOptions {
   readonly runtime: Runtime;
   readonly kills: number;
   readonly seed: number;
-  /** An empty folder; the log, and what is needed to look into a violation, stay there. */
+  /** An empty folder; the log, and what is needed to look into a broken promise, stay there. */
   readonly folder: string;
   /** Called after each kill. */
   readonly onKill?: (summary: Summary) => void;
@@ -43,18 +43,18 @@ export interface Summary {
 /**
  * Runs as many workers as there are kills, and one more that only looks.
  *
- * @throws {Violation} If the log did not keep a promise, or a worker ended by itself.
+ * @throws {BrokenPromise} If the log did not keep a promise, or a worker ended by itself.
  */
 export async function soak(options: SoakOptions): Promise<Summary> {
   const { runtime, seed, folder, onKill } = options;
   const draw = random(seed);
-  const oracle = new Oracle(seed);
+  const oracle = new WalOracle();
   const log = join(folder, "log");
   mkdirSync(log);
   let summary: Summary = { kills: 0, operations: 0, rolls: 0, killsWhileOpening: 0 };
   for (let life = 1; life <= options.kills + 1; life++) {
     const isLast = life > options.kills;
-    // What the worker begins with, in case that it finds a violation and changes it.
+    // What the worker begins with, in case that it finds a broken promise and changes it.
     rmSync(join(folder, "before"), { recursive: true, force: true });
     cpSync(log, join(folder, "before"), { recursive: true });
     const worker = new Worker(runtime, join(log, "a.wal"), seed, life);
@@ -66,17 +66,17 @@ export async function soak(options: SoakOptions): Promise<Summary> {
         await worker.killAfter(isLast ? 0 : draw() ** 2 * MAX_WORK_MS);
       }
       for (const line of worker.lines) {
-        if ("found" in line) oracle.judge(line.found);
-        else if ("start" in line) oracle.start(line.start);
-        else oracle.acknowledge(line.done, line.firstIndex, line.lastIndex);
+        if ("found" in line) oracle.judge(line.found, "process");
+        else if ("start" in line) oracle.start(line.start, line.operation);
+        else oracle.acknowledge(line.done, line);
       }
     } catch (error) {
       writeFileSync(
         join(folder, "lines.txt"),
         worker.lines.map((l) => JSON.stringify(l)).join("\n"),
       );
-      if (!(error instanceof Violation)) throw error;
-      throw new Violation(`Worker ${life}: ${error.message}`);
+      if (!(error instanceof BrokenPromise)) throw error;
+      throw new BrokenPromise(`Worker ${life}: ${error.message}`);
     } finally {
       await worker.killAfter(0).catch(() => {});
     }
@@ -128,7 +128,7 @@ class Worker {
       this.#process.on("error", reject);
       this.#process.on("close", (code, signal) => {
         if (signal === "SIGKILL") return resolve(read);
-        reject(new Violation(`it ended with ${signal ?? code}: ${this.#errors.trim()}`));
+        reject(new BrokenPromise(`it ended with ${signal ?? code}: ${this.#errors.trim()}`));
       });
     });
     // It is awaited later.
@@ -139,7 +139,7 @@ class Worker {
   async ready(): Promise<void> {
     const stop = new AbortController();
     const late = sleep(MAX_START_MS, undefined, { signal: stop.signal }).then(() => {
-      throw new Violation(`it did not open the log within ${MAX_START_MS} ms`);
+      throw new BrokenPromise(`it did not open the log within ${MAX_START_MS} ms`);
     });
     // It is aborted when it is no longer of interest.
     late.catch(() => {});

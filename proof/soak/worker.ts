@@ -9,13 +9,12 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { Wal } from "../../mod.ts";
+import { contentsOf, digestOf, type WalContents, type WalOperation } from "../../src/testing.ts";
 import { random } from "../../tests/support/logs.ts";
-import { contentOf, type Contents, digestOf, type Line, type Operation } from "./operations.ts";
+import { contentOf, type Line } from "./lines.ts";
 
 const STDOUT = 1;
 const MAX_ENTRIES = 300;
-
-type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
 const [path = "", seedText, lifeText] = process.argv.slice(2);
 const seed = Number(seedText);
@@ -30,7 +29,8 @@ function between(from: number, to: number): number {
 const segmentSize = 2048 << between(0, 3);
 let log = await Wal.open(path, { segmentSize });
 let operations = life * 1_000_000;
-tell({ found: contentsOf(log) });
+let contents = operations;
+tell({ found: checkedContents() });
 for (;;) await change();
 
 async function change(): Promise<void> {
@@ -48,22 +48,27 @@ async function change(): Promise<void> {
 async function append(): Promise<void> {
   const choice = draw();
   if (choice < 0.5) {
-    const sizes: [number] = [anySize()];
-    await perform({ kind: "append", sizes }, ([data]) => log.append(data as Uint8Array));
+    const data = content(anySize());
+    await perform(appendOf([data], false), () => log.append(data));
   } else if (choice < 0.6) {
-    const sizes: [number] = [anySize()];
-    await perform({ kind: "append", sizes }, ([data]) => log.appendAndSync(data as Uint8Array));
+    const data = content(anySize());
+    await perform(appendOf([data], true), () => log.appendAndSync(data));
   } else if (choice < 0.8) {
-    await perform({ kind: "batch", sizes: batchSizes() }, (batch) => log.appendBatch(batch));
+    const batch = batchSizes().map(content);
+    await perform(appendOf(batch, false), () => log.appendBatch(batch));
   } else if (choice < 0.88) {
-    await perform({ kind: "batch", sizes: batchSizes() }, (batch) => log.appendBatchAndSync(batch));
+    const batch = batchSizes().map(content);
+    await perform(appendOf(batch, true), () => log.appendBatchAndSync(batch));
   } else {
-    const sizes = Array.from({ length: between(2, 10) }, anySize);
-    await perform(
-      { kind: "group", sizes },
-      (group) => Promise.all(group.map((data) => log.appendAndSync(data))),
+    const group = Array.from({ length: between(2, 10) }, () => content(anySize()));
+    await Promise.all(
+      group.map((data) => perform(appendOf([data], true), () => log.appendAndSync(data))),
     );
   }
+}
+
+function appendOf(entries: readonly Uint8Array[], durable: boolean): WalOperation {
+  return { kind: "append", entries: entries.map(digestOf), durable };
 }
 
 /** Mostly at the end, sometimes anywhere. */
@@ -82,11 +87,9 @@ async function truncateBefore(): Promise<void> {
 }
 
 async function setState(): Promise<void> {
-  const size = draw() < 0.1 ? 32 * 1024 : between(0, 100);
-  const done = perform(
-    { kind: "setState", size },
-    (_, id) => log.setState(contentOf(seed, id, 0, size)),
-  );
+  const state = content(draw() < 0.1 ? 32 * 1024 : between(0, 100));
+  const operation = { kind: "setState", state: digestOf(state) } as const;
+  const done = perform(operation, () => log.setState(state));
   await appendMeanwhile(done);
 }
 
@@ -97,7 +100,7 @@ async function reset(): Promise<void> {
 }
 
 async function reopen(): Promise<void> {
-  await perform({ kind: "reopen" }, async () => {
+  await perform({ kind: "sync" }, async () => {
     await log.close();
     log = await Wal.open(path, { segmentSize });
   });
@@ -110,18 +113,20 @@ async function appendMeanwhile(running: Promise<void>): Promise<void> {
 }
 
 /** Runs an operation between its two lines. */
-async function perform(
-  plan: WithoutId<Operation>,
-  call: (entries: Uint8Array[], id: number) => unknown,
-): Promise<void> {
+async function perform(operation: WalOperation, call: () => unknown): Promise<void> {
   const id = ++operations;
-  const sizes = "sizes" in plan ? plan.sizes : [];
-  const entries = sizes.map((size, position) => contentOf(seed, id, position, size));
   const before = log.stats().segments;
-  tell({ start: { ...plan, id } as Operation });
-  await call(entries, id);
-  const rolls = sizes.length > 0 ? Math.max(0, log.stats().segments - before) : 0;
+  tell({ start: id, operation });
+  const outcome = call();
+  // A roll is over when an append's call returns.
+  const rolls = operation.kind === "append" ? Math.max(0, log.stats().segments - before) : 0;
+  await outcome;
   tell({ done: id, firstIndex: log.firstIndex, lastIndex: log.lastIndex, rolls });
+}
+
+/** Bytes of a size, as no other operation has them. */
+function content(size: number): Uint8Array {
+  return contentOf(seed, ++contents, size);
 }
 
 /** Some empty, most small, a few larger than a segment. */
@@ -137,22 +142,22 @@ function batchSizes(): number[] {
   return Array.from({ length: between(1, 8) }, () => between(0, segmentSize / 10));
 }
 
-function contentsOf(log: Wal): Contents {
-  const entries: string[] = [];
-  for (const { index, data } of log.entries()) {
-    if (index !== log.firstIndex + entries.length) throw new Error(`Entry ${index} is out of line`);
-    entries.push(digestOf(data));
-  }
+/** What the log holds, once its own words about it are found to be true. */
+function checkedContents(): WalContents {
   const { firstIndex, lastIndex, durableIndex } = log;
+  const indexes = Array.from(log.entries(), ({ index }) => index);
+  if (indexes.some((index, i) => index !== firstIndex + i)) throw new Error("Indexes with a gap");
+  if (lastIndex !== firstIndex + indexes.length - 1) throw new Error(`Not all up to ${lastIndex}`);
   if (durableIndex !== lastIndex) throw new Error(`Opened with only ${durableIndex} durable`);
   if (log.stats().rebuiltSeals.length > 0) throw new Error("A Seal was not valid");
+  const found = contentsOf(log);
   if (lastIndex >= firstIndex) {
     const index = between(firstIndex, lastIndex);
-    if (digestOf(log.getEntry(index)) !== entries[index - firstIndex]) {
+    if (digestOf(log.getEntry(index)) !== found.entries[index - firstIndex]) {
       throw new Error(`Entry ${index} reads differently`);
     }
   }
-  return { firstIndex, lastIndex, entries, state: digestOf(log.state) };
+  return found;
 }
 
 /** Writes a line before anything else happens: what is told later may never be told. */
