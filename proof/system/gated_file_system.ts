@@ -1,0 +1,137 @@
+/**
+ * A file system that counts the calls that write, sync, cut and remove, and stops before and after
+ * one of them, so that something can be done to the process meanwhile.
+ *
+ * @module
+ */
+import type { File, FileSystem, Lock, OpenMode } from "../../src/fs/file_system.ts";
+import type { GatedCall } from "./remote_lines.ts";
+
+/** What is called while the call waits. */
+export interface Gate {
+  before(call: GatedCall): void;
+  after(call: GatedCall): void;
+}
+
+/** Around any other. */
+export class GatedFileSystem implements FileSystem {
+  readonly #under: FileSystem;
+  readonly #gate: Gate;
+  #calls = 0;
+  #at = Infinity;
+
+  constructor(under: FileSystem, gate: Gate) {
+    this.#under = under;
+    this.#gate = gate;
+  }
+
+  /** How many calls there were. */
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /** Stops at a call, counted from 1 from now on. */
+  gateAt(at: number): void {
+    this.#calls = 0;
+    this.#at = at;
+  }
+
+  open(path: string, mode: OpenMode, permissions?: number): File {
+    return new GatedFile(this, path, this.#under.open(path, mode, permissions));
+  }
+
+  list(directory: string): string[] {
+    return this.#under.list(directory);
+  }
+
+  remove(path: string): void {
+    this.pass({ name: "unlink", path }, () => this.#under.remove(path));
+  }
+
+  makeDirectory(path: string, permissions: number): void {
+    this.#under.makeDirectory(path, permissions);
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return this.passAsync({ name: "fsync", path }, () => this.#under.syncDirectory(path));
+  }
+
+  syncDirectoryBlocking(path: string): void {
+    this.pass({ name: "fsync", path }, () => this.#under.syncDirectoryBlocking(path));
+  }
+
+  lock(path: string, permissions: number): Promise<Lock> {
+    return this.#under.lock(path, permissions);
+  }
+
+  /** Makes a call. */
+  pass(call: GatedCall, make: () => void): void {
+    if (++this.#calls !== this.#at) return make();
+    this.#gate.before(call);
+    try {
+      make();
+    } finally {
+      this.#gate.after(call);
+    }
+  }
+
+  /** Makes a call that ends later. */
+  async passAsync(call: GatedCall, make: () => Promise<void>): Promise<void> {
+    if (++this.#calls !== this.#at) return await make();
+    this.#gate.before(call);
+    try {
+      await make();
+    } finally {
+      this.#gate.after(call);
+    }
+  }
+}
+
+class GatedFile implements File {
+  readonly #system: GatedFileSystem;
+  readonly #path: string;
+  readonly #under: File;
+
+  constructor(system: GatedFileSystem, path: string, under: File) {
+    this.#system = system;
+    this.#path = path;
+    this.#under = under;
+  }
+
+  read(into: Uint8Array, offset: number, length?: number): number {
+    return this.#under.read(into, offset, length);
+  }
+
+  write(data: Uint8Array, offset: number, length?: number): void {
+    const call = { name: "write", path: this.#path } as const;
+    this.#system.pass(call, () => this.#under.write(data, offset, length));
+  }
+
+  size(): number {
+    return this.#under.size();
+  }
+
+  truncate(size: number): void {
+    const call = { name: "ftruncate", path: this.#path } as const;
+    this.#system.pass(call, () => this.#under.truncate(size));
+  }
+
+  syncData(): Promise<void> {
+    const call = { name: "fdatasync", path: this.#path } as const;
+    return this.#system.passAsync(call, () => this.#under.syncData());
+  }
+
+  sync(): Promise<void> {
+    const call = { name: "fsync", path: this.#path } as const;
+    return this.#system.passAsync(call, () => this.#under.sync());
+  }
+
+  syncBlocking(): void {
+    const call = { name: "fsync", path: this.#path } as const;
+    this.#system.pass(call, () => this.#under.syncBlocking());
+  }
+
+  close(): void {
+    this.#under.close();
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What the writer whose power is cut tells the parent.
+ *
+ * @module
+ */
+import type { Contents } from "./contents.ts";
+
+/** A change of the log; `isSynced` where it is acknowledged only once it is durable. */
+export type Change =
+  & { readonly id: number }
+  & (
+    | { readonly kind: "append"; readonly sizes: readonly [number]; readonly isSynced: boolean }
+    | { readonly kind: "batch"; readonly sizes: readonly number[]; readonly isSynced: boolean }
+    /** Several calls of `appendAndSync` at once, each of which is acknowledged by itself too. */
+    | { readonly kind: "group"; readonly sizes: readonly number[]; readonly isSynced: true }
+    | { readonly kind: "sync" }
+    | { readonly kind: "truncateFrom"; readonly index: number }
+    | { readonly kind: "truncateBefore"; readonly index: number }
+    | { readonly kind: "reset"; readonly index: number }
+    | { readonly kind: "setState"; readonly size: number }
+    /** A clean close, and an open. */
+    | { readonly kind: "reopen" }
+  );
+
+/** Where a log begins and ends, and what of it is durable. */
+export interface Range {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly durableIndex: number;
+}
+
+/** A line of the writer's output. */
+export type Line =
+  /** What it found in the log that it opened. */
+  | { readonly found: Contents }
+  /** It is about to start a change. */
+  | { readonly start: Change }
+  /** A call of a group has resolved: its entry is durable. */
+  | { readonly synced: number }
+  /** The change is acknowledged. */
+  | ({ readonly done: number } & Range)
+  /** A call was rejected, or the log could not be opened, and it is not known why. */
+  | { readonly failed: string };
