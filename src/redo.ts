@@ -177,11 +177,12 @@ export class RedoFile {
   }
 
   /**
-   * Whether a file still has its old tail. Then nothing was replaced, and the redo file may be one
-   * that the disk does not have.
+   * Whether a file still has its old tail, or never had it. Then nothing was replaced, and the redo
+   * file may be one that the disk does not have.
    */
   isUntouched(file: File, { offset, oldLength, oldChecksum }: RedoRecord): boolean {
     const size = file.size();
+    if (size < offset) return true;
     return size === offset + oldLength &&
       this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;
   }
