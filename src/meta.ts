@@ -15,10 +15,10 @@ import {
   type MetaSlot,
   SLOT_OFFSETS,
 } from "./format/meta_slot.ts";
-import { META_FILE, type RedoRecord } from "./format/redo_record.ts";
+import { META_FILE } from "./format/redo_record.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
-import type { RedoFile } from "./redo.ts";
+import type { InterruptedRedo, RedoFile } from "./redo.ts";
 
 /** What the meta file tells. */
 export type Meta = Pick<MetaSlot, "logId" | "headIndex" | "state">;
@@ -104,10 +104,12 @@ export class MetaFile {
   }
 
   /** Goes on with what a crash in {@linkcode secure} left half done. To be called before a load. */
-  async restore(redo: RedoFile, record: RedoRecord): Promise<void> {
+  async restore(redo: RedoFile, record: InterruptedRedo): Promise<void> {
     const file = this.#fileSystem.open(this.#path, "write");
     try {
-      if (!redo.isUntouched(file, record)) await writeAnew(file, redo.readTail(record));
+      if (redo.isUntouched(file, record)) return;
+      redo.goOn(record);
+      await writeAnew(file, redo.readTail(record));
     } catch (cause) {
       throw this.#unknown(0, cause);
     } finally {

@@ -24,7 +24,7 @@ import {
   segmentMissing,
 } from "./chain.ts";
 import { type FrameChecksum, frameChecksum } from "./format/checksum.ts";
-import { META_FILE, type RedoRecord } from "./format/redo_record.ts";
+import { META_FILE } from "./format/redo_record.ts";
 import { LOG_ID_SIZE, NO_SEGMENT, sameLog } from "./format/internal.ts";
 import {
   type File,
@@ -50,7 +50,7 @@ import {
   type UnfinishedSegment,
 } from "./recovery.ts";
 import { segmentDamaged } from "./sealed_segment.ts";
-import { RedoFile } from "./redo.ts";
+import { type InterruptedRedo, RedoFile } from "./redo.ts";
 import { setAside } from "./set_aside.ts";
 import { Segment, type SegmentCounters } from "./segment.ts";
 import {
@@ -425,7 +425,7 @@ class Opening {
       } else {
         const target = { file, firstIndex, offset: vouched };
         if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {
-          await this.#redo.finish(target);
+          await this.#redo.finish(target, end - vouched);
           await this.#redo.end();
         } else {
           if (end < scan.size) file.truncate(end);
@@ -453,7 +453,7 @@ class Opening {
     await this.#redo.end();
   }
 
-  async #replaceTail(path: string, record: RedoRecord): Promise<void> {
+  async #replaceTail(path: string, record: InterruptedRedo): Promise<void> {
     const { firstIndex, offset } = record;
     const file = this.#fileSystem.open(path, "write");
     try {
@@ -465,7 +465,8 @@ class Opening {
         this.#fileSystem.remove(segment.path);
         await this.#fileSystem.syncDirectory(directoryOf(path));
       }
-      await this.#redo.finish({ file, firstIndex, offset });
+      this.#redo.goOn(record);
+      await this.#redo.finish({ file, firstIndex, offset }, record.length);
     } catch (cause) {
       throw new SyncFailedError(path, 0, "the truncation that was interrupted", cause);
     } finally {

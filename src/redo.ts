@@ -31,6 +31,14 @@ import {
 import { directoryOf, nameOf } from "./fs/path.ts";
 import { pieces } from "./recovery.ts";
 
+const CHECKSUM_SIZE = 4;
+
+/** What stands behind the redo file's checksum while the tail is being replaced. */
+const IN_USE: Uint8Array = new Uint8Array([1]);
+
+/** A replacement that was interrupted, and whether it had gone beyond its redo file. */
+export type InterruptedRedo = RedoRecord & { readonly isInUse: boolean };
+
 /** Whose tail is to be replaced. */
 export type Target = Pick<RedoRecord, "firstIndex" | "offset"> & { readonly file: File };
 
@@ -71,10 +79,11 @@ export class RedoFile {
     const redo = this.#fileSystem.open(this.#path, "create", this.#permissions);
     try {
       const checksum = this.#checksum.crc32Of(written(redo, encodeRedoRecord(record), tail));
-      const end = new Uint8Array(4);
+      const end = new Uint8Array(CHECKSUM_SIZE);
       writeUint32(end, 0, checksum);
       redo.write(end, REDO_HEAD_SIZE + length);
       await this.#syncAll(redo);
+      markInUse(redo, length);
     } catch (error) {
       await this.end();
       throw error;
@@ -112,13 +121,23 @@ export class RedoFile {
     }
   }
 
+  /** Notes in an interrupted replacement's redo file that it goes on. */
+  goOn({ length }: RedoRecord): void {
+    const redo = this.#fileSystem.open(this.#path, "write");
+    try {
+      markInUse(redo, length);
+    } finally {
+      redo.close();
+    }
+  }
+
   /** Gives a tail up and writes the one that {@linkcode begin} was given, and makes it durable. */
-  async finish({ file, offset }: Target): Promise<void> {
+  async finish({ file, offset }: Target, length: number): Promise<void> {
     file.truncate(offset);
     const redo = this.#fileSystem.open(this.#path, "read");
     try {
       let at = offset;
-      for (const piece of pieces(redo, REDO_HEAD_SIZE, redo.size() - 4)) {
+      for (const piece of pieces(redo, REDO_HEAD_SIZE, REDO_HEAD_SIZE + length)) {
         file.write(piece, at);
         at += piece.length;
       }
@@ -148,17 +167,19 @@ export class RedoFile {
   }
 
   /** The replacement that was interrupted; none if the redo file is not whole. */
-  load(): RedoRecord | undefined {
+  load(): InterruptedRedo | undefined {
     const redo = this.#fileSystem.open(this.#path, "read");
     try {
       const head = new Uint8Array(REDO_HEAD_SIZE);
       const record = decodeRedoRecord(head.subarray(0, redo.read(head, 0)));
-      const end = redo.size() - 4;
-      if (record === undefined || end !== REDO_HEAD_SIZE + record.length) return undefined;
-      const stored = new Uint8Array(4);
+      if (record === undefined) return undefined;
+      const end = REDO_HEAD_SIZE + record.length;
+      const rest = redo.size() - end - CHECKSUM_SIZE;
+      if (rest !== 0 && rest !== IN_USE.length) return undefined;
+      const stored = new Uint8Array(CHECKSUM_SIZE);
       redo.read(stored, end);
       const holds = this.#checksum.crc32Of(pieces(redo, 0, end)) === readUint32(stored, 0);
-      return holds ? record : undefined;
+      return holds ? { ...record, isInUse: rest > 0 } : undefined;
     } finally {
       redo.close();
     }
@@ -177,12 +198,14 @@ export class RedoFile {
   }
 
   /**
-   * Whether a file still has its old tail, or never had it. Then nothing was replaced, and the redo
-   * file may be one that the disk does not have.
+   * Whether a file's tail was not yet being replaced: it is the old one, or is not there at all. Then
+   * the redo file may be one that the disk does not have.
    */
-  isUntouched(file: File, { offset, oldLength, oldChecksum }: RedoRecord): boolean {
+  isUntouched(file: File, redo: InterruptedRedo): boolean {
+    const { offset, oldLength, oldChecksum, isInUse } = redo;
     const size = file.size();
     if (size < offset) return true;
+    if (isInUse) return false;
     return size === offset + oldLength &&
       this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;
   }
@@ -190,6 +213,15 @@ export class RedoFile {
   async #syncDirectory(): Promise<void> {
     await this.#fileSystem.syncDirectory(directoryOf(this.#path));
   }
+}
+
+/**
+ * Notes that the tail is being replaced from here on. That need not be durable: a later process on
+ * the same machine sees it, and knows that the redo file is on the disk; and after a power cut what is
+ * read of the two files is on the disk anyway.
+ */
+function markInUse(redo: File, length: number): void {
+  redo.write(IN_USE, REDO_HEAD_SIZE + length + CHECKSUM_SIZE);
 }
 
 /** Writes a head and what follows it, a piece at a time. */
