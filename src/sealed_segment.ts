@@ -157,7 +157,8 @@ function findSeal({ file, checksum }: SegmentSource, info: SealedSegmentInfo): F
 
 /** The offsets as a scan of the whole segment finds them. */
 function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetIndex {
-  const scan = scanSegment(source);
+  // The limit is for what is written now; a full segment may hold what a higher one allowed.
+  const scan = scanSegment({ ...source, maxEntrySize: Math.max(source.maxEntrySize, info.size) });
   if ("offsets" in scan && scan.offsets.count >= info.count) return scan.offsets;
   const found = "offsets" in scan ? scan.offsets.count : 0;
   const offset = "offsets" in scan ? scan.end : 0;

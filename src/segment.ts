@@ -234,16 +234,12 @@ export class Segment implements Entries {
    * @throws {WalError} As {@linkcode append} and {@linkcode sync}.
    */
   seal(count: number = this.offsets.count): PreviousSegment {
-    if (count < this.offsets.count) {
-      this.offsets.cut(count);
-      this.#cuts++;
-    }
     let checksum = 0;
     if (this.version === 2) {
-      const size = sealFrameSize(this.offsets.count);
+      const size = sealFrameSize(count);
       const buffer = this.#reserve(size);
       writeFrameHeader(buffer, 0, TYPE_INTERNAL, size - FRAME_HEADER_SIZE);
-      writeSealPayload(buffer, FRAME_HEADER_SIZE, this.offsets);
+      writeSealPayload(buffer, FRAME_HEADER_SIZE, this.offsets, count);
       this.#checksum.seal(buffer, 0);
       this.#write(buffer, size);
       this.#end += size;
@@ -258,6 +254,10 @@ export class Segment implements Entries {
       this.#file.syncBlocking();
     } catch (cause) {
       throw this.#syncFailed("the full segment", cause);
+    }
+    if (count < this.offsets.count) {
+      this.offsets.cut(count);
+      this.#cuts++;
     }
     this.#durableCount = this.offsets.count;
     this.#durableEnd = this.#entriesEnd;

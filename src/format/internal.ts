@@ -161,13 +161,13 @@ export function writeBatchPayload(
   writeUint64(buffer, at + 5, bytes);
 }
 
-/** Writes the payload of a Seal for the entries at `offsets`. */
+/** Writes the payload of a Seal for the first `count` of the entries at `offsets`. */
 export function writeSealPayload(
   buffer: Uint8Array,
   at: number,
-  offsets: { readonly count: number; at(position: number): number },
+  offsets: { at(position: number): number },
+  count: number,
 ): void {
-  const { count } = offsets;
   buffer[at] = KIND_SEAL;
   writeUint32(buffer, at + 1, count);
   for (let i = 0; i < count; i++) writeUint32(buffer, at + 5 + 4 * i, offsets.at(i));
