@@ -17,7 +17,13 @@ import {
 } from "./format/internal.ts";
 import type { File } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
-import { pieces, scanSegment, type SegmentSource } from "./recovery.ts";
+import {
+  pieces,
+  scanSegment,
+  type SegmentScan,
+  type SegmentSource,
+  type UnfinishedSegment,
+} from "./recovery.ts";
 
 /** How many offsets are read from a Seal at the most where it is not held in memory. */
 const WINDOW = 1024;
@@ -155,10 +161,14 @@ function findSeal({ file, checksum }: SegmentSource, info: SealedSegmentInfo): F
   return { kind: "found", at };
 }
 
+/** Scans a full segment, which may hold larger entries than may be written now. */
+export function scanFull(source: SegmentSource, size: number): SegmentScan | UnfinishedSegment {
+  return scanSegment({ ...source, maxEntrySize: Math.max(source.maxEntrySize, size) });
+}
+
 /** The offsets as a scan of the whole segment finds them. */
 function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetIndex {
-  // The limit is for what is written now; a full segment may hold what a higher one allowed.
-  const scan = scanSegment({ ...source, maxEntrySize: Math.max(source.maxEntrySize, info.size) });
+  const scan = scanFull(source, info.size);
   if ("offsets" in scan && scan.offsets.count >= info.count) return scan.offsets;
   const found = "offsets" in scan ? scan.offsets.count : 0;
   const offset = "offsets" in scan ? scan.end : 0;

@@ -17,6 +17,7 @@ import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
 import {
   OFFSETS_BUDGET,
   type OffsetsBudget,
+  scanFull,
   SealedSegment,
   type SealedSegmentInfo,
   segmentDamaged,
@@ -405,7 +406,7 @@ export class Segments {
   #reopen(info: SealedSegmentInfo): Segment {
     const source = this.#source(this.#context.fileSystem.open(info.path, "write"), info.path);
     try {
-      const scan = scanSegment(source);
+      const scan = scanFull(source, info.size);
       if (isUnfinished(scan) || scan.offsets.count !== info.count) {
         const found = isUnfinished(scan) ? 0 : scan.offsets.count;
         const offset = isUnfinished(scan) ? 0 : scan.end;

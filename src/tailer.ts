@@ -25,6 +25,9 @@ const WATCHED_POLL_MS = 250;
 /** How many of the entries that were given out last are remembered, by their checksums. */
 const REMEMBERED = 64 * 1024;
 
+/** How often files that change while they are looked at are looked at again at once. */
+const MAX_TRIES = 8;
+
 /** How often in a row files may change under a read before what it says is believed. */
 const MAX_FAILURES = 20;
 
@@ -64,12 +67,14 @@ export class Tailer implements FollowSource {
 
   async look(): Promise<Followed> {
     if (this.#view?.refresh(this.#fileSystem) === true) return this.#view;
-    for (;;) {
+    for (let tries = 1;; tries++) {
       const { segments, meta } = await openLog(this.#fileSystem, this.#path, this.#options);
       this.#view?.close();
       this.#view = new View(this.#path, segments, meta, (error) => this.#failed(error));
-      // The writer may be at work on the files still.
       if (this.#compare(this.#view) && this.#view.refresh(this.#fileSystem)) return this.#view;
+      // The writer is at work on the files still; or it died over them, and they stay like this.
+      if (tries >= MAX_TRIES) return this.#view;
+      await new Promise((resolve) => setTimeout(resolve, tries));
     }
   }
 
