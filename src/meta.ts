@@ -30,6 +30,8 @@ export class MetaFile {
   readonly #permissions: number;
   readonly #checksum: FrameChecksum;
   #current: MetaSlot | undefined;
+  /** Whether the first slot holds it; the other may too. */
+  #isInFirst = true;
   #file: File | undefined;
 
   constructor(fileSystem: FileSystem, path: string, permissions: number, checksum: FrameChecksum) {
@@ -59,8 +61,9 @@ export class MetaFile {
       throw error;
     }
     const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
-    const valid = slots.filter((slot) => slot !== undefined);
-    this.#current = valid.toSorted((a, b) => b.sequence - a.sequence)[0];
+    const [one, other] = slots;
+    this.#isInFirst = (one?.sequence ?? -1) >= (other?.sequence ?? -1);
+    this.#current = this.#isInFirst ? one : other;
     // The second slot is written when the first is durable. Without it, the making was interrupted.
     if (this.#current === undefined && this.#file.size() > SLOT_OFFSETS[1]) {
       throw new CorruptionError(
@@ -134,9 +137,7 @@ export class MetaFile {
       this.#file.write(bytes, first);
     } catch (cause) {
       // What failed may be whole all the same, and would count at the next open.
-      if (this.#readSlot(first)?.sequence === slot.sequence) {
-        throw this.#unknown(durableIndex, cause);
-      }
+      if (this.#mayHold(first, slot)) throw this.#unknown(durableIndex, cause);
       throw writeFailed(`store the head index and the state in "${this.#path}"`, cause);
     }
     try {
@@ -160,8 +161,17 @@ export class MetaFile {
   /** The offsets of the slots, the one whose loss is no loss first. */
   #order(): readonly [number, number] {
     const [one, other] = SLOT_OFFSETS;
-    const isNewest = this.#readSlot(one)?.sequence === this.#current?.sequence;
-    return this.#current !== undefined && isNewest ? [other, one] : [one, other];
+    return this.#current !== undefined && this.#isInFirst ? [other, one] : [one, other];
+  }
+
+  /** Whether a slot that could not be written is there all the same, as far as can be told. */
+  #mayHold(offset: number, { sequence }: MetaSlot): boolean {
+    try {
+      return this.#readSlot(offset)?.sequence === sequence;
+    } catch (error) {
+      if (error instanceof FileSystemError) return true;
+      throw error;
+    }
   }
 
   /** Gives the file back. */

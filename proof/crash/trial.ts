@@ -18,7 +18,7 @@ import {
 import { type Event, PATH, payload, Session } from "./workload.ts";
 
 /** How often the rarer checks are made: for one state in so many. */
-const RARELY = 32;
+const RARELY = 64;
 
 /** What was seen. */
 export interface Tally {
