@@ -30,8 +30,6 @@ export class MetaFile {
   readonly #permissions: number;
   readonly #checksum: FrameChecksum;
   #current: MetaSlot | undefined;
-  /** Whether the first slot holds it; the other may too. */
-  #isInFirst = true;
   #file: File | undefined;
 
   constructor(fileSystem: FileSystem, path: string, permissions: number, checksum: FrameChecksum) {
@@ -61,9 +59,8 @@ export class MetaFile {
       throw error;
     }
     const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
-    const [one, other] = slots;
-    this.#isInFirst = (one?.sequence ?? -1) >= (other?.sequence ?? -1);
-    this.#current = this.#isInFirst ? one : other;
+    const valid = slots.filter((slot) => slot !== undefined);
+    this.#current = valid.toSorted((a, b) => b.sequence - a.sequence)[0];
     // The second slot is written when the first is durable. Without it, the making was interrupted.
     if (this.#current === undefined && this.#file.size() > SLOT_OFFSETS[1]) {
       throw new CorruptionError(
@@ -137,7 +134,7 @@ export class MetaFile {
       this.#file.write(bytes, first);
     } catch (cause) {
       // What failed may be whole all the same, and would count at the next open.
-      if (this.#mayHold(first, slot)) throw this.#unknown(durableIndex, cause);
+      if (this.#holds(first, slot, true)) throw this.#unknown(durableIndex, cause);
       throw writeFailed(`store the head index and the state in "${this.#path}"`, cause);
     }
     try {
@@ -158,18 +155,19 @@ export class MetaFile {
     return new SyncFailedError(this.#path, durableIndex, "the head index and the state", cause);
   }
 
-  /** The offsets of the slots, the one whose loss is no loss first. */
+  /** The offsets of the slots, the one whose loss is no loss first: one may have rotted meanwhile. */
   #order(): readonly [number, number] {
     const [one, other] = SLOT_OFFSETS;
-    return this.#current !== undefined && this.#isInFirst ? [other, one] : [one, other];
+    const isNewest = this.#holds(one, this.#current, false);
+    return this.#current !== undefined && isNewest ? [other, one] : [one, other];
   }
 
-  /** Whether a slot that could not be written is there all the same, as far as can be told. */
-  #mayHold(offset: number, { sequence }: MetaSlot): boolean {
+  /** Whether a slot is there; `unread` if it cannot be read. */
+  #holds(offset: number, slot: MetaSlot | undefined, unread: boolean): boolean {
     try {
-      return this.#readSlot(offset)?.sequence === sequence;
+      return this.#readSlot(offset)?.sequence === slot?.sequence;
     } catch (error) {
-      if (error instanceof FileSystemError) return true;
+      if (error instanceof FileSystemError) return unread;
       throw error;
     }
   }

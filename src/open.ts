@@ -53,13 +53,7 @@ import { segmentDamaged } from "./sealed_segment.ts";
 import { type InterruptedRedo, RedoFile } from "./redo.ts";
 import { setAside } from "./set_aside.ts";
 import { Segment, type SegmentCounters } from "./segment.ts";
-import {
-  beginSegment,
-  createSegment,
-  type SegmentContext,
-  segmentPath,
-  Segments,
-} from "./segments.ts";
+import { beginSegment, createSegment, type SegmentContext, Segments } from "./segments.ts";
 
 /**
  * What open found at the end of the log and did about it.
@@ -223,6 +217,7 @@ class Opening {
 
   /** Opens for reading only: what follows the last whole frame is the writer's business. */
   view(): Opened {
+    this.#requireNoReplacement();
     const meta = this.#loadMeta("read");
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     const headIndex = meta.current?.headIndex ?? 1;
@@ -253,6 +248,7 @@ class Opening {
           isStale ? [] : sealed,
           new Segment(source, shown, isStale ? 0 : durable, this.#counters),
         );
+        this.#requireNoReplacement();
         return this.#opened(segments, meta, this.#report(source.path, decision, scan));
       } catch (error) {
         source.file.close();
@@ -441,16 +437,46 @@ class Opening {
 
   /** Goes on with the replacement of a tail that a crash interrupted, or takes it back. */
   async #finishReplacement(): Promise<void> {
-    const record = this.#redo.load();
-    const isMeta = record?.firstIndex === META_FILE;
-    const path = isMeta ? `${this.#path}.meta` : segmentPath(this.#path, record?.firstIndex ?? 1);
-    // The redo file is durable together with all names, so without the other it was not yet in use.
-    const names = this.#fileSystem.list(directoryOf(path));
-    if (record !== undefined && names.includes(nameOf(path))) {
-      if (isMeta) await this.#meta().restore(this.#redo, record);
+    const replacement = this.#loadReplacement();
+    if (replacement !== undefined) {
+      const { path, record } = replacement;
+      if (record.firstIndex === META_FILE) await this.#meta().restore(this.#redo, record);
       else await this.#replaceTail(path, record);
     }
     await this.#redo.end();
+  }
+
+  /** The replacement that was interrupted, and the path of the file; none if that is not there. */
+  #loadReplacement(): { path: string; record: InterruptedRedo } | undefined {
+    const record = this.#redo.load();
+    if (record === undefined) return undefined;
+    const { firstIndex } = record;
+    const files = segmentFilesOf(this.#fileSystem, this.#path);
+    const path = firstIndex === META_FILE
+      ? `${this.#path}.meta`
+      : files.find((segment) => segment.firstIndex === firstIndex)?.path;
+    // The redo file is durable together with all names, so without the other it was not yet in use.
+    const names = this.#fileSystem.list(directoryOf(this.#path));
+    return path !== undefined && names.includes(nameOf(path)) ? { path, record } : undefined;
+  }
+
+  /**
+   * Refuses to show a file in the middle of a replacement, which holds neither what it did nor what
+   * it is to. The writer may be done with it soon.
+   */
+  #requireNoReplacement(): void {
+    const replacement = this.#redo.exists() ? this.#loadReplacement() : undefined;
+    if (replacement === undefined) return;
+    const { path, record } = replacement;
+    const file = this.#fileSystem.open(path, "read");
+    try {
+      // With its old tail, whatever the mark says, or cut for good, it can be shown.
+      const isCut = record.length === 0 && file.size() === record.offset;
+      if (isCut || this.#redo.isUntouched(file, { ...record, isInUse: false })) return;
+    } finally {
+      file.close();
+    }
+    throw new FileSystemError("EBUSY", "Read", path);
   }
 
   async #replaceTail(path: string, record: InterruptedRedo): Promise<void> {
@@ -649,5 +675,9 @@ const ADVICE: Readonly<Partial<Record<FileSystemErrorCode, [WalErrorCode, string
   ENOTDIR: NO_FILE,
   EEXIST: NO_FILE,
   EINVAL: NO_FILE,
+  EBUSY: [
+    "ERR_WAL_IO",
+    "It is being opened to write or truncated, or that was interrupted: open it again, or to write.",
+  ],
   ENOENT: ["ERR_WAL_NOT_FOUND", "Check the path; a log is made only when it is opened to write."],
 };

@@ -84,6 +84,12 @@ export class Verification {
    * @throws {WalError} `ERR_WAL_FORMAT` if the only file is no log.
    */
   *run(): Generator<number, void> {
+    if (readStart(this.#fileSystem, `${this.#path}.redo`, 0) !== undefined) {
+      this.#listener.note(
+        `${this.#path}.redo: a tail was being replaced; opening would finish that first, and what ` +
+          "follows is of the files as they are",
+      );
+    }
     const meta = this.#checkMeta();
     const headIndex = meta?.headIndex ?? 1;
     const files = fromHead(this.files, headIndex);
