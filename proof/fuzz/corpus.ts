@@ -8,7 +8,8 @@ import { Wal } from "../../mod.ts";
 import type { WalOptions } from "../../src/options.ts";
 import { RaftStorage } from "../../src/raft.ts";
 import { MemoryFileSystem } from "../../src/fs/memory.ts";
-import { readFile } from "../../tests/support/logs.ts";
+import { FaultyFileSystem } from "../../src/testing.ts";
+import { readFile, writeFile } from "../../tests/support/logs.ts";
 import {
   concat,
   DURABLE,
@@ -21,13 +22,17 @@ import {
   LOG,
   META,
   readU32,
+  REDO,
+  REDO_HEADER,
   repairFrame,
   repairSlots,
   SEGMENT,
   segmentNames,
   SLOT_HEADER,
   SLOTS,
+  targetOf,
 } from "./layout.ts";
+import { equal } from "./target.ts";
 
 /** What the targets begin with. */
 export interface Corpus {
@@ -41,6 +46,8 @@ export interface Corpus {
   readonly large: FileSet[];
   /** Single slots of a meta file. */
   readonly slots: FileSet[];
+  /** Redo files, each with the file whose tail it is about. */
+  readonly redo: FileSet[];
 }
 
 /** The id that all logs get, so that a seed means the same files each time. */
@@ -96,6 +103,7 @@ export async function makeCorpus(): Promise<Corpus> {
     }),
     await adopted(),
   ];
+  const interruptedLogs = await interruptedOnes(logs);
   const raft = [
     await raftOf({}, async (storage) => {
       await storage.setHardState({ term: 2, votedFor: "b" });
@@ -113,6 +121,9 @@ export async function makeCorpus(): Promise<Corpus> {
       await storage.append([{ term: 4, data: entry(8) }, { term: 5, data: entry(3) }]);
     }),
   ];
+  const interruptedRaft = (await Promise.all(
+    raft.map((files) => interrupted(files, (fileSystem) => RaftStorage.open(LOG, { fileSystem }))),
+  )).flat();
   const all = [...logs, ...raft];
   const segments = all.flatMap((files) =>
     segmentNames(files).map((name) => single(name, files.get(name)))
@@ -138,7 +149,82 @@ export async function makeCorpus(): Promise<Corpus> {
     const end = SLOT_HEADER + readU32(meta, 32) + 4;
     return [single(META, meta.slice(0, end))];
   });
-  return { logs, raft, segments, large, slots };
+  const redo = [...interruptedLogs, ...interruptedRaft].map((files) => {
+    const name = nameOfTarget(files);
+    return new Map([...files].filter(([other]) => other === REDO || other === name));
+  });
+  return {
+    // There are far more states with a redo file than logs without.
+    logs: [...logs, ...logs, ...logs, ...interruptedLogs],
+    raft: [...raft, ...raft, ...raft, ...interruptedRaft],
+    segments,
+    large,
+    slots,
+    redo,
+  };
+}
+
+function nameOfTarget(files: FileSet): string | undefined {
+  const redo = files.get(REDO);
+  return redo === undefined || redo.length < REDO_HEADER ? LOG : targetOf(redo);
+}
+
+/** Logs in the middle of a truncation, or of an open. */
+async function interruptedOnes(logs: readonly FileSet[]): Promise<FileSet[]> {
+  const open = async (fileSystem: FaultyFileSystem): Promise<Wal> =>
+    await Wal.open(LOG, { fileSystem });
+  const truncate = (index: number) => async (fileSystem: FaultyFileSystem): Promise<void> => {
+    const log = await open(fileSystem);
+    await log.truncateFromIndex(index);
+  };
+  const one = async (log: Wal): Promise<void> => {
+    for (let i = 0; i < 4; i++) await log.appendAndSync(entry(i * 7 + 3));
+  };
+  const batches = async (log: Wal): Promise<void> => {
+    for (let i = 0; i < 3; i++) await log.appendBatchAndSync([entry(i), entry(9), entry(20)]);
+  };
+  const several = async (log: Wal): Promise<void> => {
+    for (let i = 0; i < 8; i++) await log.appendAndSync(entry(20 + i));
+    await log.setState(entry(12));
+  };
+  const states = [
+    // All of a file, the end of one, and the end of one with others before it.
+    await interrupted(await logOf({}, (log) => void log.append(entry(40)), "left open"), open),
+    await interrupted(await logOf({}, one, "left open"), open),
+    await interrupted(await logOf({ segmentSize: 256 }, several, "left open"), open),
+    await interrupted(await logOf({}, one), truncate(3)),
+    await interrupted(await logOf({}, batches), truncate(5)),
+    await interrupted(await logOf({ segmentSize: 256 }, several), truncate(5)),
+    // The meta file, with a head index and without.
+    ...await Promise.all(logs.filter((files) => files.has(META)).map((f) => interrupted(f, open))),
+  ];
+  return states.flat();
+}
+
+/** How many bytes are written of the last write of a process that dies. */
+const LEFT = 20;
+
+/** What a process may leave that dies while a redo file is there, each once. */
+async function interrupted(
+  files: FileSet,
+  live: (fileSystem: FaultyFileSystem) => Promise<unknown>,
+): Promise<FileSet[]> {
+  const states: FileSet[] = [];
+  for (let step = 0;; step++) {
+    const disk = new MemoryFileSystem();
+    for (const [name, bytes] of files) writeFile(disk, name, bytes);
+    const fileSystem = new FaultyFileSystem(disk);
+    fileSystem.stopAfter(step, LEFT);
+    await Promise.allSettled([live(fileSystem)]);
+    if (!fileSystem.stopped) return states;
+    const left = allIn(disk);
+    if (left.has(REDO) && !states.some((state) => isSame(state, left))) states.push(left);
+  }
+}
+
+function isSame(one: FileSet, other: FileSet): boolean {
+  return one.size === other.size &&
+    [...one].every(([name, bytes]) => equal(bytes, other.get(name) ?? new Uint8Array(0)));
 }
 
 function single(name: string, bytes: Uint8Array | undefined): FileSet {
@@ -156,12 +242,14 @@ function entry(size: number): Uint8Array {
 async function logOf(
   options: WalOptions,
   body: (log: Wal) => void | Promise<void>,
+  end: "closed" | "left open" = "closed",
 ): Promise<FileSet> {
   const fileSystem = new MemoryFileSystem();
   const log = await Wal.open(LOG, { ...options, fileSystem });
   await body(log);
+  const leftOpen = filesIn(fileSystem);
   await log.close();
-  return filesIn(fileSystem);
+  return end === "closed" ? filesIn(fileSystem) : leftOpen;
 }
 
 async function raftOf(
@@ -189,9 +277,7 @@ async function adopted(): Promise<FileSet> {
 
 /** A log's files, with a fixed id instead of the random one. */
 function filesIn(fileSystem: MemoryFileSystem): FileSet {
-  const files: FileSet = new Map(
-    fileSystem.list(".").sort().map((name) => [name, readFile(fileSystem, name)]),
-  );
+  const files = allIn(fileSystem);
   let before: string | undefined;
   for (const name of segmentNames(files)) {
     const bytes = files.get(name) ?? new Uint8Array(0);
@@ -212,4 +298,8 @@ function filesIn(fileSystem: MemoryFileSystem): FileSet {
     repairSlots(meta);
   }
   return files;
+}
+
+function allIn(fileSystem: MemoryFileSystem): FileSet {
+  return new Map(fileSystem.list(".").sort().map((name) => [name, readFile(fileSystem, name)]));
 }

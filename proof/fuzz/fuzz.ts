@@ -16,6 +16,7 @@ import { Finding, gistOf } from "./finding.ts";
 import type { FileSet } from "./layout.ts";
 import { commandsTarget, openTarget, raftTarget, viewTarget } from "./log_targets.ts";
 import { mutate } from "./mutate.ts";
+import { redoTarget } from "./redo_target.ts";
 import { checkTarget, scanTarget, sealedTarget, slotTarget } from "./segment_targets.ts";
 import { sizeOf, type Target } from "./target.ts";
 
@@ -41,8 +42,8 @@ export interface FuzzOptions {
   readonly until?: number;
   /** What the mutations begin with, if it is made already. */
   readonly corpus?: Corpus;
-  /** Only the entry point of this name. */
-  readonly only?: string | undefined;
+  /** Only the entry points of these names. */
+  readonly only?: readonly string[] | undefined;
   /** Called before each execution. */
   readonly onExecution?: (input: FuzzCase) => void;
   /** Called with each kind of finding once. */
@@ -77,6 +78,7 @@ export async function makeTargets(): Promise<Target[]> {
     sealedTarget(checksum),
     await checkTarget(),
     slotTarget(),
+    redoTarget(checksum),
     openTarget(),
     viewTarget(),
     commandsTarget(checksum),
@@ -87,7 +89,7 @@ export async function makeTargets(): Promise<Target[]> {
 /** Fuzzes. */
 export async function fuzz(options: FuzzOptions): Promise<Summary> {
   const targets = (await makeTargets())
-    .filter(({ name }) => options.only === undefined || options.only === name);
+    .filter(({ name }) => options.only?.includes(name) ?? true);
   const corpus = options.corpus ?? await makeCorpus();
   const run = new Run(options, targets, corpus);
   while (!run.isDone) {

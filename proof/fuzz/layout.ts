@@ -15,6 +15,15 @@ export const LOG = "a.wal";
 /** The name of its meta file. */
 export const META = "a.wal.meta";
 
+/** The name of its redo file. */
+export const REDO = "a.wal.redo";
+
+/** "REDO" in ASCII. */
+export const REDO_MAGIC = 0x5245444f;
+
+/** Bytes of a redo file before the new tail. */
+export const REDO_HEADER = 44;
+
 /** Bytes of a file's header, and of a frame's. */
 export const FILE_HEADER = 8;
 export const FRAME_HEADER = 9;
@@ -54,9 +63,9 @@ export function takeApart(bytes: Uint8Array): Layout {
 }
 
 /** The frames of a segment's file by their lengths, right or wrong, where they are. */
-export function framesIn(bytes: Uint8Array): Uint8Array[] {
+export function framesIn(bytes: Uint8Array, from: number = FILE_HEADER): Uint8Array[] {
   const frames: Uint8Array[] = [];
-  let at = FILE_HEADER;
+  let at = from;
   while (bytes.length - at >= FRAME_HEADER && (bytes[at] === DATA || bytes[at] === INTERNAL)) {
     const end = at + FRAME_HEADER + readU32(bytes, at + 1);
     if (end > bytes.length) break;
@@ -114,11 +123,43 @@ export function kindOf(frame: Uint8Array): number | undefined {
 
 /** Writes the checksums of a meta file's slots, where their lengths allow. */
 export function repairSlots(meta: Uint8Array): void {
-  for (const at of SLOTS) {
-    if (at + SLOT_HEADER > meta.length) continue;
-    const end = at + SLOT_HEADER + readU32(meta, at + 32);
-    if (end + 4 <= meta.length) writeU32(meta, end, crc32(meta.subarray(at, end)));
-  }
+  for (const at of SLOTS) repairSlot(meta, at);
+}
+
+/** Writes the checksum of the slot at an offset, where its length allows. */
+export function repairSlot(bytes: Uint8Array, at: number): void {
+  if (at + SLOT_HEADER > bytes.length) return;
+  const end = at + SLOT_HEADER + readU32(bytes, at + 32);
+  if (end + 4 <= bytes.length) writeU32(bytes, end, crc32(bytes.subarray(at, end)));
+}
+
+/** Whether a redo file has the mark of one that is in use. */
+export function isMarked(redo: Uint8Array): boolean {
+  const length = redo.length - REDO_HEADER - 5;
+  return length >= 0 && readU64(redo, 36) === BigInt(length);
+}
+
+/** Where a redo file's checksum stands, whatever length the file says. */
+export function checksumAt(redo: Uint8Array): number {
+  return redo.length - (isMarked(redo) ? 5 : 4);
+}
+
+/** The new tail that a redo file holds, where it stands. */
+export function tailIn(redo: Uint8Array): Uint8Array {
+  return redo.subarray(REDO_HEADER, Math.max(REDO_HEADER, checksumAt(redo)));
+}
+
+/** Writes a redo file's checksum. */
+export function repairRedo(redo: Uint8Array): void {
+  const end = checksumAt(redo);
+  if (end >= REDO_HEADER) writeU32(redo, end, crc32(redo.subarray(0, end)));
+}
+
+/** The name of the file whose tail a redo file is about; undefined if it can be none. */
+export function targetOf(redo: Uint8Array): string | undefined {
+  const index = readU64(redo, 8);
+  if (index === 0n) return META;
+  return index < 2n ** 53n ? nameFor(index) : undefined;
 }
 
 /** Lets a segment's first frame say of the file before it what that is. */

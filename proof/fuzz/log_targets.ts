@@ -6,7 +6,7 @@
  */
 import { inspectLog } from "../../src/cli/inspection.ts";
 import { Verification } from "../../src/cli/verification.ts";
-import { CorruptionError, WalError } from "../../src/errors.ts";
+import { CorruptionError, SyncFailedError, WalError } from "../../src/errors.ts";
 import type { FrameChecksum } from "../../src/format/checksum.ts";
 import { MemoryFileSystem } from "../../src/fs/memory.ts";
 import { RaftStorage } from "../../src/raft.ts";
@@ -15,8 +15,10 @@ import { Wal } from "../../src/wal.ts";
 import { readFile, writeFile } from "../../tests/support/logs.ts";
 import type { FuzzCase } from "./case.ts";
 import { expected, Finding, require } from "./finding.ts";
-import { type FileSet, LOG } from "./layout.ts";
+import { type FileSet, LOG, REDO } from "./layout.ts";
 import { Meter, MeteredFileSystem } from "./meter.ts";
+import { isLog } from "./reference.ts";
+import { isInMiddle, isReplaced, settle } from "./replacement.ts";
 import { allowance, equal, few, requireEntryIn, sizeOf, type Target } from "./target.ts";
 
 /** Buffers that are taken whatever the files' size. */
@@ -36,13 +38,13 @@ class Loaded {
   readonly under = new MemoryFileSystem();
   readonly fileSystem: MeteredFileSystem;
   readonly #meter: Meter;
-  readonly #before: FileSet;
+  readonly #files: FileSet;
 
   constructor(files: FileSet, buffer: number = BUFFER) {
     const { bytes, reads } = allowance(sizeOf(files), 60, BUFFER);
     this.#meter = new Meter({ bytes, reads, buffer: 2 * sizeOf(files) + buffer });
     this.fileSystem = new MeteredFileSystem(this.under, this.#meter);
-    this.#before = files;
+    this.#files = files;
     for (const [name, content] of files) writeFile(this.under, name, content);
   }
 
@@ -51,12 +53,12 @@ class Loaded {
     return readFile(this.under, name);
   }
 
-  /** Finds fault if a file is not as it was. */
-  requireUnchanged(after: string): void {
+  /** Finds fault if a file is not as it was, or as it is to be. */
+  requireFiles(after: string, files: FileSet = this.#files): void {
     for (const name of this.under.list(".")) {
-      require(this.#before.has(name), `${after}: the file "${name}" is new`);
+      require(files.has(name), `${after}: the file "${name}" is new`);
     }
-    for (const [name, bytes] of this.#before) {
+    for (const [name, bytes] of files) {
       require(this.under.list(".").includes(name), `${after}: the file "${name}" is gone`);
       require(equal(this.read(name), bytes), `${after}: the file "${name}" is another`);
     }
@@ -120,6 +122,7 @@ async function openToRead({ files, settings }: FuzzCase): Promise<string> {
   let outcome: string;
   try {
     const log = await Wal.open(LOG, { ...settings, readOnly: true, fileSystem });
+    require(!isInMiddle(files), "a file was read in the middle of a replacement");
     for (const data of readEntries(log).values()) {
       if (typeof data !== "string") requireEntryIn(files, data);
     }
@@ -133,41 +136,84 @@ async function openToRead({ files, settings }: FuzzCase): Promise<string> {
     outcome = `read ${expected(error)}`;
   }
   loaded.check();
-  loaded.requireUnchanged("opened to read");
+  loaded.requireFiles("opened to read");
   return outcome;
 }
 
+/**
+ * With a redo file, the log must become what it becomes of the files that the redo file makes of the
+ * others: an interrupted replacement is finished first, and all else is the same.
+ */
 async function openToWrite({ files, settings }: FuzzCase): Promise<string> {
+  const { outcome, entries } = await tryToWrite(files, settings);
+  if (!files.has(REDO) || isRefusedAtOnce(files)) return outcome;
+  const made = settle(files);
+  const settled = await tryToWrite(made, settings);
+  // One that is refused may be refused for another reason first.
+  const isSame = outcome === settled.outcome || (isRefusedAtOnce(made) && entries.size === 0);
+  require(
+    isSame,
+    `with a redo file: ${outcome}; with the files that it makes: ${settled.outcome}`,
+  );
+  requireSame(settled.entries, entries);
+  return `${outcome} replaced ${isReplaced(files)}`;
+}
+
+/** Whether the log's own path is no log, which is looked at before the redo file. */
+function isRefusedAtOnce(files: FileSet): boolean {
+  return !isLog(files.get(LOG) ?? new Uint8Array(0));
+}
+
+/** What came of opening to write, and the entries of the log. */
+interface Tried {
+  readonly outcome: string;
+  readonly entries: ReadonlyMap<number, Read>;
+}
+
+async function tryToWrite(files: FileSet, settings: FuzzCase["settings"]): Promise<Tried> {
   const loaded = new Loaded(files);
   const { fileSystem } = loaded;
+  const settled = settle(files);
   let log: Wal;
   try {
     log = await Wal.open(LOG, { ...settings, fileSystem });
   } catch (error) {
     const outcome = expected(error);
     loaded.check();
+    require(!(error instanceof SyncFailedError), `no sync failed: ${outcome}`);
     if (settings.recovery === "default") {
-      loaded.requireUnchanged(`refused (${outcome.slice(0, 110)})`);
+      // What is refused is left as it was, but for a replacement that was finished before.
+      const left = isRefusedAtOnce(files) ? files : settled;
+      loaded.requireFiles(`refused (${outcome.slice(0, 110)})`, left);
     }
-    return `write ${outcome}`;
+    return { outcome: `write ${outcome}`, entries: new Map() };
   }
   const { recovery } = log;
-  requireKept(files, loaded, recovery);
+  requireNoRedo(loaded);
+  requireKept(settled, loaded, recovery);
   const before = readEntries(log);
-  for (const data of before.values()) if (typeof data !== "string") requireEntryIn(files, data);
+  for (const data of before.values()) if (typeof data !== "string") requireEntryIn(settled, data);
   const index = appendOne(log);
   before.set(index, APPENDED);
   await log.sync();
   await log.close();
   loaded.check();
 
+  requireNoRedo(loaded);
   const again = await reopened(loaded, settings);
   require(again.lastIndex === index, `the last index is ${again.lastIndex} and not ${index}`);
   requireSame(before, readEntries(again));
   await again.close();
+  requireNoRedo(loaded);
   const { case: name, created, setAside } = recovery;
-  return `write ${name} ${created} ${setAside === undefined} ${few(before.size)} ` +
+  const outcome = `write ${name} ${created} ${setAside === undefined} ${few(before.size)} ` +
     [...before.values()].filter((data) => typeof data === "string").slice(0, 1).join();
+  return { outcome, entries: before };
+}
+
+/** Finds fault if there is still a redo file. */
+function requireNoRedo({ under }: Loaded): void {
+  require(!under.list(".").includes(REDO), "the redo file of an open log is still there");
 }
 
 /** Finds fault if bytes that recovery cut off are not where it says. */
@@ -257,10 +303,13 @@ export function commandsTarget(checksum: FrameChecksum): Target {
         verified = expected(error);
       }
       loaded.check();
-      loaded.requireUnchanged("inspected");
+      loaded.requireFiles("inspected");
       // Without its last file, which was never in use, a log goes on in one that was to be removed.
       const isLeft = /below the head[^]*never in use/.test(notes.join("\n"));
-      if (verified === "intact" && !isLeft) await requireOpens(files, maxEntrySize);
+      // The files are looked at as they are, and opening replaces one first.
+      if (verified === "intact" && !isLeft && !isReplaced(files)) {
+        await requireOpens(files, maxEntrySize);
+      }
       return `${inspected} ${verified} ${notes.length} ` +
         damage.slice(0, 1).map((what) =>
           what.replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, "#").slice(0, 50)
@@ -312,6 +361,7 @@ export function raftTarget(): Target {
         throw new Finding(`a storage that was opened cannot be appended to: ${expected(error)}`);
       }
       loaded.check();
+      requireNoRedo(loaded);
       try {
         const again = await RaftStorage.open(LOG, { fileSystem: loaded.under });
         require(again.lastIndex === lastIndex + 1, "the last index is another after a reopen");
@@ -324,7 +374,7 @@ export function raftTarget(): Target {
           throw new Finding(`a storage that was closed cannot be opened: ${expected(error)}`);
         }
       }
-      return `raft ${name} ${few(lastIndex - firstIndex + 1)}`;
+      return `raft ${name} ${few(lastIndex - firstIndex + 1)} ${files.has(REDO)}`;
     },
   };
 }

@@ -6,7 +6,7 @@
  * ```sh
  * npm run fuzz
  * npm run fuzz -- --executions 1000000 --seed 7
- * npm run fuzz -- --seconds 60 --only open --findings /tmp/findings
+ * npm run fuzz -- --seconds 60 --only open --only raft --findings /tmp/findings
  * npm run fuzz -- --replay proof/fuzz/cases/seal-of-no-entries.json
  * ```
  *
@@ -28,7 +28,7 @@ import { Watchdog } from "./watchdog.ts";
 /** How often a line is printed. */
 const TELL_EVERY_MS = 10_000;
 
-const USAGE = "Usage: fuzz [--executions N] [--seconds N] [--seed N] [--only NAME] " +
+const USAGE = "Usage: fuzz [--executions N] [--seconds N] [--seed N] [--only NAME]... " +
   "[--findings FOLDER] [--replay FILE]";
 
 process.exitCode = await main();
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
       executions: { type: "string", default: "Infinity" },
       seconds: { type: "string", default: "Infinity" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
-      only: { type: "string" },
+      only: { type: "string", multiple: true },
       findings: { type: "string", default: join(tmpdir(), "wal-fuzz") },
       replay: { type: "string" },
       help: { type: "boolean", default: false },
@@ -50,7 +50,7 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   const names = (await makeTargets()).map(({ name }) => name);
   const isWrong = !(executions > 0) || !(seconds > 0) || !Number.isSafeInteger(seed) ||
-    (values.only !== undefined && !names.includes(values.only));
+    !(values.only ?? []).every((name) => names.includes(name));
   if (isWrong || values.help) {
     console.log(`${USAGE}\nNames: ${names.join(", ")}`);
     return isWrong ? 2 : 0;
@@ -76,7 +76,7 @@ async function run({ executions, seconds, seed, only, folder }: {
   executions: number;
   seconds: number;
   seed: number;
-  only: string | undefined;
+  only: readonly string[] | undefined;
   folder: string;
 }): Promise<number> {
   mkdirSync(folder, { recursive: true });

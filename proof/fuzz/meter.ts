@@ -13,7 +13,7 @@ export interface Allowance {
   readonly bytes: number;
   /** Calls. */
   readonly reads: number;
-  /** The largest buffer that is read into. */
+  /** The largest buffer that is read into, and the largest file that is written. */
   readonly buffer: number;
 }
 
@@ -39,6 +39,15 @@ export class Meter {
     if (this.reads > reads) this.#stop(`hang: more than ${reads} reads`);
     if (into.length > buffer) this.#stop(`allocation: a buffer of ${into.length} bytes`);
     if (length > into.length) this.#stop(`a read of ${length} bytes into ${into.length}`);
+  }
+
+  /** Checks a place that a file is to reach up to. */
+  reach(call: string, offset: number, length: number = 0): void {
+    this.place(call, offset, length);
+    const end = offset + length;
+    if (end > this.#allowed.buffer) {
+      this.#stop(`allocation: a ${call} makes a file of ${end} bytes`);
+    }
   }
 
   /** Checks that a place in a file can be one. */
@@ -157,7 +166,7 @@ class MeteredFile implements File {
   }
 
   write(data: Uint8Array, offset: number, length: number = data.length): void {
-    this.#meter.place("write", offset, length);
+    this.#meter.reach("write", offset, length);
     this.#under.write(data, offset, length);
   }
 
@@ -166,7 +175,7 @@ class MeteredFile implements File {
   }
 
   truncate(size: number): void {
-    this.#meter.place("cut", size);
+    this.#meter.reach("cut", size);
     this.#under.truncate(size);
   }
 

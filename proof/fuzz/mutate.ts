@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { crc32 } from "node:zlib";
 import type { Dice } from "./dice.ts";
 import {
   BATCH,
@@ -17,6 +18,7 @@ import {
   framesIn,
   indexIn,
   INTERNAL,
+  isMarked,
   kindOf,
   type Layout,
   link,
@@ -26,7 +28,12 @@ import {
   putTogether,
   readU32,
   readU64,
+  REDO,
+  REDO_HEADER,
+  REDO_MAGIC,
   repairFrame,
+  repairRedo,
+  repairSlot,
   repairSlots,
   SEAL,
   SEAL_MAGIC,
@@ -34,16 +41,18 @@ import {
   segmentNames,
   SLOT_HEADER,
   SLOTS,
+  tailIn,
   takeApart,
+  targetOf,
   writeU32,
   writeU64,
 } from "./layout.ts";
 
 /** What is repaired of the files once they are changed. */
 interface Repairs {
-  /** Checksums of frames and slots. */
+  /** Checksums of frames, slots and redo files. */
   readonly checksums: boolean;
-  /** Offsets, counts and sizes that Durable frames, Batch frames and Seals state. */
+  /** Offsets, counts and sizes that Durable frames, Batch frames, Seals and redo files state. */
   readonly places: boolean;
   /** What each segment says of the one before it. */
   readonly links: boolean;
@@ -80,6 +89,11 @@ function changeOne(files: FileSet, donors: readonly FileSet[], dice: Dice): void
     files.set(name, dice.chance(0.6) ? changeSlot(bytes, dice) : changeBytes(bytes, dice));
     return;
   }
+  if (name === REDO) {
+    const changed = dice.chance(0.8) ? changeRedo(bytes, files, dice) : changeBytes(bytes, dice);
+    if (changed.length <= MAX_SIZE) files.set(name, changed);
+    return;
+  }
   const changed = dice.chance(0.35)
     ? changeBytes(bytes, dice)
     : putTogether(changeFrames(takeApart(bytes), donors, dice));
@@ -97,7 +111,7 @@ function changeNames(files: FileSet, donors: readonly FileSet[], dice: Dice): vo
   const bytes = files.get(name);
   if (bytes === undefined) return;
   const index = BigInt(indexIn(name) ?? 1);
-  switch (dice.below(6)) {
+  switch (dice.below(7)) {
     case 0:
       if (files.size > 1) files.delete(name);
       return;
@@ -125,6 +139,9 @@ function changeNames(files: FileSet, donors: readonly FileSet[], dice: Dice): vo
         dice.chance(0.8) ? nameFor(number64(dice, index)) : dice.pick(STRAY),
         new Uint8Array(dice.pick([0, 3, 8, 54, 100])),
       );
+      return;
+    case 6:
+      files.set(REDO, madeRedo(dice.pick([...dice.pick(donors).values()]), files, dice));
       return;
   }
 }
@@ -315,6 +332,109 @@ function changeSlot(meta: Uint8Array, dice: Dice): Uint8Array {
   return changed;
 }
 
+/** Where the numbers of a redo file stand that have eight bytes, and those that have four. */
+const REDO_LONG: readonly number[] = [8, 16, 24, 36];
+const REDO_SHORT: readonly number[] = [0, 4, 32];
+
+/** Changes a redo file as what it is. */
+function changeRedo(redo: Uint8Array, files: FileSet, dice: Dice): Uint8Array {
+  if (redo.length <= REDO_HEADER) return madeRedo(redo, files, dice);
+  const changed = redo.slice();
+  const file = files.get(targetOf(changed) ?? "");
+  switch (dice.below(10)) {
+    case 0:
+    case 1: {
+      const at = dice.pick(REDO_LONG);
+      writeU64(changed, at, number64(dice, readU64(changed, at)));
+      return changed;
+    }
+    case 2: {
+      const at = dice.pick(REDO_SHORT);
+      writeU32(changed, at, number32(dice, readU32(changed, at)));
+      return changed;
+    }
+    case 3:
+      writeU64(changed, 8, indexOfOne(files, dice));
+      return changed;
+    case 4: {
+      // Where the file ends, a frame begins, or near that.
+      const ends = file === undefined
+        ? []
+        : [file.length, ...framesIn(file).map((frame) => frame.byteOffset - file.byteOffset)];
+      writeU64(changed, 16, number64(dice, BigInt(dice.pick([0, ...ends]))));
+      return changed;
+    }
+    case 5:
+      if (file !== undefined) tellOld(changed, file);
+      return dice.chance(0.7) ? withMark(changed, false) : changed;
+    case 6:
+    case 7: {
+      // Frames of the tail, or its bytes.
+      const tail = tailIn(changed).slice();
+      const frames = framesIn(tail, tailStart(changed));
+      if (frames.length === 0 || dice.chance(0.3)) {
+        return withTail(changed, changeBytes(tail, dice));
+      }
+      const frame = dice.pick(frames);
+      if (dice.chance(0.6)) changeField(frame, dice);
+      else writeU32(frame, 1, number32(dice, frame.length - FRAME_HEADER));
+      return withTail(changed, tail);
+    }
+    case 8:
+      return withMark(changed, !isMarked(changed));
+    default:
+      return withTail(
+        changed,
+        dice.chance(0.5) ? new Uint8Array(0) : dice.pick([...files.values()]),
+      );
+  }
+}
+
+/** A whole redo file with a new tail for one of the files. */
+function madeRedo(tail: Uint8Array, files: FileSet, dice: Dice): Uint8Array {
+  const head = new Uint8Array(REDO_HEADER);
+  writeU32(head, 0, REDO_MAGIC);
+  writeU32(head, 4, 1);
+  writeU64(head, 8, indexOfOne(files, dice));
+  const file = files.get(targetOf(head) ?? "") ?? new Uint8Array(0);
+  writeU64(head, 16, dice.chance(0.5) ? 0n : BigInt(dice.below(file.length + 2)));
+  if (dice.chance(0.3)) tellOld(head, file);
+  return withMark(withTail(head, dice.chance(0.3) ? new Uint8Array(0) : tail), dice.chance(0.5));
+}
+
+/** The index of a segment that there is or is not, or what stands for the meta file. */
+function indexOfOne(files: FileSet, dice: Dice): bigint {
+  const indexes = segmentNames(files).map((name) => BigInt(indexIn(name) ?? 1));
+  return dice.pick([0n, 1n, number64(dice, 1n), ...indexes]);
+}
+
+/** Lets a redo file say that a file's tail is the one that was to be replaced. */
+function tellOld(redo: Uint8Array, file: Uint8Array): void {
+  const old = file.subarray(Number(readU64(redo, 16)));
+  writeU64(redo, 24, BigInt(old.length));
+  writeU32(redo, 32, crc32(old));
+}
+
+/** A redo file with the mark of one that is in use, or without. */
+function withMark(redo: Uint8Array, mark: boolean): Uint8Array {
+  const whole = redo.subarray(0, redo.length - (isMarked(redo) ? 1 : 0));
+  return mark ? concat([whole, new Uint8Array([1])]) : whole.slice();
+}
+
+/** A redo file with another tail. */
+function withTail(redo: Uint8Array, tail: Uint8Array): Uint8Array {
+  const end = new Uint8Array(isMarked(redo) ? 5 : 4);
+  const changed = concat([redo.subarray(0, REDO_HEADER), tail, end]);
+  writeU64(changed, 36, BigInt(tail.length));
+  repairRedo(changed);
+  return changed;
+}
+
+/** Where the frames begin in the tail of a redo file. */
+function tailStart(redo: Uint8Array): number {
+  return readU64(redo, 16) === 0n ? FILE_HEADER : 0;
+}
+
 function garbage(size: number, dice: Dice): Uint8Array {
   return Uint8Array.from(
     { length: size },
@@ -354,7 +474,7 @@ function repair(files: FileSet, repairs: Repairs): void {
   for (const name of segmentNames(files)) {
     const bytes = (files.get(name) ?? new Uint8Array(0)).slice();
     const frames = framesIn(bytes);
-    if (repairs.places) repairPlaces(frames);
+    if (repairs.places) repairPlaces(frames, FILE_HEADER);
     const previous = before === undefined ? undefined : files.get(before);
     if (repairs.links && previous !== undefined) {
       link(frames[0], previous, indexIn(before ?? "") ?? 1);
@@ -364,16 +484,37 @@ function repair(files: FileSet, repairs: Repairs): void {
     before = name;
   }
   const meta = files.get(META);
-  if (meta === undefined || !repairs.checksums) return;
-  const repaired = meta.slice();
-  repairSlots(repaired);
-  files.set(META, repaired);
+  if (meta !== undefined && repairs.checksums) {
+    const repaired = meta.slice();
+    repairSlots(repaired);
+    files.set(META, repaired);
+  }
+  const redo = files.get(REDO);
+  if (redo !== undefined) files.set(REDO, repairedRedo(redo, repairs));
 }
 
-/** Lets Durable frames, Batch frames and Seals say what is so. */
-function repairPlaces(frames: readonly Uint8Array[]): void {
+function repairedRedo(redo: Uint8Array, { places, checksums }: Repairs): Uint8Array {
+  const repaired = redo.slice();
+  if (repaired.length <= REDO_HEADER) return repaired;
+  const tail = tailIn(repaired);
+  const start = tailStart(repaired);
+  const frames = framesIn(tail, start);
+  if (places) {
+    writeU64(repaired, 36, BigInt(tail.length));
+    repairPlaces(frames, start + Number(readU64(repaired, 16)));
+  }
+  if (checksums) {
+    if (targetOf(repaired) === META) repairSlot(tail, 0);
+    else frames.forEach(repairFrame);
+    repairRedo(repaired);
+  }
+  return repaired;
+}
+
+/** Lets the Durable frames, Batch frames and Seals from an offset on say what is so. */
+function repairPlaces(frames: readonly Uint8Array[], from: number): void {
   const offsets: number[] = [];
-  let at = FILE_HEADER;
+  let at = from;
   for (const [i, frame] of frames.entries()) {
     const kind = kindOf(frame);
     if (frame[0] === DATA) offsets.push(at);

@@ -46,13 +46,19 @@ export type Opinion =
     readonly sealed: number | undefined;
   };
 
+/** Whether a file begins as a log's does, or as one whose making was interrupted. */
+export function isLog(bytes: Uint8Array): boolean {
+  const head = bytes.subarray(0, FILE_HEADER);
+  return head.every((byte) => byte === 0) ||
+    head.every((byte, i) => byte === HEADER[i] || (i === 7 && byte === 1));
+}
+
 /** Judges the bytes of a segment. */
 export function judge(bytes: Uint8Array, maxEntrySize: number): Opinion {
   const limit = Math.max(maxEntrySize, MAX_SEAL);
   const head = bytes.subarray(0, FILE_HEADER);
   const isZero = head.every((byte) => byte === 0);
-  const isHeader = head.every((byte, i) => byte === HEADER[i] || (i === 7 && byte === 1));
-  if (!isZero && !isHeader) return { kind: "refused", code: "ERR_WAL_FORMAT" };
+  if (!isLog(head)) return { kind: "refused", code: "ERR_WAL_FORMAT" };
   if (isZero || head.length < FILE_HEADER) {
     return { kind: "unfinished", at: 0, hasFrames: hasFrame(bytes, 0, limit) };
   }

@@ -65,7 +65,7 @@ export function scanTarget(checksum: FrameChecksum): Target {
   return {
     name: "scan",
     corpus: "segments",
-    share: 70_000,
+    share: 62_000,
     run(input) {
       const bytes = onlyFile(input);
       const { maxEntrySize } = input.settings;

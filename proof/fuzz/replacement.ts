@@ -1,0 +1,88 @@
+/**
+ * What opening does about a redo file, by the description of the format and the simplest means: a
+ * second opinion that shares no code with the log.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import {
+  checksumAt,
+  concat,
+  type FileSet,
+  indexIn,
+  isMarked,
+  META,
+  readU32,
+  readU64,
+  REDO,
+  REDO_HEADER,
+  REDO_MAGIC,
+  SLOTS,
+  tailIn,
+  targetOf,
+} from "./layout.ts";
+
+/** Whether a redo file is one: of the known version, as long as it says, with its checksum. */
+export function isWhole(redo: Uint8Array): boolean {
+  const end = checksumAt(redo);
+  return end >= REDO_HEADER && readU32(redo, 0) === REDO_MAGIC && readU32(redo, 4) === 1 &&
+    readU64(redo, 36) === BigInt(end - REDO_HEADER) &&
+    readU32(redo, end) === crc32(redo.subarray(0, end));
+}
+
+/** Whether a file never had the tail, or still has it and the redo file is not in use. */
+export function isUntouched(redo: Uint8Array, file: Uint8Array): boolean {
+  const [size, offset] = [BigInt(file.length), readU64(redo, 16)];
+  if (size < offset) return true;
+  return !isMarked(redo) && hasOldTail(redo, file);
+}
+
+function hasOldTail(redo: Uint8Array, file: Uint8Array): boolean {
+  const old = file.subarray(Number(readU64(redo, 16)));
+  return BigInt(old.length) === readU64(redo, 24) && crc32(old) === readU32(redo, 32);
+}
+
+/**
+ * The files once the redo file has had its effect, and is gone.
+ *
+ * One that is not whole has none, nor has one whose file is not there or is untouched. Any other
+ * replaces the file's tail, or both slots of the meta file, and removes the segments behind.
+ */
+export function settle(files: FileSet): FileSet {
+  const redo = files.get(REDO);
+  if (redo === undefined) return files;
+  const settled: FileSet = new Map(files);
+  settled.delete(REDO);
+  if (!isWhole(redo)) return settled;
+  const name = targetOf(redo) ?? "";
+  const file = files.get(name);
+  if (file === undefined || isUntouched(redo, file)) return settled;
+  const tail = tailIn(redo);
+  if (name === META) {
+    const meta = new Uint8Array(Math.max(...SLOTS) + tail.length);
+    for (const at of SLOTS) meta.set(tail, at);
+    return settled.set(META, meta);
+  }
+  for (const other of files.keys()) {
+    const index = indexIn(other) ?? 0;
+    // Beyond what a number holds exactly, it is the name of no segment.
+    if (index > (indexIn(name) ?? 0) && Number.isSafeInteger(index)) settled.delete(other);
+  }
+  return settled.set(name, concat([file.subarray(0, Number(readU64(redo, 16))), tail]));
+}
+
+/** Whether a file has neither its old tail any more nor, after a truncation, none yet. */
+export function isInMiddle(files: FileSet): boolean {
+  const redo = files.get(REDO);
+  if (redo === undefined || !isReplaced(files)) return false;
+  const file = files.get(targetOf(redo) ?? "") ?? new Uint8Array(0);
+  const isCut = tailIn(redo).length === 0 && BigInt(file.length) === readU64(redo, 16);
+  return !isCut && !hasOldTail(redo, file);
+}
+
+/** Whether a redo file changes more than that it is gone. */
+export function isReplaced(files: FileSet): boolean {
+  const settled = settle(files);
+  return settled.size + (files.has(REDO) ? 1 : 0) !== files.size ||
+    [...settled].some(([name, bytes]) => files.get(name) !== bytes);
+}
