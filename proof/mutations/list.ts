@@ -1,0 +1,1630 @@
+/**
+ * The mutations of the library's own code, each with the test that notices it: every sync, cut,
+ * check and order that a promise rests on is left out once.
+ *
+ * @module
+ */
+import type { Runtime } from "../../tests/support/runtime.ts";
+
+/** A change that breaks a promise, and the test that fails then. */
+export interface Mutation {
+  /** What is wrong then, in words. */
+  readonly name: string;
+  /** The file that is changed. */
+  readonly file: string;
+  /** The text that is replaced. It occurs once in the file. */
+  readonly find: string;
+  readonly replace: string;
+  /** The file of the test that fails, and the test's name. */
+  readonly caughtBy: readonly [file: string, test: string];
+  /** The runtime that the changed code is for, if it is for one alone. */
+  readonly runtime?: Runtime;
+  /** Whether the test fails by not coming to its end. */
+  readonly hangs?: boolean;
+}
+
+const ADAPTERS = "tests/adapters_test.ts";
+const CHECKSUM = "tests/checksum_test.ts";
+const COMMIT = "tests/commit_test.ts";
+const CRASH = "tests/crash_test.ts";
+const DECISION_TABLE = "tests/decision_table_test.ts";
+const DURABILITY = "tests/durability_test.ts";
+const FAILURE = "tests/failure_test.ts";
+const FILE_SYSTEM = "tests/file_system_test.ts";
+const FRAMES = "tests/frames_test.ts";
+const META = "tests/meta_test.ts";
+const RECOVERY = "tests/recovery_test.ts";
+const SEGMENTS = "tests/segments_test.ts";
+const SYSTEM_CALLS = "tests/system_calls_test.ts";
+const WAL = "tests/wal_test.ts";
+
+const EVERY_CRASH = "every crash of a program that does everything keeps every promise";
+
+/** Of opening a log. */
+const OPENING: readonly Mutation[] = [
+  {
+    name: "a new directory's parent is not synced",
+    file: "src/open.ts",
+    find: "    await this.#fileSystem.syncDirectory(parent);\n",
+    replace: "",
+    caughtBy: [
+      FAILURE,
+      "making a log: created, written, fsynced, directory fsynced, in this order",
+    ],
+  },
+  {
+    name: "the last segment is not synced before it is scanned",
+    file: "src/open.ts",
+    find: "await this.#syncFile(source);\n        const found = scanSegment(source);",
+    replace: "const found = scanSegment(source);",
+    caughtBy: [
+      FAILURE,
+      "reopening after a crash: fsync before the first frame is read, then cut, write again, fsync",
+    ],
+  },
+  {
+    name: "a torn last write is not cut",
+    file: "src/open.ts",
+    find: "        if (vouched < scan.size) file.truncate(vouched);\n",
+    replace: "",
+    caughtBy: [
+      FAILURE,
+      "reopening after a crash: fsync before the first frame is read, then cut, write again, fsync",
+    ],
+  },
+  {
+    name: "a torn last write of a version 1 file is not cut",
+    file: "src/open.ts",
+    find:
+      "        // Nothing vouches for any of it, and it may be large.\n        if (end < scan.size) file.truncate(end);\n",
+    replace: "        // Nothing vouches for any of it, and it may be large.\n",
+    caughtBy: [RECOVERY, "version 1: a cut at any byte recovers the whole entries before it"],
+  },
+  {
+    name: "what no Durable frame vouches for is not written again",
+    file: "src/open.ts",
+    find:
+      "        if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
+    replace:
+      "        if (target.offset >= 0) {\n          if (end < scan.size) file.truncate(end);\n        } else if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
+    caughtBy: [CRASH, "every failing call keeps every promise, a failed sync as on ext4"],
+  },
+  {
+    name: "a version 1 file is not written again",
+    file: "src/open.ts",
+    find: "        writeAll(file, 0, pieces(file, 0, end));\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "an entry whose sync failed is durable when open has returned it (version 1, ext4)",
+    ],
+  },
+  {
+    name: "frames without an entry that a reopening gives up are not written again",
+    file: "src/open.ts",
+    find: "        if (tail.length > 0) file.write(tail, vouched);\n",
+    replace: "        if (tail.length > 0 && vouched < 0) file.write(tail, vouched);\n",
+    caughtBy: [WAL, "open and close again and again do not make a log grow"],
+  },
+  {
+    name: "what no Durable frame vouches for is given up without a redo file",
+    file: "src/open.ts",
+    find:
+      "        if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
+    replace:
+      "        if (target.offset >= 0) {\n          const tail = new Uint8Array(end - vouched);\n          file.read(tail, vouched);\n          file.truncate(vouched);\n          file.write(tail, vouched);\n        } else if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
+    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
+  },
+  {
+    name: "an entry counts as none when a reopening gives up its block",
+    file: "src/open.ts",
+    find: "vouched > 0 && entriesEnd <= vouched && scan.seal",
+    replace: "vouched > 0 && entriesEnd >= 0 && scan.seal",
+    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
+  },
+  {
+    name: "the last segment is not synced after it was cut and written again",
+    file: "src/open.ts",
+    find: "    await this.#syncFile(source);\n  }\n\n  /** Goes on with the replacement",
+    replace: "  }\n\n  /** Goes on with the replacement",
+    caughtBy: [
+      DURABILITY,
+      "an entry whose sync failed is durable when open has returned it (version 1, ext4)",
+    ],
+  },
+  {
+    name: "a replacement that a crash interrupted is not gone on with",
+    file: "src/open.ts",
+    find: "if (this.#redo.exists()) await this.#finishReplacement();",
+    replace: "if (this.#redo.exists()) await this.#redo.end();",
+    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
+  },
+  {
+    name: "the redo file is not synced before the tail is given up",
+    file: "src/redo.ts",
+    find: "      await redo.sync();\n",
+    replace: "",
+    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
+  },
+  {
+    name: "the redo file's name is not synced before the tail is given up",
+    file: "src/redo.ts",
+    find: "      await redo.sync();\n      await this.#syncDirectory();\n",
+    replace: "      await redo.sync();\n",
+    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
+  },
+  {
+    name: "a redo file that could not be written is left there",
+    file: "src/redo.ts",
+    find: "      await this.end();\n      throw error;\n",
+    replace: "      throw error;\n",
+    caughtBy: [
+      DURABILITY,
+      "a truncation that finds no space leaves the log as it was, and can be made again",
+    ],
+  },
+  {
+    name: "a tail that is replaced is not given up",
+    file: "src/redo.ts",
+    find: "    file.truncate(offset);\n",
+    replace: "",
+    caughtBy: [DECISION_TABLE, "version 2: open does what the table says"],
+  },
+  {
+    name: "a tail that is replaced is not synced",
+    file: "src/redo.ts",
+    find: "    await file.sync();\n",
+    replace: "",
+    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
+  },
+  {
+    name: "the removal of the redo file is not synced",
+    file: "src/redo.ts",
+    find: "      this.#fileSystem.remove(this.#path);\n      await this.#syncDirectory();\n",
+    replace: "      this.#fileSystem.remove(this.#path);\n",
+    caughtBy: [
+      DURABILITY,
+      "a truncation of durable entries is done or not after a crash at any step",
+    ],
+  },
+  {
+    name: "the redo file's checksum is not checked",
+    file: "src/redo.ts",
+    find: "return holds ? {",
+    replace: "return holds || rest === 0 ? {",
+    caughtBy: [DURABILITY, "a redo file that fails its checksum is not gone on with"],
+  },
+  {
+    name: "a log on a full disk is not opened",
+    file: "src/redo.ts",
+    find: "      if (isFull) return false;\n",
+    replace: "      if (isFull) throw error;\n",
+    caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
+  },
+  {
+    name: "on a full disk, a torn last write is not cut",
+    file: "src/open.ts",
+    find: "        } else {\n          if (end < scan.size) file.truncate(end);\n",
+    replace: "        } else {\n",
+    caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
+  },
+  {
+    name: "a tail counts as untouched by its size alone",
+    file: "src/redo.ts",
+    find: "      this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;",
+    replace: "      oldChecksum >= 0;",
+    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
+  },
+  {
+    name: "a redo file that was not yet in use is gone on with",
+    file: "src/open.ts",
+    find: "      if (this.#redo.isUntouched(file, record)) return;\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "what is durable stays so through openings that die and a crash in the last",
+    ],
+  },
+  {
+    name: "a redo file is not marked when it is in use",
+    file: "src/redo.ts",
+    find: "      markInUse(redo, length);\n    } catch (error) {\n",
+    replace: "    } catch (error) {\n",
+    caughtBy: [
+      DURABILITY,
+      "what is durable stays so through openings that die and a crash in the last",
+    ],
+  },
+  {
+    name: "a redo file is not marked when an interrupted replacement goes on",
+    file: "src/open.ts",
+    find: "      this.#redo.goOn(record);\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a.wal is whole after a crash in an opening, an opening that dies, and another crash",
+    ],
+  },
+  {
+    name: "a redo file is not marked when the slots are written again after a crash",
+    file: "src/meta.ts",
+    find: "      redo.goOn(record);\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a.wal.meta is whole after a crash in an opening, an opening that dies, and another crash",
+    ],
+  },
+  {
+    name: "a tail that was written again and not yet synced counts as untouched",
+    file: "src/redo.ts",
+    find: "    if (isInUse) return false;\n",
+    replace: "    if (isInUse && size < 0) return false;\n",
+    caughtBy: [
+      DURABILITY,
+      "what is durable stays so through an opening whose sync failed and a crash in the next (ext4)",
+    ],
+  },
+  {
+    name: "the directory of a log that is opened again is not synced",
+    file: "src/open.ts",
+    find: "      // Whoever made the last file may have died before its name was durable.\n" +
+      "      await this.#fileSystem.syncDirectory(directoryOf(this.#path));\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a log whose maker died at any step is durable, with its name, when it is opened",
+    ],
+  },
+  {
+    name: "what an interrupted making left is not cut before the log is made anew",
+    file: "src/open.ts",
+    find: "    source.file.truncate(0);\n",
+    replace: "",
+    caughtBy: [
+      RECOVERY,
+      "damage to the header or the Segment frame in front of entries is refused",
+    ],
+  },
+  {
+    name: "a log that is made anew is not synced",
+    file: "src/open.ts",
+    find: "previous: NO_SEGMENT });\n    await this.#syncFile(source);\n",
+    replace: "previous: NO_SEGMENT });\n",
+    caughtBy: [
+      DURABILITY,
+      "a log that was made anew is opened after any crash, wherever its head has moved",
+    ],
+  },
+  {
+    name: "damage to acknowledged data is cut like a torn write",
+    file: "src/open.ts",
+    find:
+      '          if (decision.case === "C" && isDefault) throw corrupt(source.path, found, decision);\n',
+    replace: "",
+    caughtBy: [RECOVERY, "case C: damage to what a later Durable frame vouches for is refused"],
+  },
+  {
+    name: "segments that do not join are refused after the last one was changed",
+    file: "src/open.ts",
+    find: "      const { sealed, leftovers } = this.#join(files, found, headIndex);\n",
+    replace:
+      '      if ("decision" in last) {\n        await this.#recoverEnd(last.source, last.found, last.decision);\n      }\n      const { sealed, leftovers } = this.#join(files, found, headIndex);\n',
+    caughtBy: [FRAMES, "a log whose last file does not join is refused before its torn end is cut"],
+  },
+  {
+    name: "a lost beginning below the head is taken for an interrupted making",
+    file: "src/open.ts",
+    find: "if (isPast && isDefault) throw",
+    replace: "if (isPast && found.size < 0 && isDefault) throw",
+    caughtBy: [FRAMES, "a file that lost its beginning below the head was in use, and is refused"],
+  },
+  {
+    name: "a segment whose beginning is damaged is taken for one that was never in use",
+    file: "src/open.ts",
+    find:
+      '        if (found.holds === "frames" && isDefault) throw beginningDamaged(source, found);\n',
+    replace: "",
+    caughtBy: [
+      RECOVERY,
+      "damage to the header or the Segment frame in front of entries is refused",
+    ],
+  },
+  {
+    name: "whole frames behind the end are cut and not set aside",
+    file: "src/open.ts",
+    find: 'decision.case === "C" || decision.case === "D"',
+    replace: 'decision.case === "C"',
+    caughtBy: [RECOVERY, "case D: whole frames without evidence are set aside, once per damage"],
+  },
+  {
+    name: "the torn end of a version 1 file is cut and not set aside",
+    file: "src/open.ts",
+    find: 'return decision.case === "E" && version === 1;',
+    replace: "return version !== 1 && version !== 2;",
+    caughtBy: [DECISION_TABLE, "version 1: open does what the table says"],
+  },
+  {
+    name: "bytes are cut before they are set aside",
+    file: "src/open.ts",
+    find: "    const { end, size } = found;\n",
+    replace: "    const { end, size } = found;\n    source.file.truncate(end);\n",
+    caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
+  },
+  {
+    name: "a roll that a crash interrupted is not finished",
+    file: "src/open.ts",
+    find: "if (scan.seal !== undefined) {",
+    replace: "if (scan.seal !== undefined && scan.seal.count < 0) {",
+    caughtBy: [
+      FRAMES,
+      "what is appended after an interrupted roll is there, however much room was left",
+    ],
+  },
+  {
+    name: "a reset that a crash interrupted is not finished",
+    file: "src/open.ts",
+    find: "if (headIndex > segments.lastIndex + 1) await segments.moveTo(headIndex);\n      else ",
+    replace: "",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a head truncation that a crash interrupted is not finished",
+    file: "src/open.ts",
+    find: "      else await segments.dropBefore(headIndex);\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a head truncation of everything that was interrupted gives the space back at the next open",
+    ],
+  },
+  {
+    name: "files below the head are left where they are",
+    file: "src/open.ts",
+    find: "      for (const { path } of leftovers) this.#fileSystem.remove(path);\n",
+    replace: "",
+    caughtBy: [SEGMENTS, "a head truncation whose removal fails is finished by a reopen"],
+  },
+  {
+    name: "another log's meta file is believed",
+    file: "src/open.ts",
+    find: "!sameLog(logId, meta.current.logId)",
+    replace: "logId.length === 0",
+    caughtBy: [META, "another log's meta file is refused"],
+  },
+  {
+    name: "a log whose segments are all gone is made anew",
+    file: "src/open.ts",
+    find:
+      "    if (meta.current !== undefined) throw segmentMissing(this.#path, meta.current.headIndex);\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a log whose files are gone, but not its state, is refused and not made anew",
+    ],
+  },
+  {
+    name: "the bytes that are set aside are not synced",
+    file: "src/set_aside.ts",
+    find: "    await file.sync();\n",
+    replace: "",
+    caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
+  },
+  {
+    name: "the name of what is set aside is not synced",
+    file: "src/set_aside.ts",
+    find: "  await fileSystem.syncDirectory(directoryOf(path));\n",
+    replace: "",
+    caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
+  },
+];
+
+/** Of writing entries and making them durable. */
+const WRITING: readonly Mutation[] = [
+  {
+    name: "sync does not call fdatasync",
+    file: "src/segment.ts",
+    find: "      await this.#file.syncData();\n",
+    replace: "",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "entries that came while the sync ran count as durable",
+    file: "src/segment.ts",
+    find: "this.#durableCount = Math.max(this.#durableCount, count);",
+    replace: "this.#durableCount = this.offsets.count;",
+    caughtBy: [COMMIT, "a sync covers what was appended before it, not what came while it ran"],
+  },
+  {
+    name: "a Durable frame vouches for what was written while the sync ran",
+    file: "src/segment.ts",
+    find: "this.#durableEnd = Math.max(this.#durableEnd, end);",
+    replace: "this.#durableEnd = this.#entriesEnd;",
+    caughtBy: [DURABILITY, "a Durable frame vouches for nothing that came while its sync ran"],
+  },
+  {
+    name: "a Durable frame vouches for itself",
+    file: "src/segment.ts",
+    find: "      this.#durableEnd,\n    );\n",
+    replace: "      this.#end + DURABLE_FRAME_SIZE,\n    );\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "no Durable frame is written in front of entries",
+    file: "src/segment.ts",
+    find: "const durable = this.#owesDurableFrame();",
+    replace: "const durable = false;",
+    caughtBy: [RECOVERY, "case C: salvage sets the bytes aside and goes on with what is before"],
+  },
+  {
+    name: "an entry's checksum is not written",
+    file: "src/segment.ts",
+    find: "      this.#checksum.seal(buffer, at);\n      at += FRAME_HEADER_SIZE + data.length;\n",
+    replace: "      at += FRAME_HEADER_SIZE + data.length;\n",
+    caughtBy: [WAL, "entries come back by index, in a list, and in a range"],
+  },
+  {
+    name: "a batch has no Batch frame",
+    file: "src/segment.ts",
+    find: "    if (entries.length > 1) at = this.#stageBatchFrame(buffer, at, entries);\n",
+    replace: "",
+    caughtBy: [SEGMENTS, "a file that ends anywhere within a batch has none of it"],
+  },
+  {
+    name: "a failed fdatasync is taken for a good one",
+    file: "src/segment.ts",
+    find: '      throw this.#syncFailed("the last entries", cause);\n',
+    replace: "      if (cause === undefined) throw cause;\n",
+    caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
+  },
+  {
+    name: "a failed write is not cut back",
+    file: "src/segment.ts",
+    find: "      this.#cutBack();\n      throw writeFailed(",
+    replace: "      throw writeFailed(",
+    caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
+  },
+  {
+    name: "a cut-back cuts nothing",
+    file: "src/segment.ts",
+    find: "      this.#file.truncate(this.#end);\n",
+    replace: "",
+    caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
+  },
+  {
+    name: "a cut-back is not synced",
+    file: "src/segment.ts",
+    find: "      this.#file.truncate(this.#end);\n      this.#file.syncBlocking();\n",
+    replace: "      this.#file.truncate(this.#end);\n",
+    caughtBy: [
+      FAILURE,
+      "what a failed write left is cut off durably before anything else is written",
+    ],
+  },
+  {
+    name: "who arrives while a sync runs is answered by that one",
+    file: "src/commit.ts",
+    find: "      this.#next = undefined;\n      try {\n        await this.#syncOnce();\n",
+    replace: "      try {\n        await this.#syncOnce();\n        this.#next = undefined;\n",
+    caughtBy: [
+      COMMIT,
+      "who arrives while a sync runs waits for the next, which begins afterwards",
+    ],
+  },
+  {
+    name: "a failed sync resolves those who wait for it",
+    file: "src/commit.ts",
+    find: "group.reject(error);",
+    replace: "if (error !== undefined) group.resolve();",
+    caughtBy: [COMMIT, "a failed sync rejects its group and not the next"],
+  },
+  {
+    name: "appendAndSync does not wait for the sync",
+    file: "src/wal.ts",
+    find: "const index = this.append(data);\n    await this.#commit.join();\n",
+    replace: "const index = this.append(data);\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "appendBatchAndSync does not wait for the sync",
+    file: "src/wal.ts",
+    find: "const range = this.appendBatch(entries);\n    await this.#commit.join();\n",
+    replace: "const range = this.appendBatch(entries);\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "sync does not wait for the sync",
+    file: "src/wal.ts",
+    find: "    if (this.#segments.active.isDurable) return;\n    await this.#commit.join();\n",
+    replace: "",
+    caughtBy: [WAL, "durableIndex follows the syncs, and never runs ahead"],
+  },
+  {
+    name: "a failed sync does not end the handle",
+    file: "src/wal.ts",
+    find: "    this.#failure ??= error;\n    clearTimeout(this.#idleTimer);\n" +
+      "    this.#changes.notify();\n    return this.#failure;\n",
+    replace: "    return error;\n",
+    caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
+  },
+  {
+    name: "a failed sync is tried again for those who wait for the next",
+    file: "src/wal.ts",
+    find: "    if (this.#failure !== undefined) throw this.#told(this.#failure);\n    try {\n" +
+      "      await this.#segments.active.sync();\n    } catch",
+    replace: "    try {\n      await this.#segments.active.sync();\n    } catch",
+    caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
+  },
+  {
+    name: "close does not sync the last entries",
+    file: "src/wal.ts",
+    find:
+      "      if (!active.isDurable) await active.sync();\n      if (this.#vouch()) await active.sync();\n",
+    replace: "      if (active.isDurable && this.#vouch()) await active.sync();\n",
+    caughtBy: [
+      DURABILITY,
+      "after a clean close and a power cut, damage to any entry is known as such",
+    ],
+  },
+  {
+    name: "close does not sync the Durable frame that tells of the last sync",
+    file: "src/wal.ts",
+    find: "      if (this.#vouch()) await active.sync();\n",
+    replace: "      this.#vouch();\n",
+    caughtBy: [
+      DURABILITY,
+      "after a clean close and a power cut, damage to any entry is known as such",
+    ],
+  },
+];
+
+/** Of rolling, and of dropping entries from either end. */
+const DROPPING: readonly Mutation[] = [
+  {
+    name: "a full segment is not synced before the next is made",
+    file: "src/segment.ts",
+    find: "    try {\n      this.#file.syncBlocking();\n    } catch (cause) {\n" +
+      '      throw this.#syncFailed("the full segment", cause);\n    }\n',
+    replace: "",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a Seal stays when no next segment could be made",
+    file: "src/segment.ts",
+    find: "    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);\n" +
+      "    this.#cutBack();\n",
+    replace: "    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);\n",
+    caughtBy: [
+      DURABILITY,
+      "a roll that fails for want of space leaves the full segment byte by byte as it was",
+    ],
+  },
+  {
+    name: "a tail truncation does not cut the file",
+    file: "src/segment.ts",
+    find: "      this.#file.truncate(end);\n",
+    replace: "",
+    caughtBy: [WAL, "a truncation drops the tail for good"],
+  },
+  {
+    name: "a tail truncation is not synced",
+    file: "src/segment.ts",
+    find: "      await this.#file.sync();\n",
+    replace: "",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a truncation that drops a whole batch leaves its Batch frame",
+    file: "src/segment.ts",
+    find: "(isBatchStart ? BATCH_FRAME_SIZE : 0)",
+    replace: "(isBatchStart ? 0 : 0)",
+    caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
+  },
+  {
+    name: "after a truncation, what is durable is not vouched for",
+    file: "src/segment.ts",
+    find: "      this.#vouched = 0;\n",
+    replace: "",
+    caughtBy: [
+      RECOVERY,
+      "case C: what is appended after a truncation is vouched for like anything else",
+    ],
+  },
+  {
+    name: "a truncation within a batch cuts the batch",
+    file: "src/segments.ts",
+    find: "const batchEnd = last.batchEndAround(position);",
+    replace: "const batchEnd = last.batchEndAround(position) === -1 ? 0 : undefined;",
+    caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
+  },
+  {
+    name: "a truncation of what a Durable frame vouches for needs no redo file",
+    file: "src/segments.ts",
+    find: "const mustRedo = count < last.offsets.count &&",
+    replace: "const mustRedo = count < 0 &&",
+    caughtBy: [DURABILITY, "zeros that a crash leaves where a truncation was to cut are no damage"],
+  },
+  {
+    name: "a truncation removes segments before the redo file tells of it",
+    file: "src/segments.ts",
+    find: "    if (mustRedo) {\n" +
+      "      try {\n" +
+      "        await this.#context.redo.begin(last.tailFrom(count), [], 0);\n" +
+      "      } catch (error) {\n" +
+      "        if (info !== undefined) last.close();\n" +
+      "        if (error instanceof SyncFailedError) throw error;\n" +
+      '        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);\n' +
+      "      }\n" +
+      "    }\n" +
+      "    if (info !== undefined) await this.#dropSegmentsBehind(info, last);\n",
+    replace: "    if (info !== undefined) await this.#dropSegmentsBehind(info, last);\n" +
+      "    if (mustRedo) {\n" +
+      "      try {\n" +
+      "        await this.#context.redo.begin(last.tailFrom(count), [], 0);\n" +
+      "      } catch (error) {\n" +
+      "        if (info !== undefined) last.close();\n" +
+      "        if (error instanceof SyncFailedError) throw error;\n" +
+      '        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);\n' +
+      "      }\n" +
+      "    }\n",
+    caughtBy: [
+      DURABILITY,
+      "a truncation that finds no space leaves the log as it was, and can be made again",
+    ],
+  },
+  {
+    name: "a new segment is not synced",
+    file: "src/segments.ts",
+    find:
+      "      file.syncBlocking();\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n" +
+      '    } catch (cause) {\n      throw new SyncFailedError(path, firstIndex - 1, "a new segment"',
+    replace: "      fileSystem.syncDirectoryBlocking(directoryOf(path));\n" +
+      '    } catch (cause) {\n      throw new SyncFailedError(path, firstIndex - 1, "a new segment"',
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a new segment's name is not synced",
+    file: "src/segments.ts",
+    find:
+      "      file.syncBlocking();\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n",
+    replace: "      file.syncBlocking();\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a segment that could not be made is left there",
+    file: "src/segments.ts",
+    find:
+      "      fileSystem.remove(path);\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a roll that fails for want of space leaves the full segment byte by byte as it was",
+    ],
+  },
+  {
+    name: "the removal of a segment that could not be made is not synced",
+    file: "src/segments.ts",
+    find:
+      "      fileSystem.remove(path);\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n",
+    replace: "      fileSystem.remove(path);\n",
+    caughtBy: [
+      DURABILITY,
+      "a roll that fails for want of space leaves the full segment byte by byte as it was",
+    ],
+  },
+  {
+    name: "an empty version 1 file that becomes version 2 is not synced",
+    file: "src/segments.ts",
+    find: "      source.file.syncBlocking();\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a version 1 file without entries that goes on as version 2 is one after any crash",
+    ],
+  },
+  {
+    name: "a batch is appended to a version 1 file",
+    file: "src/segments.ts",
+    find: "    if (version === 1 && entries > 1) return true;\n",
+    replace: "",
+    caughtBy: [
+      SEGMENTS,
+      "a batch goes to the segment after a version 1 file, however few entries that has",
+    ],
+  },
+  {
+    name: "the removal of segments before the head is not synced",
+    file: "src/segments.ts",
+    find: "    if (!removed) return;\n",
+    replace: '    if (!removed || path !== "") return;\n',
+    caughtBy: [
+      DURABILITY,
+      "after a head truncation and a power cut, no file of dropped entries is back",
+    ],
+  },
+  {
+    name: "a tail truncation removes the oldest segment first",
+    file: "src/segments.ts",
+    find: "of dropped.toReversed()",
+    replace: "of dropped",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a tail truncation does not sync each removal before the next",
+    file: "src/segments.ts",
+    find:
+      "        fileSystem.remove(segment);\n        await fileSystem.syncDirectory(directoryOf(path));\n" +
+      "      } catch (cause) {\n" +
+      '        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);\n' +
+      "      }\n    }\n",
+    replace: "        fileSystem.remove(segment);\n" +
+      "      } catch (cause) {\n" +
+      '        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);\n' +
+      "      }\n    }\n    await fileSystem.syncDirectory(directoryOf(path));\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a tail truncation does not sync the removal of segments",
+    file: "src/segments.ts",
+    find:
+      "        fileSystem.remove(segment);\n        await fileSystem.syncDirectory(directoryOf(path));\n",
+    replace: "        fileSystem.remove(segment);\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a reset does not sync the removal of segments",
+    file: "src/segments.ts",
+    find: "      for (const segment of dropped) fileSystem.remove(segment);\n" +
+      "      await fileSystem.syncDirectory(directoryOf(path));\n",
+    replace: "      for (const segment of dropped) fileSystem.remove(segment);\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a reset to a lower index leaves the entries that it drops",
+    file: "src/wal.ts",
+    find: "        await this.#segments.cutFrom(this.#segments.firstIndex);\n",
+    replace: "",
+    caughtBy: [SEGMENTS, "a reset goes to any index, and its entries are alone there"],
+  },
+  {
+    name: "a reset to a higher index moves the head last",
+    file: "src/wal.ts",
+    find: "const isForward = nextIndex >= this.firstIndex;",
+    replace: "const isForward = nextIndex < 0;",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a reset to a lower index moves the head first",
+    file: "src/wal.ts",
+    find: "const isForward = nextIndex >= this.firstIndex;",
+    replace: "const isForward = nextIndex > 0;",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a head truncation removes segments before the head is durable",
+    file: "src/wal.ts",
+    find:
+      "      await this.#updateMeta(index, this.state);\n      await this.#segments.dropBefore(index);\n",
+    replace:
+      "      await this.#segments.dropBefore(index);\n      await this.#updateMeta(index, this.state);\n",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "a truncation does not wait for a sync that runs",
+    file: "src/wal.ts",
+    find: "      // A sync that runs would count entries as durable that are about to go.\n" +
+      "      await this.#commit.idle();\n",
+    replace: "",
+    caughtBy: [WAL, "a sync that runs when a truncation is called does not count what that drops"],
+  },
+  {
+    name: "a truncation does not wait for a sync that nobody waits for",
+    file: "src/wal.ts",
+    find: "      await this.#writeBehind;\n      await work();\n",
+    replace: "      await work();\n",
+    caughtBy: [
+      DURABILITY,
+      "a truncation does not count as durable what a sync has covered that ran for nobody",
+    ],
+  },
+  {
+    name: "entries are appended while a truncation runs",
+    file: "src/wal.ts",
+    find: "    if (this.#rewriting !== undefined) {\n      throw new WalError(\n" +
+      '        "ERR_WAL_BUSY",\n        `Cannot append',
+    replace: "    if (this.#rewriting === null) {\n      throw new WalError(\n" +
+      '        "ERR_WAL_BUSY",\n        `Cannot append',
+    caughtBy: [WAL, "during a truncation append refuses, and appendAndSync and sync wait"],
+  },
+];
+
+/** Of the meta file. */
+const META_FILE: readonly Mutation[] = [
+  {
+    name: "the older slot counts",
+    file: "src/meta.ts",
+    find: "b.sequence - a.sequence",
+    replace: "a.sequence - b.sequence",
+    caughtBy: [
+      META,
+      "a crash at any step of an update leaves the old state or the new (1000000 bytes)",
+    ],
+  },
+  {
+    name: "two damaged slots count as none",
+    file: "src/meta.ts",
+    find: "this.#current === undefined && this.#file.size() > SLOT_OFFSETS[1]",
+    replace: "this.#current === undefined && this.#file.size() < 0",
+    caughtBy: [META, "damage in both slots is corruption of the meta file, and nothing is changed"],
+  },
+  {
+    name: "open does not make the meta file durable before files are removed by it",
+    file: "src/open.ts",
+    find: "      await meta.secure(this.#redo);\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a state whose writer died is durable when open has returned it, in both copies (ext4)",
+    ],
+  },
+  {
+    name: "the slots are not written again at open",
+    file: "src/meta.ts",
+    find: "      await writeAnew(file, slot);\n",
+    replace: "      await file.sync();\n",
+    caughtBy: [
+      DURABILITY,
+      "a state one of whose syncs failed is durable when open has returned it, in both copies (ext4)",
+    ],
+  },
+  {
+    name: "the slots are written again over themselves",
+    file: "src/meta.ts",
+    find:
+      "async function writeAnew(file: File, slot: Uint8Array): Promise<void> {\n  file.truncate(0);\n",
+    replace: "async function writeAnew(file: File, slot: Uint8Array): Promise<void> {\n",
+    caughtBy: [
+      DURABILITY,
+      "a state one of whose syncs failed is durable when open has returned it, in both copies (ext4)",
+    ],
+  },
+  {
+    name: "the slots are written again and not synced",
+    file: "src/meta.ts",
+    find: "  for (const offset of SLOT_OFFSETS) file.write(slot, offset);\n  await file.sync();\n",
+    replace: "  for (const offset of SLOT_OFFSETS) file.write(slot, offset);\n",
+    caughtBy: [
+      DURABILITY,
+      "a state whose writer died is durable when open has returned it, in both copies (ext4)",
+    ],
+  },
+  {
+    name: "only the first slot is written again at open",
+    file: "src/meta.ts",
+    find: "  for (const offset of SLOT_OFFSETS) file.write(slot, offset);\n",
+    replace: "  file.write(slot, SLOT_OFFSETS[0]);\n",
+    caughtBy: [META, "a flipped bit anywhere in the second slot loses nothing and is mended"],
+  },
+  {
+    name: "on a full disk, both slots are written again before one is durable",
+    file: "src/meta.ts",
+    find: "        file.write(slot, offset);\n        await file.sync();\n      }\n",
+    replace: "        file.write(slot, offset);\n      }\n      await file.sync();\n",
+    caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
+  },
+  {
+    name: "the slots are given up without a redo file",
+    file: "src/meta.ts",
+    find: "      if (await redo.tryBegin(target, [slot], slot.length)) {\n",
+    replace:
+      "      if (target.offset === 0) return await writeAnew(file, slot);\n      if (await redo.tryBegin(target, [slot], slot.length)) {\n",
+    caughtBy: [
+      DURABILITY,
+      "a crash in the opening of a log leaves its state and its head as they were",
+    ],
+  },
+  {
+    name: "slots that a crash took while they were written again stay lost",
+    file: "src/meta.ts",
+    find: "      await writeAnew(file, redo.readTail(record));\n",
+    replace: "      await file.sync();\n",
+    caughtBy: [
+      DURABILITY,
+      "a crash in the opening of a log leaves its state and its head as they were",
+    ],
+  },
+  {
+    name: "what an interrupted first update left of the meta file stays there",
+    file: "src/meta.ts",
+    find: "        file.truncate(0);\n        return await file.sync();\n",
+    replace: "        return await file.sync();\n",
+    caughtBy: [
+      DURABILITY,
+      "a first state is durable in both copies, though the one before it was torn and its sync failed",
+    ],
+  },
+  {
+    name: "an update does not sync the first slot before it writes the second",
+    file: "src/meta.ts",
+    find: "      await this.#file.sync();\n      // The second slot",
+    replace: "      // The second slot",
+    caughtBy: [
+      DURABILITY,
+      "a state is the old one or the new after a crash at any step of its storing",
+    ],
+  },
+  {
+    name: "an update does not sync the second slot",
+    file: "src/meta.ts",
+    find: "      this.#file.write(bytes, second);\n      await this.#file.syncData();\n",
+    replace: "      this.#file.write(bytes, second);\n",
+    caughtBy: [DURABILITY, "both copies of a state are durable when it is stored"],
+  },
+  {
+    name: "an update does not write the second slot",
+    file: "src/meta.ts",
+    find: "      this.#file.write(bytes, second);\n",
+    replace: "      if (second < 0) return;\n",
+    caughtBy: [META, "the file is as format.md draws it"],
+  },
+  {
+    name: "the name of a new meta file is not synced",
+    file: "src/meta.ts",
+    find: "      if (isNew || this.#current === undefined) {\n" +
+      "        await this.#fileSystem.syncDirectory(directoryOf(this.#path));\n      }\n",
+    replace: "      if (isNew && this.#file === undefined) return;\n",
+    caughtBy: [
+      META,
+      "the meta file's making: durable, with its name, before the second slot is written",
+    ],
+  },
+  {
+    name: "an update writes over the newest slot first",
+    file: "src/meta.ts",
+    find: "isNewest ? [other, one] : [one, other]",
+    replace: "isNewest ? [one, other] : [other, one]",
+    caughtBy: [
+      DURABILITY,
+      "a store that is torn while the other copy is rotten leaves the old state",
+    ],
+  },
+  {
+    name: "a failed write of a slot that is whole all the same counts as none",
+    file: "src/meta.ts",
+    find: "if (this.#holds(first, slot, true)) ",
+    replace: "if (slot.sequence < 0) ",
+    caughtBy: [
+      DURABILITY,
+      "a state that is stored although its write failed is not told as refused",
+    ],
+  },
+  {
+    name: "an update has the sequence number of the one before",
+    file: "src/meta.ts",
+    find: "(this.#current?.sequence ?? 0) + 1",
+    replace: "(this.#current?.sequence ?? 1)",
+    caughtBy: [META, "the file is as format.md draws it"],
+  },
+  {
+    name: "a slot's checksum is not checked",
+    file: "src/format/meta_slot.ts",
+    find: "end + 4 > bytes.length || readUint32(bytes, end) !== crc32(bytes.subarray(0, end))",
+    replace: "end + 4 > bytes.length || crc32(bytes.subarray(0, end)) < 0",
+    caughtBy: [META, "a flipped bit anywhere in the first slot loses nothing and is mended"],
+  },
+];
+
+/** Of what is believed of the bytes on disk. */
+const CHECKS: readonly Mutation[] = [
+  {
+    name: "a lone frame's checksum is not checked",
+    file: "src/format/checksum.ts",
+    find: "return checksum === readUint32(buffer, offset + CHECKSUM_AT);",
+    replace: "return checksum >= 0;",
+    caughtBy: [WAL, "rot behind open's back is found by the read, and other entries can be read"],
+  },
+  {
+    name: "the checksums of a chunk are not checked by a scan",
+    file: "src/format/checksum.ts",
+    find: "return checksum === stored[count - 1];",
+    replace: "return checksum >= 0;",
+    caughtBy: [CHECKSUM, "a scan stops at the frame that any flipped bit is in"],
+  },
+  {
+    name: "the checksum of a payload in pieces is not checked",
+    file: "src/format/checksum.ts",
+    find: "return finish(crc32) === readUint32(header, CHECKSUM_AT);",
+    replace: "return finish(crc32) >= 0;",
+    caughtBy: [CHECKSUM, "a payload in pieces has the same checksum"],
+  },
+  {
+    name: "a checksum does not cover the type and the length",
+    file: "src/format/checksum.ts",
+    find: "const checksum = finish(crc32.init().update(buffer.subarray(offset + MOVED, end)));",
+    replace:
+      "const checksum = finish(crc32.init().update(buffer.subarray(offset + FRAME_HEADER_SIZE, end)));",
+    caughtBy: [CHECKSUM, "a sealed frame has zlib's CRC-32 of header and payload"],
+  },
+  {
+    name: "a length beyond the limit is believed",
+    file: "src/format/checksum.ts",
+    find:
+      "    if (length > maxLength || length > end - offset - FRAME_HEADER_SIZE) return false;\n",
+    replace: "    if (length > end - offset - FRAME_HEADER_SIZE) return false;\n",
+    caughtBy: [CHECKSUM, "a frame is not believed beyond its limit or the bytes that are there"],
+  },
+  {
+    name: "a length beyond the bytes that are there is believed",
+    file: "src/format/checksum.ts",
+    find:
+      "    if (length > maxLength || length > end - offset - FRAME_HEADER_SIZE) return false;\n",
+    replace: "    if (length > maxLength) return false;\n",
+    caughtBy: [CHECKSUM, "a frame is not believed beyond its limit or the bytes that are there"],
+  },
+  {
+    name: "a scan believes a length beyond the limit",
+    file: "src/format/checksum.ts",
+    find: "    if (length > maxLength || length > end - stop - FRAME_HEADER_SIZE) break;\n",
+    replace: "    if (length > end - stop - FRAME_HEADER_SIZE) break;\n",
+    caughtBy: [FRAMES, "a scan stops at a frame above its limit"],
+  },
+  {
+    name: "the gap before a frame does not depend on the frame before",
+    file: "src/format/checksum_chain.ts",
+    find: "const bytes = gap ^ zeros(before);",
+    replace: "const bytes = gap ^ zeros(0);",
+    caughtBy: [CHECKSUM, "with its gaps filled, a chunk has the checksum of its last frame"],
+  },
+  {
+    name: "the gap of a frame of another length is that of its neighbour",
+    file: "src/format/checksum_chain.ts",
+    find: "if (type !== gapOfType || length !== gapOfLength) {",
+    replace: "if (type !== gapOfType) {",
+    caughtBy: [CHECKSUM, "with its gaps filled, a chunk has the checksum of its last frame"],
+  },
+  {
+    name: "a scan does not put the checksums back",
+    file: "src/format/checksum.ts",
+    find: "    chain.restore(buffer, offsets, count, stored);\n",
+    replace: "",
+    caughtBy: [CHECKSUM, "a scan finds all frames of a chunk"],
+  },
+  {
+    name: "memory is taken for a length before the limit is looked at",
+    file: "src/recovery.ts",
+    find: "    if (needed === undefined || needed > size - end) break;\n",
+    replace:
+      "    if (needed === undefined) break;\n    if (needed > buffer.length) buffer = new Uint8Array(needed);\n" +
+      "    if (needed > size - end) break;\n",
+    caughtBy: [FRAMES, "no length in a file makes open take more memory than the limit"],
+  },
+  {
+    name: "a whole entry above the limit is taken for a torn write",
+    file: "src/recovery.ts",
+    find: "      if (holdsLargeFrame(source, end, needed)) {",
+    replace: "      if (needed === 0) {",
+    caughtBy: [
+      FRAMES,
+      "a whole entry above every limit of this process is not taken for a torn write",
+    ],
+  },
+  {
+    name: "the search for whole frames ends with the budget and does not keep the bytes",
+    file: "src/recovery.ts",
+    find: "if (budget < 0) return true;",
+    replace: "if (budget < 0) return false;",
+    caughtBy: [RECOVERY, "hostile bytes behind the end are judged in bounded time, and kept"],
+  },
+  {
+    name: "whole frames behind the end are not looked for",
+    file: "src/recovery.ts",
+    find: 'if (hasFrame(source, end + 1, size)) return { case: "D", vouched };',
+    replace: "",
+    caughtBy: [RECOVERY, "case D: whole frames without evidence are set aside, once per damage"],
+  },
+  {
+    name: "a Durable frame that vouches up to the damage is evidence",
+    file: "src/recovery.ts",
+    find: "if (evidence > end) return",
+    replace: "if (evidence >= end) return",
+    caughtBy: [
+      FRAMES,
+      "a Durable frame that vouches up to the damage makes no damage of a torn write",
+    ],
+  },
+  {
+    name: "another log's Durable frame behind the end is evidence",
+    file: "src/recovery.ts",
+    find: 'frame.kind === "durable" && sameLog(frame.logId, logId) &&',
+    replace: 'frame.kind === "durable" &&',
+    caughtBy: [FRAMES, "a Durable frame of another log makes no damage of a torn write"],
+  },
+  {
+    name: "another segment's Durable frame behind the end is evidence",
+    file: "src/recovery.ts",
+    find: "frame.segment === firstIndex && frame.ownOffset === base + at",
+    replace: "frame.ownOffset === base + at",
+    caughtBy: [FRAMES, "a Durable frame of another segment makes no damage of a torn write"],
+  },
+  {
+    name: "a Durable frame behind the end that is out of its place is evidence",
+    file: "src/recovery.ts",
+    find: "frame.segment === firstIndex && frame.ownOffset === base + at",
+    replace: "frame.segment === firstIndex",
+    caughtBy: [FRAMES, "a Durable frame of another place makes no damage of a torn write"],
+  },
+  {
+    name: "another log's Durable frame is taken in",
+    file: "src/recovery.ts",
+    find: "if (logId === undefined || !sameLog(frame.logId, logId)) return false;",
+    replace: "if (logId === undefined) return false;",
+    caughtBy: [FRAMES, "a Durable frame of another log is no part of the log"],
+  },
+  {
+    name: "another segment's Durable frame is taken in",
+    file: "src/recovery.ts",
+    find: "if (frame.segment !== firstIndex || frame.ownOffset !== offset) return false;",
+    replace: "if (frame.ownOffset !== offset) return false;",
+    caughtBy: [FRAMES, "a Durable frame of another segment is no part of the log"],
+  },
+  {
+    name: "a Durable frame out of its place is taken in",
+    file: "src/recovery.ts",
+    find: "if (frame.segment !== firstIndex || frame.ownOffset !== offset) return false;",
+    replace: "if (frame.segment !== firstIndex) return false;",
+    caughtBy: [FRAMES, "a Durable frame of another place is no part of the log"],
+  },
+  {
+    name: "a part of a batch is kept",
+    file: "src/recovery.ts",
+    find: "  if (batch !== undefined) {\n    // All of a batch or none of it.\n",
+    replace: "  if (batch !== undefined && batch.left < 0) {\n",
+    caughtBy: [SEGMENTS, "a file that ends anywhere within a batch has none of it"],
+  },
+  {
+    name: "a batch may have more or fewer bytes than its Batch frame says",
+    file: "src/recovery.ts",
+    find: "          if (batch.end !== entriesEnd) return at;\n",
+    replace: "",
+    caughtBy: [FRAMES, "a batch that is longer than it says is no part of the log"],
+  },
+  {
+    name: "other frames may stand in a batch",
+    file: "src/recovery.ts",
+    find: "if (version === 1 || batch !== undefined) return at;",
+    replace: "if (version === 1) return at;",
+    caughtBy: [FRAMES, "a batch with a Durable frame in it is no part of the log"],
+  },
+  {
+    name: "a Seal drops none of the entries in front of it",
+    file: "src/recovery.ts",
+    find: "  if (seal !== undefined) offsets.cut(seal.count);\n",
+    replace: "",
+    caughtBy: [SEGMENTS, "a log can be cut again and again, within the same batch too"],
+  },
+  {
+    name: "entries may stand behind a Seal",
+    file: "src/recovery.ts",
+    find: "      if (seal !== undefined && buffer[at] === TYPE_DATA) return at;\n",
+    replace: "",
+    caughtBy: [FRAMES, "an entry behind a Seal is no part of the log"],
+  },
+  {
+    name: "a Seal may count more or fewer entries than there are",
+    file: "src/recovery.ts",
+    find: "    if (!isAll && !isWithinBatch) return false;\n",
+    replace: "    if (!isAll && !isWithinBatch && count > offsets.count) return false;\n",
+    caughtBy: [FRAMES, "a Seal of fewer entries than there are is no part of the log"],
+  },
+  {
+    name: "a Seal may state other offsets than those of the entries",
+    file: "src/recovery.ts",
+    find: "      if (stated !== offsets.at(i)) return false;\n",
+    replace: "      if (stated < 0) return false;\n",
+    caughtBy: [FRAMES, "a Seal that places an entry elsewhere is no part of the log"],
+  },
+  {
+    name: "a Durable frame that vouches for bytes behind itself is taken in",
+    file: "src/recovery.ts",
+    find: "    if (frame.durableOffset > offset) return false;\n",
+    replace: "",
+    caughtBy: [FRAMES, "a Durable frame that vouches for what is behind it is no part of the log"],
+  },
+  {
+    name: "a Durable frame behind the end that vouches for bytes behind itself is evidence",
+    file: "src/recovery.ts",
+    find: "          frame.durableOffset <= base + at\n",
+    replace: "          frame.durableOffset > 0\n",
+    caughtBy: [
+      FRAMES,
+      "a Durable frame that vouches for what is behind it makes no damage of a torn write",
+    ],
+  },
+  {
+    name: "a version 2 file needs no Segment frame",
+    file: "src/recovery.ts",
+    find: "if (version === 2 && scan.logId === undefined) {",
+    replace: "if (version === 1 && scan.logId !== undefined) {",
+    caughtBy: [
+      RECOVERY,
+      "damage to the header or the Segment frame in front of entries is refused",
+    ],
+  },
+  {
+    name: "an Internal frame of an unknown kind is skipped",
+    file: "src/recovery.ts",
+    find: '    if (frame.kind === "unknown") {\n',
+    replace: '    if (frame.kind === "unknown" && frame.number > 0) return true;\n' +
+      '    if (frame.kind === "unknown") {\n',
+    caughtBy: [RECOVERY, "an Internal frame of an unknown kind is an error that names the kind"],
+  },
+  {
+    name: "a read does not check the entry's checksum",
+    file: "src/entry_reader.ts",
+    find:
+      "if (buffer[at] !== TYPE_DATA || !this.#checksum.check(buffer, at, end, Math.max(0, end))) {",
+    replace: "if (buffer[at] !== TYPE_DATA) {",
+    caughtBy: [WAL, "rot behind open's back is found by the read, and other entries can be read"],
+  },
+  {
+    name: "a read takes any frame for an entry",
+    file: "src/entry_reader.ts",
+    find: "if (buffer[at] !== TYPE_DATA || !this.#checksum",
+    replace: "if (!this.#checksum",
+    caughtBy: [
+      FRAMES,
+      "a frame of the log's own in an entry's place is never returned as the entry",
+    ],
+  },
+  {
+    name: "a full segment's size is not compared with what its successor says",
+    file: "src/chain.ts",
+    find: "    if (size !== wantedSize) {\n",
+    replace: "    if (size < 0) {\n",
+    caughtBy: [SEGMENTS, "a middle segment that is shorter or longer is named"],
+  },
+  {
+    name: "a full segment's Segment frame is not checked",
+    file: "src/chain.ts",
+    find: "  if (!checksum.check(bytes, 0, n, bytes.length)) return undefined;\n",
+    replace: "  if (n < 0) return undefined;\n",
+    caughtBy: [SEGMENTS, "a middle segment whose beginning rots is named"],
+  },
+  {
+    name: "a gap between segments is not noticed",
+    file: "src/chain.ts",
+    find: "file === undefined || file.firstIndex !== previous.firstIndex",
+    replace: "file === undefined",
+    caughtBy: [SEGMENTS, "a middle segment that is missing is named"],
+  },
+  {
+    name: "a segment's name may say another index than its Segment frame",
+    file: "src/chain.ts",
+    find: "  if (found.firstIndex !== firstIndex) {\n",
+    replace: "  if (found.firstIndex < 0) {\n",
+    caughtBy: [SEGMENTS, "segments that changed places are named"],
+  },
+  {
+    name: "another log's segment is taken in",
+    file: "src/chain.ts",
+    find: "!sameLog(found.logId, logId)) {",
+    replace: "found.logId.length === 0) {",
+    caughtBy: [SEGMENTS, "another log's segment is named"],
+  },
+  {
+    name: "a full segment that shrank while the log was open is read",
+    file: "src/sealed_segment.ts",
+    find: "    if (size !== info.size) {\n",
+    replace: "    if (size < 0) {\n",
+    caughtBy: [
+      FRAMES,
+      "a full segment whose size changes while the log is open is refused at its first use",
+    ],
+  },
+  {
+    name: "a Seal's checksum is not compared with what its successor says",
+    file: "src/sealed_segment.ts",
+    find: "const isVouchedFor = readUint32(header, 5) === info.checksum;",
+    replace: "const isVouchedFor = readUint32(header, 5) >= 0;",
+    caughtBy: [FRAMES, "a full segment in place of another of its size and count is told"],
+  },
+  {
+    name: "a Seal's checksum is not checked",
+    file: "src/sealed_segment.ts",
+    find: "if (!isVouchedFor || !checksum.checkPieces(header, payload)) return",
+    replace: "if (!isVouchedFor) return",
+    caughtBy: [SEGMENTS, "a Seal that rots anywhere is rebuilt and reported"],
+  },
+  {
+    name: "a full segment that is scanned may have too few entries",
+    file: "src/sealed_segment.ts",
+    find: 'if ("offsets" in scan && scan.offsets.count >= info.count) return scan.offsets;',
+    replace: 'if ("offsets" in scan && scan.offsets.count >= 0) return scan.offsets;',
+    caughtBy: [
+      FRAMES,
+      "a full segment that lost its Seal and an entry is refused, from the first that is lost",
+    ],
+  },
+  {
+    name: "a damaged full segment is appended to again",
+    file: "src/segments.ts",
+    find: "if (isUnfinished(scan) || scan.offsets.count !== info.count) {",
+    replace: "if (isUnfinished(scan) || scan.offsets.count < 0) {",
+    caughtBy: [
+      FRAMES,
+      "a damaged full segment is not gone on with after a truncation, and nothing is changed",
+    ],
+  },
+];
+
+/** Of the file systems. */
+const FILE_SYSTEMS: readonly Mutation[] = [
+  {
+    name: "an interrupted call is not made again",
+    file: "src/fs/system_call.ts",
+    find: "      return call();\n    } catch (error) {\n      if (!isInterrupted(error)) throw",
+    replace: "      return call();\n    } catch (error) {\n      throw",
+    caughtBy: [FILE_SYSTEM, "an interrupted call is made again"],
+  },
+  {
+    name: "an interrupted call that waits for the disk is not made again",
+    file: "src/fs/system_call.ts",
+    find:
+      "      return await call();\n    } catch (error) {\n      if (!isInterrupted(error)) throw",
+    replace: "      return await call();\n    } catch (error) {\n      throw",
+    caughtBy: [FILE_SYSTEM, "an interrupted call is made again"],
+  },
+  {
+    name: "a write that takes nothing is made again for ever",
+    file: "src/fs/system_call.ts",
+    find: "  if (written > 0) return written;\n",
+    replace: "  if (written >= 0) return written;\n",
+    caughtBy: [FILE_SYSTEM, "a write that takes nothing is an error, not an endless loop"],
+  },
+  {
+    name: "a file system that cannot sync a directory is an error",
+    file: "src/fs/system_call.ts",
+    find: 'if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;',
+    replace: "throw error;",
+    caughtBy: [
+      ADAPTERS,
+      "a file system that cannot sync directories is no error, any other failure is",
+    ],
+  },
+  {
+    name: "a directory whose sync fails counts as synced",
+    file: "src/fs/system_call.ts",
+    find: 'if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;',
+    replace: "if (!(error instanceof FileSystemError)) throw error;",
+    caughtBy: [
+      ADAPTERS,
+      "a file system that cannot sync directories is no error, any other failure is",
+    ],
+  },
+  {
+    name: "a short read of Node's is taken for the end of the file",
+    file: "src/fs/node_file.ts",
+    find: "        done += n;\n",
+    replace: "        return n;\n",
+    caughtBy: [
+      ADAPTERS,
+      "on Node, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "a short write of Node's is taken for a whole one",
+    file: "src/fs/node_file.ts",
+    find: "done += requireProgress(n, this.#path);",
+    replace: "done = length + 0 * requireProgress(n, this.#path);",
+    caughtBy: [
+      ADAPTERS,
+      "on Node, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "an interrupted read of Node's is not made again",
+    file: "src/fs/node_file.ts",
+    find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Read", this.#path);',
+    replace: 'throw toFileSystemError(error, isInterrupted(error) ? "Read" : "Read", this.#path);',
+    caughtBy: [
+      ADAPTERS,
+      "on Node, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "an interrupted write of Node's is not made again",
+    file: "src/fs/node_file.ts",
+    find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);',
+    replace:
+      'throw toFileSystemError(error, isInterrupted(error) ? "Write" : "Write", this.#path);',
+    caughtBy: [
+      ADAPTERS,
+      "on Node, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "fdatasync is not called on Node",
+    file: "src/fs/node_file.ts",
+    find: "(done) => fs.fdatasync(this.#descriptor, done)",
+    replace: "(done) => done(null)",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
+    ],
+    runtime: "node",
+  },
+  {
+    name: "fsync is not called on Node",
+    file: "src/fs/node_file.ts",
+    find: "(done) => fs.fsync(this.#descriptor, done)",
+    replace: "(done) => done(null)",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
+    ],
+    runtime: "node",
+  },
+  {
+    name: "the blocking fsync is not called on Node",
+    file: "src/fs/node_file.ts",
+    find: "() => fs.fsyncSync(this.#descriptor)",
+    replace: "() => fs.fstatSync(this.#descriptor)",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
+    ],
+    runtime: "node",
+  },
+  {
+    name: "the fsync of a directory is not called on Node",
+    file: "src/fs/node_file.ts",
+    find: "(done) => fs.fsync(directory, done)",
+    replace: "(done) => done(null)",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
+    ],
+    runtime: "node",
+  },
+  {
+    name: "the blocking fsync of a directory is not called on Node",
+    file: "src/fs/node_file.ts",
+    find: "() => fs.fsyncSync(directory)",
+    replace: "() => fs.fstatSync(directory)",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
+    ],
+    runtime: "node",
+  },
+  {
+    name: "the adapter of Node passes no sync of a directory on",
+    file: "src/fs/node.ts",
+    find: "return nodeFiles.syncDirectory(path);",
+    replace: "return Promise.resolve(void path);",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
+    ],
+    runtime: "node",
+  },
+  {
+    name: "the adapter of Node passes no blocking sync of a directory on",
+    file: "src/fs/node.ts",
+    find: "nodeFiles.syncDirectoryBlocking(path);",
+    replace: "void path;",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
+    ],
+    runtime: "node",
+  },
+  {
+    name: "the adapter of Bun passes no sync of a directory on",
+    file: "src/fs/bun.ts",
+    find: "return nodeFiles.syncDirectory(path);",
+    replace: "return Promise.resolve(void path);",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
+    ],
+    runtime: "bun",
+  },
+  {
+    name: "the adapter of Bun passes no blocking sync of a directory on",
+    file: "src/fs/bun.ts",
+    find: "nodeFiles.syncDirectoryBlocking(path);",
+    replace: "void path;",
+    caughtBy: [
+      SYSTEM_CALLS,
+      "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
+    ],
+    runtime: "bun",
+  },
+  {
+    name: "a short read of Deno's is taken for the end of the file",
+    file: "src/fs/deno.ts",
+    find: "        done += n;\n",
+    replace: "        return n;\n",
+    caughtBy: [
+      ADAPTERS,
+      "on Deno, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "a short write of Deno's is taken for a whole one",
+    file: "src/fs/deno.ts",
+    find: "done += requireProgress(n, this.#path);",
+    replace: "done = length + 0 * requireProgress(n, this.#path);",
+    caughtBy: [
+      ADAPTERS,
+      "on Deno, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "an interrupted read of Deno's is not made again",
+    file: "src/fs/deno.ts",
+    find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Read", this.#path);',
+    replace: 'throw toFileSystemError(error, isInterrupted(error) ? "Read" : "Read", this.#path);',
+    caughtBy: [
+      ADAPTERS,
+      "on Deno, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "an interrupted write of Deno's is not made again",
+    file: "src/fs/deno.ts",
+    find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);',
+    replace:
+      'throw toFileSystemError(error, isInterrupted(error) ? "Write" : "Write", this.#path);',
+    caughtBy: [
+      ADAPTERS,
+      "on Deno, reads and writes that are interrupted or short are gone on with",
+    ],
+  },
+  {
+    name: "fdatasync is not called on Deno",
+    file: "src/fs/deno.ts",
+    find: "() => this.#file.syncData()",
+    replace: "() => Promise.resolve()",
+    caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
+  },
+  {
+    name: "fsync is not called on Deno",
+    file: "src/fs/deno.ts",
+    find: "() => this.#file.sync()",
+    replace: "() => Promise.resolve()",
+    caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
+  },
+  {
+    name: "the blocking fsync is not called on Deno",
+    file: "src/fs/deno.ts",
+    find: "() => this.#file.syncSync()",
+    replace: "() => {}",
+    caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
+  },
+  {
+    name: "the fsync of a directory is not called on Deno",
+    file: "src/fs/deno.ts",
+    find: "      await directory?.sync();\n",
+    replace: "",
+    caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
+  },
+  {
+    name: "the blocking fsync of a directory is not called on Deno",
+    file: "src/fs/deno.ts",
+    find: "      directory?.syncBlocking();\n",
+    replace: "",
+    caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
+  },
+];
+
+/** All of them. */
+export const MUTATIONS: readonly Mutation[] = [
+  ...OPENING,
+  ...WRITING,
+  ...DROPPING,
+  ...META_FILE,
+  ...CHECKS,
+  ...FILE_SYSTEMS,
+];

@@ -1,0 +1,136 @@
+/**
+ * Breaks the library's code in many ways, one at a time, in a copy of the project, and runs the test
+ * that has to notice it.
+ *
+ * ```sh
+ * npm run mutations
+ * npm run mutations -- --only fdatasync --runtime bun
+ * npm run mutations -- --only "not cut" --all-tests   # which tests notice it?
+ * ```
+ *
+ * A mutation that the test does not notice is told, and the exit code is 1.
+ *
+ * @module
+ */
+import { readdirSync } from "node:fs";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { ROOT, type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
+import { Copy } from "./copy.ts";
+import { type Mutation, MUTATIONS } from "./list.ts";
+import { runTests } from "./run_tests.ts";
+
+const USAGE = `Usage: mutations [--only TEXT]... [--runtime ${RUNTIMES.join("|")}] [--all-tests]
+
+  --only TEXT    only those mutations whose name contains the text
+  --runtime NAME the runtime that the tests run on; default: node
+  --all-tests    run all tests, not only the one that has to fail`;
+
+process.exitCode = main();
+
+function main(): number {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", multiple: true, default: [""] },
+      runtime: { type: "string", default: "node" },
+      "all-tests": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const runtime = RUNTIMES.find((name) => name === values.runtime);
+  const chosen = MUTATIONS.filter(({ name }) => values.only.some((text) => name.includes(text)));
+  const isWrong = runtime === undefined || chosen.length === 0;
+  if (isWrong || values.help) {
+    console.log(USAGE);
+    return isWrong ? 2 : 0;
+  }
+  const copy = new Copy();
+  try {
+    const tryOut = values["all-tests"] ? tryAllTests : tryNamedTest;
+    return tryAll(copy, chosen, runtime, tryOut);
+  } finally {
+    copy.remove();
+  }
+}
+
+/** What became of a mutation. */
+interface Outcome {
+  readonly isCaught: boolean;
+  readonly told: string;
+}
+
+function tryAll(
+  copy: Copy,
+  mutations: readonly Mutation[],
+  runtime: Runtime,
+  tryOut: (copy: Copy, mutation: Mutation, runtime: Runtime) => Outcome,
+): number {
+  const start = performance.now();
+  const errors = copy.findTypeErrors(mutations);
+  for (const [{ name }, error] of errors) console.log(`DOES NOT COMPILE  ${name}: ${error}`);
+  const failing = testsThatFailAnyway(copy, mutations, runtime);
+  for (const test of failing) console.log(`FAILS WITHOUT A MUTATION  ${test}`);
+  if (errors.size + failing.length > 0) return 1;
+  let survivors = 0;
+  for (const mutation of mutations) {
+    const on = mutation.runtime ?? runtime;
+    const { isCaught, told } = copy.with(mutation, () => tryOut(copy, mutation, on));
+    if (!isCaught) survivors++;
+    const where = on === runtime ? "" : ` (on ${on})`;
+    console.log(
+      `${isCaught ? "caught  " : "SURVIVED"}  ${mutation.file}: ${mutation.name}${where}`,
+    );
+    console.log(`          ${told}`);
+  }
+  const seconds = ((performance.now() - start) / 1000).toFixed(0);
+  const caught = mutations.length - survivors;
+  console.log(`${caught} of ${mutations.length} mutations caught on ${runtime}, ${seconds} s`);
+  return survivors === 0 ? 0 : 1;
+}
+
+/** The named tests that fail, or do not run, in the code as it is. */
+function testsThatFailAnyway(
+  copy: Copy,
+  mutations: readonly Mutation[],
+  runtime: Runtime,
+): string[] {
+  const wanted = new Map<string, Set<string>>();
+  for (const { caughtBy: [file, test], runtime: on = runtime } of mutations) {
+    const key = `${on} ${file}`;
+    wanted.set(key, (wanted.get(key) ?? new Set()).add(test));
+  }
+  return [...wanted].flatMap(([key, tests]) => {
+    const [on = "", file = ""] = key.split(" ");
+    const { passed } = runTests(copy.root, on as Runtime, file, [...tests]);
+    return [...tests].filter((test) => !passed.includes(test)).map((test) => `${key}: ${test}`);
+  });
+}
+
+/** Whether the mutation's own test fails. */
+function tryNamedTest(
+  copy: Copy,
+  { caughtBy, hangs = false }: Mutation,
+  runtime: Runtime,
+): Outcome {
+  const [file, test] = caughtBy;
+  const { passed, failed, hung } = runTests(copy.root, runtime, file, [test]);
+  const named = `${file}: ${test}`;
+  if (hung) return { isCaught: hangs, told: `${named} (it does not come to its end)` };
+  if (failed.includes(test)) return { isCaught: true, told: named };
+  const verdict = passed.includes(test) ? "passes" : "does not run";
+  return { isCaught: false, told: `${named} (it ${verdict})` };
+}
+
+/** Which of all tests fail. */
+function tryAllTests(copy: Copy, _mutation: Mutation, runtime: Runtime): Outcome {
+  const failed = readdirSync(`${ROOT}tests`)
+    // The test of this list fails with any mutation.
+    .filter((name) => name.endsWith("_test.ts") && name !== "mutations_test.ts")
+    .flatMap((name) => {
+      const file = `tests/${name}`;
+      const { failed, hung } = runTests(copy.root, runtime, file);
+      return [...failed, ...(hung ? ["(it does not come to its end)"] : [])]
+        .map((test) => `${file}: ${test}`);
+    });
+  return { isCaught: failed.length > 0, told: failed.join("\n          ") || "all tests passed" };
+}
