@@ -332,8 +332,9 @@ test("a change that fails half done ends the storage", async () => {
   await rejects("ERR_WAL_SYNC_FAILED", () => storage.append(entries("2:y")));
   await rejects("ERR_WAL_SYNC_FAILED", () => storage.setHardState({ term: 2, votedFor: null }));
   await storage.close();
+  // The truncation had begun: the next open finishes it.
   await using again = await open(faulty);
-  assertEquals(said(again), "0/0 | 1:a 1:b 1:c");
+  assertEquals(said(again), "0/0 | 1:a");
 });
 
 test("a failed write leaves the storage as it was", async () => {
