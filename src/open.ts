@@ -485,6 +485,8 @@ class Opening {
     try {
       if (this.#redo.isUntouched(file, record)) return;
       // A truncation drops the segments behind first, newest first.
+      // Whoever removed one may have died before that was durable.
+      await this.#fileSystem.syncDirectory(directoryOf(path));
       const behind = segmentFilesOf(this.#fileSystem, this.#path)
         .filter((segment) => segment.firstIndex > firstIndex);
       for (const segment of behind.toReversed()) {
@@ -566,20 +568,37 @@ class Opening {
     };
   }
 
-  /** Makes a directory and its parents, each durable in its own parent. */
+  /**
+   * Makes a directory and its parents, each durable in its own parent; also those that are there, as
+   * far as whoever made them may have died before.
+   */
   async #makeDirectories(path: string): Promise<void> {
     const permissions = this.#options.mode | ((this.#options.mode & 0o444) >> 2);
     const parent = directoryOf(path);
     try {
       this.#fileSystem.makeDirectory(path, permissions);
+      await this.#syncParentIfAllowed(parent);
     } catch (error) {
       if (!(error instanceof FileSystemError)) throw error;
-      if (error.code === "EEXIST") return;
+      if (error.code === "EEXIST") return await this.#syncParentIfAllowed(path);
       if (error.code !== "ENOENT" || parent === path) throw error;
       await this.#makeDirectories(parent);
       this.#fileSystem.makeDirectory(path, permissions);
     }
     await this.#fileSystem.syncDirectory(parent);
+  }
+
+  /** Makes a directory's name durable, if this process has the right to. */
+  async #syncParentIfAllowed(directory: string): Promise<void> {
+    const parent = directoryOf(directory);
+    if (parent === directory) return;
+    try {
+      await this.#fileSystem.syncDirectory(parent);
+    } catch (error) {
+      const isDenied = error instanceof FileSystemError &&
+        (error.code === "EACCES" || error.code === "EPERM");
+      if (!isDenied) throw error;
+    }
   }
 
   async #syncFile({ file, path }: SegmentSource): Promise<void> {

@@ -140,6 +140,49 @@ const OPENING: readonly Mutation[] = [
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
+    name: "what an interrupted truncation removed is not synced before it is gone on with",
+    file: "src/open.ts",
+    find: "      // Whoever removed one may have died before that was durable.\n" +
+      "      await this.#fileSystem.syncDirectory(directoryOf(path));\n",
+    replace: "",
+    caughtBy: [
+      DURABILITY,
+      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+    ],
+  },
+  {
+    name: "an interrupted truncation removes the oldest segment first when it is gone on with",
+    file: "src/open.ts",
+    find: "of behind.toReversed()",
+    replace: "of behind",
+    caughtBy: [
+      DURABILITY,
+      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+    ],
+  },
+  {
+    name: "an interrupted truncation leaves the segments behind when it is gone on with",
+    file: "src/open.ts",
+    find:
+      "        this.#fileSystem.remove(segment.path);\n        await this.#fileSystem.syncDirectory(directoryOf(path));\n",
+    replace: "        if (segment.firstIndex < 0) return;\n",
+    caughtBy: [
+      DURABILITY,
+      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+    ],
+  },
+  {
+    name: "an interrupted truncation does not sync each removal when it is gone on with",
+    file: "src/open.ts",
+    find:
+      "        this.#fileSystem.remove(segment.path);\n        await this.#fileSystem.syncDirectory(directoryOf(path));\n",
+    replace: "        this.#fileSystem.remove(segment.path);\n",
+    caughtBy: [
+      DURABILITY,
+      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+    ],
+  },
+  {
     name: "the redo file is not synced before the tail is given up",
     file: "src/redo.ts",
     find: "      await redo.sync();\n",

@@ -53,7 +53,8 @@ export async function attemptAsync<T>(
 
 /** Whether a call was interrupted by a signal and is to be made again. */
 export function isInterrupted(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EINTR";
+  if (!(error instanceof Error)) return false;
+  return error.name === "Interrupted" || ("code" in error && error.code === "EINTR");
 }
 
 /** The runtime's error as a {@linkcode FileSystemError}. */
