@@ -123,7 +123,10 @@ export async function openLog(
     return { ...await opening.recover(), lock };
   } catch (error) {
     lock?.release();
-    throw error instanceof FileSystemError ? describe(error, path) : error;
+    // To free the space of dropped entries may take a new segment.
+    const isFull = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
+    const cause = isFull ? error.cause : error;
+    throw cause instanceof FileSystemError ? describe(cause, path) : error;
   }
 }
 

@@ -246,7 +246,11 @@ export class Segment implements Entries {
       checksum = readUint32(buffer, CHECKSUM_AT);
     } else if (this.offsets.count > 0) {
       const header = new Uint8Array(FRAME_HEADER_SIZE);
-      this.#file.read(header, this.offsets.at(this.offsets.count - 1));
+      try {
+        this.#file.read(header, this.offsets.at(this.offsets.count - 1));
+      } catch (cause) {
+        throw writeFailed(`end the segment "${this.path}"`, cause);
+      }
       checksum = readUint32(header, CHECKSUM_AT);
     }
     this.#counters.syncs++;

@@ -164,9 +164,9 @@ export class Segments {
 
   /** Makes an empty segment of version 1, which has no frame that makes an atom, one of version 2. */
   #beginAnew(): void {
-    const { fileSystem, logId, counters } = this.#context;
+    const { logId, counters } = this.#context;
     const { path, firstIndex } = this.#active;
-    const source = this.#source(fileSystem.open(path, "write"), path);
+    const source = this.#source(this.#openToWrite(path), path);
     try {
       source.file.truncate(0);
       beginSegment(source, { version: 2, logId, firstIndex, previous: NO_SEGMENT });
@@ -178,6 +178,14 @@ export class Segments {
     } catch (cause) {
       source.file.close();
       throw new SyncFailedError(path, firstIndex - 1, "the new beginning of an empty log", cause);
+    }
+  }
+
+  #openToWrite(path: string): File {
+    try {
+      return this.#context.fileSystem.open(path, "write");
+    } catch (cause) {
+      throw writeFailed(`begin "${path}" anew`, cause);
     }
   }
 

@@ -609,8 +609,8 @@ export class Wal {
    */
   async truncateBeforeIndex(index: number): Promise<void> {
     this.#requireWritable();
-    if (index !== this.lastIndex + 1) this.#requireIndex(index);
     await this.#serialize(async () => {
+      // Only here: a reset that runs shows what is neither the log before nor the one after.
       if (index !== this.lastIndex + 1) this.#requireIndex(index);
       if (index === this.firstIndex) return;
       this.#requireFormat2("drop the head of");

@@ -29,6 +29,7 @@ const COMMIT = "tests/commit_test.ts";
 const CRASH = "tests/crash_test.ts";
 const DECISION_TABLE = "tests/decision_table_test.ts";
 const DURABILITY = "tests/durability_test.ts";
+const POWER_CUT = "tests/power_cut_test.ts";
 const FAILURE = "tests/failure_test.ts";
 const FILE_SYSTEM = "tests/file_system_test.ts";
 const FRAMES = "tests/frames_test.ts";
@@ -45,11 +46,21 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a new directory's parent is not synced",
     file: "src/open.ts",
-    find: "    await this.#fileSystem.syncDirectory(parent);\n",
-    replace: "",
+    find: "    }\n    await this.#fileSystem.syncDirectory(parent);\n",
+    replace: "    }\n",
     caughtBy: [
       FAILURE,
       "making a log: created, written, fsynced, directory fsynced, in this order",
+    ],
+  },
+  {
+    name: "the parent of a directory that is there is not synced",
+    file: "src/open.ts",
+    find: "    if (parent === directory) return;\n    try {\n",
+    replace: '    if (parent !== "") return;\n    try {\n',
+    caughtBy: [
+      POWER_CUT,
+      "a log in a new directory is durable, whoever died while making the directories",
     ],
   },
   {
