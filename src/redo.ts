@@ -92,20 +92,6 @@ export class RedoFile {
     }
   }
 
-  async #syncAll(redo: File): Promise<void> {
-    try {
-      await redo.sync();
-      await this.#syncDirectory();
-    } catch (cause) {
-      throw new SyncFailedError(
-        this.#path,
-        0,
-        "the beginning of a truncation or of a recovery",
-        cause,
-      );
-    }
-  }
-
   /**
    * The same; false where there is no space for it. A log on a full disk can be opened all the same,
    * with what is written over itself the next best.
@@ -208,6 +194,20 @@ export class RedoFile {
     if (isInUse) return false;
     return size === offset + oldLength &&
       this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;
+  }
+
+  async #syncAll(redo: File): Promise<void> {
+    try {
+      await redo.sync();
+      await this.#syncDirectory();
+    } catch (cause) {
+      throw new SyncFailedError(
+        this.#path,
+        0,
+        "the beginning of a truncation or of a recovery",
+        cause,
+      );
+    }
   }
 
   async #syncDirectory(): Promise<void> {

@@ -9,12 +9,11 @@
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
-import { Wal, type WalOptions } from "../../mod.ts";
+import { type FileSystem, Wal, type WalOptions } from "../../mod.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
 import { random } from "../../tests/support/logs.ts";
-import { digestOf } from "../../src/testing.ts";
+import { digestOf, FaultyFileSystem } from "../../src/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
-import { LyingFileSystem } from "./lying_file_system.ts";
 import type { Change, Line } from "./power_cut_lines.ts";
 
 const STDOUT = 1;
@@ -28,7 +27,7 @@ const life = Number(lifeText);
 const draw = random(seed + Math.imul(life, 7919));
 const segmentSize = 2048 << between(0, 6);
 const options: WalOptions = honesty === "lying"
-  ? { segmentSize, fileSystem: new LyingFileSystem(await runtimeFileSystem()) }
+  ? { segmentSize, fileSystem: lying(await runtimeFileSystem()) }
   : { segmentSize };
 let changes = life * 1_000_000;
 let log: Wal;
@@ -179,4 +178,13 @@ function tell(line: Line): void {
       if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
     }
   }
+}
+
+/** A disk that is set to ignore flushes: it reports syncs of files that it does not make. */
+function lying(under: FileSystem): FileSystem {
+  const fileSystem = new FaultyFileSystem(under);
+  for (const operation of ["syncData", "sync", "syncBlocking"] as const) {
+    fileSystem.lie(operation, { times: Infinity });
+  }
+  return fileSystem;
 }
