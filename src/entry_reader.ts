@@ -12,9 +12,6 @@ import type { SegmentSource } from "./recovery.ts";
 /** How much a sequential read takes at a time, in bytes. */
 const READ_SIZE = 256 * 1024;
 
-/** What the buffer for single reads begins with; it grows to the largest entry that is read. */
-const FIRST_BUFFER_SIZE = 4096;
-
 /** Where the entries of a segment begin. */
 export interface Offsets {
   readonly count: number;
@@ -38,8 +35,6 @@ export class EntryReader {
   readonly #checksum: FrameChecksum;
   readonly #firstIndex: number;
   readonly #entries: Entries;
-  /** Holds nothing between two calls. */
-  #buffer: Uint8Array = new Uint8Array(FIRST_BUFFER_SIZE);
 
   constructor(source: SegmentSource, firstIndex: number, entries: Entries) {
     this.#file = source.file;
@@ -58,11 +53,9 @@ export class EntryReader {
     const start = this.#entries.offsets.at(position);
     const size = this.#endOf(position) - start;
     if (size < FRAME_HEADER_SIZE) throw this.#damaged(position);
-    if (size > this.#buffer.length) {
-      this.#buffer = new Uint8Array(Math.max(size, this.#buffer.length * 2));
-    }
-    const n = this.#file.read(this.#buffer, start, size);
-    return this.#entryIn(this.#buffer, 0, n, position);
+    const { staging } = this.#checksum;
+    const buffer = size <= staging.length ? staging : new Uint8Array(size);
+    return this.#entryIn(buffer, 0, this.#file.read(buffer, start, size), position);
   }
 
   /**

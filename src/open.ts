@@ -113,7 +113,7 @@ export async function openLog(
   path: string,
   options: ResolvedOptions,
 ): Promise<OpenedLog> {
-  const checksum = await frameChecksum();
+  const checksum = frameChecksum;
   let lock: Lock | undefined;
   try {
     if (options.readOnly) return await viewPatiently(fileSystem, path, options, checksum);

@@ -237,8 +237,9 @@ function walkFrames(
   const { file, path, checksum, maxEntrySize } = source;
   const limit = limitOf(source);
   const { offsets } = earlier;
-  let buffer = new Uint8Array(Math.min(Math.max(0, size - earlier.end), CHUNK_SIZE));
-  const found = new Uint32Array(Math.ceil(buffer.length / FRAME_HEADER_SIZE));
+  // Only a frame that is larger than the kernel's memory needs memory of its own.
+  let buffer = checksum.staging;
+  const found = checksum.offsets;
   const { batches } = earlier;
   let { logId, firstIndex, previous, entriesEnd, vouched, seal, end } = earlier;
   /** The batch whose Data frames are being taken in, and what was before it. */
@@ -342,7 +343,7 @@ function walkFrames(
   while (end < size) {
     const asked = Math.min(buffer.length, size - end);
     const n = file.read(buffer, end, asked);
-    const { count, stop } = checksum.scan(buffer, 0, n, limit, found);
+    const { count, stop } = checksum.scan(buffer, n, limit);
     const taken = takeFrames(end, count, stop);
     end += taken;
     // Fewer bytes than asked for: the file has been cut since its size was read.

@@ -35,12 +35,6 @@ import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./redo.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
 
-/** What the staging buffer begins with; it grows to the largest write. */
-const FIRST_BUFFER_SIZE = 4096;
-
-/** A larger staging buffer is given back after its write. */
-const KEPT_BUFFER_SIZE = 1024 * 1024;
-
 /** How many of its last bytes a reader remembers. */
 const TAIL_SIZE = 64 * 1024;
 
@@ -70,8 +64,6 @@ export class Segment implements Entries {
   readonly #file: File;
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
-  /** What is staged to be written; holds nothing between two calls. */
-  #buffer: Uint8Array = new Uint8Array(FIRST_BUFFER_SIZE);
   #end: number;
   #entriesEnd: number;
   #durableCount: number;
@@ -162,9 +154,9 @@ export class Segment implements Entries {
     for (const data of entries) {
       writeFrameHeader(buffer, at, TYPE_DATA, data.length);
       buffer.set(data, at + FRAME_HEADER_SIZE);
-      this.#checksum.seal(buffer, at);
       at += FRAME_HEADER_SIZE + data.length;
     }
+    this.#checksum.seal(buffer, 0, at);
     this.#write(buffer, at);
     if (entries.length > 1) {
       this.#batches.starts.push(this.offsets.count);
@@ -178,7 +170,6 @@ export class Segment implements Entries {
     this.#end += at;
     this.#entriesEnd = this.#end;
     if (durable) this.#vouched = this.#durableEnd;
-    if (buffer.length > KEPT_BUFFER_SIZE) this.#buffer = new Uint8Array(FIRST_BUFFER_SIZE);
   }
 
   /**
@@ -189,8 +180,10 @@ export class Segment implements Entries {
    */
   vouch(): boolean {
     if (!this.#owesDurableFrame()) return false;
-    const size = this.#stageDurableFrame(this.#reserve(DURABLE_FRAME_SIZE));
-    this.#write(this.#buffer, size);
+    const buffer = this.#reserve(DURABLE_FRAME_SIZE);
+    const size = this.#stageDurableFrame(buffer);
+    this.#checksum.seal(buffer, 0, size);
+    this.#write(buffer, size);
     this.#end += size;
     this.#vouched = this.#durableEnd;
     return true;
@@ -240,10 +233,10 @@ export class Segment implements Entries {
       const buffer = this.#reserve(size);
       writeFrameHeader(buffer, 0, TYPE_INTERNAL, size - FRAME_HEADER_SIZE);
       writeSealPayload(buffer, FRAME_HEADER_SIZE, this.offsets, count);
-      this.#checksum.seal(buffer, 0);
+      this.#checksum.seal(buffer, 0, size);
+      checksum = readUint32(buffer, CHECKSUM_AT);
       this.#write(buffer, size);
       this.#end += size;
-      checksum = readUint32(buffer, CHECKSUM_AT);
     } else if (this.offsets.count > 0) {
       const header = new Uint8Array(FRAME_HEADER_SIZE);
       try {
@@ -384,7 +377,6 @@ export class Segment implements Entries {
       this.#end,
       this.#durableEnd,
     );
-    this.#checksum.seal(buffer, 0);
     return DURABLE_FRAME_SIZE;
   }
 
@@ -393,7 +385,6 @@ export class Segment implements Entries {
     const bytes = entries.reduce((sum, data) => sum + FRAME_HEADER_SIZE + data.length, 0);
     writeFrameHeader(buffer, at, TYPE_INTERNAL, BATCH_FRAME_SIZE - FRAME_HEADER_SIZE);
     writeBatchPayload(buffer, at + FRAME_HEADER_SIZE, entries.length, bytes);
-    this.#checksum.seal(buffer, at);
     return at + BATCH_FRAME_SIZE;
   }
 
@@ -426,11 +417,10 @@ export class Segment implements Entries {
     return new SyncFailedError(this.path, durableIndex, doing, cause);
   }
 
+  /** Where to stage a write of some bytes: the kernel's memory, unless it is too large for that. */
   #reserve(size: number): Uint8Array {
-    if (size > this.#buffer.length) {
-      this.#buffer = new Uint8Array(Math.max(size, this.#buffer.length * 2));
-    }
-    return this.#buffer;
+    const { staging } = this.#checksum;
+    return size <= staging.length ? staging : new Uint8Array(size);
   }
 }
 
@@ -462,6 +452,6 @@ export function segmentBeginning(
     firstIndex,
     previous,
   });
-  checksum.seal(bytes, FILE_HEADER_SIZE);
+  checksum.seal(bytes, FILE_HEADER_SIZE, bytes.length);
   return bytes;
 }

@@ -29,7 +29,7 @@ import {
 
 const PATH = "a.wal";
 
-const checksum = await frameChecksum();
+const checksum = frameChecksum;
 
 /** Where the first entry of a version 2 log begins. */
 const FIRST_ENTRY = 8 + SEGMENT_FRAME_SIZE;
@@ -377,7 +377,7 @@ test("an Internal frame of an unknown kind is an error that names the kind", asy
   const frame = new Uint8Array(9 + 3);
   writeFrameHeader(frame, 0, TYPE_INTERNAL, 3);
   frame[9] = 77;
-  checksum.seal(frame, 0);
+  checksum.seal(frame, 0, frame.length);
   const fileSystem = fileWith(new Uint8Array([...content, ...frame]));
   const error = await assertRejects(() => Wal.open(PATH, { fileSystem }), WalError);
   assertEquals(error.code, "ERR_WAL_FORMAT");

@@ -20,7 +20,7 @@ export async function inspect(args: string[]): Promise<number> {
     json: { type: "boolean", default: false },
   });
   const maxEntrySize = maxEntrySizeOf(values);
-  const checksum = await frameChecksum();
+  const checksum = frameChecksum;
   const fileSystem = await runtimeFileSystem();
   const report = inspectLog(fileSystem, path, checksum, maxEntrySize);
   const frames = values.frames ? framesIn(fileSystem, report) : undefined;

@@ -32,7 +32,7 @@ export async function repair(args: string[]): Promise<number> {
   });
   const maxEntrySize = maxEntrySizeOf(values);
   const fileSystem = await runtimeFileSystem();
-  const checksum = await frameChecksum();
+  const checksum = frameChecksum;
   const files = segmentFiles(fileSystem, path);
   if (values["dry-run"]) {
     await printLines(foretell(fileSystem, path, files, checksum, maxEntrySize));

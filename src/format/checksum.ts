@@ -1,13 +1,12 @@
 /**
- * The checksum seam: the log asks for a frame to be sealed or for a chunk of frames to be scanned,
- * not for the CRC of some bytes, so that whatever does it can take a whole chunk at once.
+ * The checksum seam: the log asks for frames to be sealed or for a chunk of frames to be scanned, not
+ * for the CRC of some bytes, so that the kernel can take a whole chunk at once.
  *
- * CRC-32 is hash-wasm's, computed in WebAssembly.
+ * What is staged in the kernel's memory is sealed and scanned there. Any other buffer is copied into
+ * it, a piece at a time.
  *
  * @module
  */
-import { createCRC32 } from "hash-wasm";
-import { createChecksumChain } from "./checksum_chain.ts";
 import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
@@ -16,26 +15,27 @@ import {
   readUint32,
   writeUint32,
 } from "./frame.ts";
+import { type Kernel, kernel as processKernel } from "./kernel.ts";
 
 /** Seals and checks frames. It keeps nothing between two calls, so all logs of a process share one. */
 export interface FrameChecksum {
-  /** Writes the checksum of the frame at `offset`, whose header and payload are in the buffer. */
-  seal(buffer: Uint8Array, offset: number): void;
+  /**
+   * The kernel's own memory, to stage frames in or to read a chunk to. It is everybody's: what is
+   * there may be gone after any other call of this interface, and after an `await` or a `yield`.
+   */
+  readonly staging: Uint8Array;
+  /** Room for the offsets of all frames that can be staged at once. */
+  readonly offsets: Uint32Array;
+  /** Writes the checksums of the frames from `start` to `end`, of which all else is in the buffer. */
+  seal(buffer: Uint8Array, start: number, end: number): void;
   /** Whether the whole frame at `offset` is in `buffer[..end)` and its checksum holds. */
   check(buffer: Uint8Array, offset: number, end: number, maxLength: number): boolean;
   /**
-   * Walks the frames in `buffer[start..end)` up to the first byte that begins no whole valid frame
-   * of at most `maxLength` bytes of payload.
-   *
-   * @param offsets Receives where each frame begins; the walk also stops when it is full.
+   * Walks the frames in `buffer[..end)` up to the first byte that begins no whole valid frame of at
+   * most `maxLength` bytes of payload, and leaves in {@linkcode offsets} where each begins. The walk
+   * also stops when they are full.
    */
-  scan(
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-    maxLength: number,
-    offsets: Uint32Array,
-  ): ScanResult;
+  scan(buffer: Uint8Array, end: number, maxLength: number): ScanResult;
   /** Whether the checksum of a frame holds whose payload comes in pieces. */
   checkPieces(header: Uint8Array, pieces: Iterable<Uint8Array>): boolean;
   /** CRC-32 of bytes that are no frame. */
@@ -55,41 +55,36 @@ export interface ScanResult {
 /** Bytes of the header that the checksum covers: type and length. */
 const COVERED = CHECKSUM_AT;
 
-/** How far they are moved to stand right in front of the payload, on the checksum's place. */
-const MOVED = FRAME_HEADER_SIZE - COVERED;
+/** The checksum of a kernel. */
+export function createFrameChecksum(kernel: Kernel): FrameChecksum {
+  const { staging, offsets } = kernel;
 
-/** The checksum of hash-wasm. */
-export function frameChecksum(): Promise<FrameChecksum> {
-  return shared;
-}
-
-/**
- * One for the process: each WebAssembly instance reserves gigabytes of address space, and a few ten
- * thousand that wait for a garbage collection use all of it up.
- */
-const shared: Promise<FrameChecksum> = make();
-// Whoever awaits it is told of a failure; an import of this module must not end the program.
-shared.catch(() => undefined);
-
-async function make(): Promise<FrameChecksum> {
-  const crc32 = await createCRC32();
-  const chain = createChecksumChain();
-  let stored = new Uint32Array(0);
-
-  /** The checksum of the frame at `offset`; the buffer is as before when it returns. */
-  function checksumOf(buffer: Uint8Array, offset: number, end: number): number {
-    // One call on contiguous bytes costs half of two, so the covered header bytes are moved over
-    // the checksum's place for a moment, to meet the payload.
-    const stored = readUint32(buffer, offset + CHECKSUM_AT);
-    const first = buffer[offset + MOVED] as number;
-    buffer.copyWithin(offset + MOVED, offset, offset + COVERED);
-    const checksum = finish(crc32.init().update(buffer.subarray(offset + MOVED, end)));
-    buffer[offset + MOVED] = first;
-    writeUint32(buffer, offset + CHECKSUM_AT, stored);
+  /** The CRC-32 of these bytes and of those before. */
+  function goOn(checksum: number, bytes: Uint8Array): number {
+    for (let at = 0; at < bytes.length; at += staging.length) {
+      const piece = bytes.length <= staging.length
+        ? bytes
+        : bytes.subarray(at, at + staging.length);
+      staging.set(piece);
+      checksum = kernel.crc32(checksum, 0, piece.length);
+    }
     return checksum;
   }
 
+  function crc32Of(pieces: Iterable<Uint8Array>): number {
+    let checksum = 0;
+    for (const piece of pieces) checksum = goOn(checksum, piece);
+    return checksum;
+  }
+
+  /** The checksum of the frame from `start` to `end` in a buffer of somebody's own. */
+  function checksumOf(buffer: Uint8Array, start: number, end: number): number {
+    const header = goOn(0, buffer.subarray(start, start + COVERED));
+    return goOn(header, buffer.subarray(start + FRAME_HEADER_SIZE, end));
+  }
+
   function check(buffer: Uint8Array, offset: number, end: number, maxLength: number): boolean {
+    if (buffer === staging) return kernel.check(offset, end, maxLength);
     if (end - offset < FRAME_HEADER_SIZE || !isFrameType(buffer[offset])) return false;
     const length = frameLengthAt(buffer, offset);
     if (length > maxLength || length > end - offset - FRAME_HEADER_SIZE) return false;
@@ -97,83 +92,48 @@ async function make(): Promise<FrameChecksum> {
     return checksum === readUint32(buffer, offset + CHECKSUM_AT);
   }
 
-  /** Whether the checksums of all frames of a walk hold. */
-  function holdTogether(buffer: Uint8Array, offsets: Uint32Array, walk: ScanResult): boolean {
-    const { count, stop } = walk;
-    if (count === 0) return true;
-    if (stored.length < count) stored = new Uint32Array(offsets.length);
-    chain.fill(buffer, offsets, count, stored);
-    const checksum = finish(crc32.init().update(buffer.subarray(offsets[0], stop)));
-    chain.restore(buffer, offsets, count, stored);
-    return checksum === stored[count - 1];
-  }
-
   return {
+    staging,
+    offsets,
     check,
+    crc32Of,
 
-    seal(buffer, offset) {
-      const end = offset + FRAME_HEADER_SIZE + frameLengthAt(buffer, offset);
-      writeUint32(buffer, offset + CHECKSUM_AT, checksumOf(buffer, offset, end));
+    seal(buffer, start, end) {
+      if (buffer === staging) return kernel.seal(start, end);
+      for (let at = start; at < end;) {
+        const next = at + FRAME_HEADER_SIZE + frameLengthAt(buffer, at);
+        writeUint32(buffer, at + CHECKSUM_AT, checksumOf(buffer, at, next));
+        at = next;
+      }
     },
 
-    scan(buffer, start, end, maxLength, offsets) {
-      // All frames at once first: that most chunks are whole makes it worth the second walk over
-      // one that is not.
-      const walk = walkHeaders(buffer, start, end, maxLength, offsets);
-      if (holdTogether(buffer, offsets, walk)) return walk;
+    scan(buffer, end, maxLength) {
       let count = 0;
-      let stop = start;
-      while (count < walk.count && check(buffer, stop, end, maxLength)) {
-        count++;
-        stop += FRAME_HEADER_SIZE + frameLengthAt(buffer, stop);
+      let stop = 0;
+      if (buffer === staging) {
+        count = kernel.scan(0, end, maxLength);
+        const last = count > 0 ? offsets[count - 1] as number : 0;
+        if (count > 0) stop = last + FRAME_HEADER_SIZE + frameLengthAt(staging, last);
+      } else {
+        while (count < offsets.length && check(buffer, stop, end, maxLength)) {
+          offsets[count++] = stop;
+          stop += FRAME_HEADER_SIZE + frameLengthAt(buffer, stop);
+        }
       }
       return { count, stop };
     },
 
     crc32(bytes) {
-      return finish(crc32.init().update(bytes));
-    },
-
-    crc32Of(pieces) {
-      crc32.init();
-      for (const piece of pieces) crc32.update(piece);
-      return finish(crc32);
+      return goOn(0, bytes);
     },
 
     checkPieces(header, pieces) {
-      crc32.init().update(header.subarray(0, COVERED));
-      for (const piece of pieces) crc32.update(piece);
-      return finish(crc32) === readUint32(header, CHECKSUM_AT);
+      let checksum = goOn(0, header.subarray(0, COVERED));
+      for (const piece of pieces) checksum = goOn(checksum, piece);
+      return checksum === readUint32(header, CHECKSUM_AT);
     },
   };
 }
 
-/** Finds frames by their lengths alone, up to the first byte that cannot begin a whole one. */
-function walkHeaders(
-  buffer: Uint8Array,
-  start: number,
-  end: number,
-  maxLength: number,
-  offsets: Uint32Array,
-): ScanResult {
-  let count = 0;
-  let stop = start;
-  while (count < offsets.length && end - stop >= FRAME_HEADER_SIZE && isFrameType(buffer[stop])) {
-    const length = frameLengthAt(buffer, stop);
-    if (length > maxLength || length > end - stop - FRAME_HEADER_SIZE) break;
-    offsets[count++] = stop;
-    stop += FRAME_HEADER_SIZE + length;
-  }
-  return { count, stop };
-}
-
-/** The digest as a number, from its hexadecimal form: a short string costs less than an array. */
-function finish(crc32: { digest(form: "hex"): string }): number {
-  const digits = crc32.digest("hex");
-  let value = 0;
-  for (let i = 0; i < 8; i++) {
-    const code = digits.charCodeAt(i);
-    value = (value << 4) | (code < 58 ? code - 48 : code - 87);
-  }
-  return value >>> 0;
-}
+/** The one that the process uses. */
+export const frameChecksum: FrameChecksum = createFrameChecksum(processKernel);
