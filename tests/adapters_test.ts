@@ -76,6 +76,7 @@ class StandIn {
       statSync: () => ({ size: this.content.length }),
       sync: async () => await Promise.resolve(note("fsync")),
       syncData: async () => await Promise.resolve(note("fdatasync")),
+      syncDataSync: () => note("fdatasync, blocking"),
       syncSync: () => note("fsync, blocking"),
       close: () => this.calls.push(`close ${path}`),
     };
@@ -123,6 +124,7 @@ test("on Deno, every sync is one, of what it is called for", async () => {
   };
   assertEquals(await calls(() => file.syncData()), ["fdatasync a"]);
   assertEquals(await calls(() => file.sync()), ["fsync a"]);
+  assertEquals(await calls(() => file.syncDataBlocking()), ["fdatasync, blocking a"]);
   assertEquals(await calls(() => file.syncBlocking()), ["fsync, blocking a"]);
   assertEquals(await calls(() => fileSystem.syncDirectory("b")), ["fsync b", "close b"]);
   assertEquals(await calls(() => fileSystem.syncDirectoryBlocking("b")), [
@@ -137,6 +139,7 @@ test("on Deno, a sync that fails is told, and one that was interrupted is made a
   const syncs: readonly (() => Promise<void>)[] = [
     () => file.syncData(),
     () => file.sync(),
+    async () => await Promise.resolve(file.syncDataBlocking()),
     async () => await Promise.resolve(file.syncBlocking()),
     () => fileSystem.syncDirectory("b"),
     async () => await Promise.resolve(fileSystem.syncDirectoryBlocking("b")),

@@ -133,6 +133,7 @@ export function conformance(
     assertEquals(file.read(new Uint8Array(4), 0), 4);
     file.truncate(10);
     await running;
+    file.syncDataBlocking();
     file.syncBlocking();
     await fs.syncDirectory(folder);
     assertEquals(file.size(), 10);
@@ -147,6 +148,7 @@ export function conformance(
     assertThrows(() => file.read(new Uint8Array(1), 0), FileSystemError);
     assertThrows(() => file.size(), FileSystemError);
     assertThrows(() => file.truncate(0), FileSystemError);
+    assertThrows(() => file.syncDataBlocking(), FileSystemError);
     assertThrows(() => file.syncBlocking(), FileSystemError);
     await assertRejects(() => file.syncData(), FileSystemError);
     await assertRejects(() => file.sync(), FileSystemError);

@@ -102,7 +102,7 @@ test("a file's bytes and its name are durable each without the other", () => {
   assertLeaves(unnamed, "a=7");
 });
 
-for (const call of ["sync", "syncData", "syncBlocking"] as const) {
+for (const call of ["sync", "syncData", "syncDataBlocking", "syncBlocking"] as const) {
   test(`${call} makes data and size durable`, async () => {
     const { fileSystem, file } = withFile(of(1));
     file.write(of(7), 1);
@@ -624,7 +624,7 @@ test("the observer is told of each call that changes something or syncs, before 
 /** Two durable bytes, of which the second is overwritten and a third is new, and the sync fails. */
 async function failedSyncOf(
   failedSync: FailedSync,
-  call: "sync" | "syncData" | "syncBlocking",
+  call: "sync" | "syncData" | "syncDataBlocking" | "syncBlocking",
 ): Promise<{ fileSystem: CrashFileSystem; file: File }> {
   const { fileSystem } = withFile(of(1, 2), failedSync);
   const faulty = new FaultyFileSystem(fileSystem);
@@ -658,7 +658,7 @@ const FAILED: readonly {
 ];
 
 for (const { failedSync, cached, afterFailure, afterNextSync } of FAILED) {
-  for (const call of ["sync", "syncData", "syncBlocking"] as const) {
+  for (const call of ["sync", "syncData", "syncDataBlocking", "syncBlocking"] as const) {
     test(`${call} fails as on ${failedSync}, and the next one makes up for nothing`, async () => {
       const { fileSystem, file } = await failedSyncOf(failedSync, call);
       assertEquals(treeOf(fileSystem), cached);
@@ -751,6 +751,7 @@ function callsOf(fileSystem: FileSystem, file: File): Record<FileOperation, () =
     truncate: () => file.truncate(1),
     syncData: () => file.syncData(),
     sync: () => file.sync(),
+    syncDataBlocking: () => file.syncDataBlocking(),
     syncBlocking: () => file.syncBlocking(),
     syncDirectory: () => fileSystem.syncDirectory("."),
     makeDirectory: () => fileSystem.makeDirectory("new", 0o700),
@@ -917,7 +918,7 @@ test("stopAfter lets some calls be made, and a part of the last write", () => {
   assertEquals(treeOf(under), "d.a=1,2,3,8");
 });
 
-for (const call of ["sync", "syncData", "syncBlocking"] as const) {
+for (const call of ["sync", "syncData", "syncDataBlocking", "syncBlocking"] as const) {
   test(`a ${call} that a dead process did not make has not failed`, async () => {
     for (const failedSync of ["ext4", "btrfs"] as const) {
       const { fileSystem } = withFile(of(1), failedSync);

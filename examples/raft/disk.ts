@@ -257,6 +257,10 @@ class DiskFile implements File {
     this.syncBlocking();
   }
 
+  syncDataBlocking(): void {
+    this.syncBlocking();
+  }
+
   async sync(): Promise<void> {
     await Promise.resolve();
     this.syncBlocking();

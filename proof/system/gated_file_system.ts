@@ -126,6 +126,11 @@ class GatedFile implements File {
     return this.#system.passAsync(call, () => this.#under.sync());
   }
 
+  syncDataBlocking(): void {
+    const call = { name: "fdatasync", path: this.#path } as const;
+    this.#system.pass(call, () => this.#under.syncDataBlocking());
+  }
+
   syncBlocking(): void {
     const call = { name: "fsync", path: this.#path } as const;
     this.#system.pass(call, () => this.#under.syncBlocking());

@@ -39,6 +39,7 @@ interface FsFile {
   statSync(): { size: number };
   truncateSync(size: number): void;
   syncData(): Promise<void>;
+  syncDataSync(): void;
   sync(): Promise<void>;
   syncSync(): void;
   close(): void;
@@ -209,6 +210,11 @@ class DenoFile implements File {
   readonly #path: string;
   readonly #file: FsFile;
   #open = true;
+  /** Where the file stands, so that it is moved only if need be; -1 if that is not known. */
+  #position = 0;
+  /** What was read to or written from last, and its first bytes: entries of one size make no garbage. */
+  #buffer: Uint8Array = new Uint8Array(0);
+  #start: Uint8Array = this.#buffer;
 
   constructor(path: string, file: FsFile) {
     this.#path = path;
@@ -219,11 +225,13 @@ class DenoFile implements File {
     let done = 0;
     while (done < length) {
       try {
-        this.#file.seekSync(offset + done, FROM_START);
-        const n = this.#file.readSync(into.subarray(done, length));
+        this.#moveTo(offset + done);
+        const n = this.#file.readSync(this.#part(into, done, length));
         if (n === null) break;
+        this.#position += n;
         done += n;
       } catch (error) {
+        this.#position = -1;
         if (!isInterrupted(error)) throw toFileSystemError(error, "Read", this.#path);
       }
     }
@@ -234,13 +242,31 @@ class DenoFile implements File {
     let done = 0;
     while (done < length) {
       try {
-        this.#file.seekSync(offset + done, FROM_START);
-        const n = this.#file.writeSync(data.subarray(done, length));
-        done += requireProgress(n, this.#path);
+        this.#moveTo(offset + done);
+        const n = requireProgress(this.#file.writeSync(this.#part(data, done, length)), this.#path);
+        this.#position += n;
+        done += n;
       } catch (error) {
+        this.#position = -1;
         if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);
       }
     }
+  }
+
+  #moveTo(offset: number): void {
+    if (this.#position === offset) return;
+    this.#file.seekSync(offset, FROM_START);
+    this.#position = offset;
+  }
+
+  #part(buffer: Uint8Array, from: number, to: number): Uint8Array {
+    if (from > 0) return buffer.subarray(from, to);
+    if (to === buffer.length) return buffer;
+    if (this.#buffer !== buffer || this.#start.length !== to) {
+      this.#buffer = buffer;
+      this.#start = buffer.subarray(0, to);
+    }
+    return this.#start;
   }
 
   size(): number {
@@ -257,6 +283,10 @@ class DenoFile implements File {
 
   sync(): Promise<void> {
     return attemptAsync("Fsync", this.#path, () => this.#file.sync());
+  }
+
+  syncDataBlocking(): void {
+    attempt("Fdatasync", this.#path, () => this.#file.syncDataSync());
   }
 
   syncBlocking(): void {

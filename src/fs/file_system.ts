@@ -121,7 +121,9 @@ export interface File {
   syncData(): Promise<void>;
   /** Makes data and metadata durable: fsync, off the event loop. */
   sync(): Promise<void>;
-  /** The same while the caller waits; for rare failures, where nothing else may run between. */
+  /** {@linkcode syncData} while the caller waits, and with it the event loop. */
+  syncDataBlocking(): void;
+  /** {@linkcode sync} while the caller waits; for a roll, and rare failures, between two appends. */
   syncBlocking(): void;
   /** Gives the file back. A second call does nothing. */
   close(): void;

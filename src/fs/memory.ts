@@ -175,6 +175,10 @@ class MemoryFile implements File {
     return settle(() => void this.#opened("Fsync"));
   }
 
+  syncDataBlocking(): void {
+    this.#opened("Fdatasync");
+  }
+
   syncBlocking(): void {
     this.#opened("Fsync");
   }

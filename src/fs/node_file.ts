@@ -72,6 +72,10 @@ export class NodeFile implements File {
     return finish("Fsync", this.#path, (done) => fs.fsync(this.#descriptor, done));
   }
 
+  syncDataBlocking(): void {
+    attempt("Fdatasync", this.#path, () => fs.fdatasyncSync(this.#descriptor));
+  }
+
   syncBlocking(): void {
     attempt("Fsync", this.#path, () => fs.fsyncSync(this.#descriptor));
   }

@@ -84,6 +84,7 @@ function unreadable(path: string): File {
       size: refuse,
       truncate: refuse,
       syncData: refuse,
+      syncDataBlocking: refuse,
       sync: refuse,
       syncBlocking: refuse,
       close: (): void => {},

@@ -413,9 +413,17 @@ class CrashFile implements FailingFile {
     makeDurable(node, covered);
   }
 
+  syncDataBlocking(): void {
+    this.#syncAtOnce("fdatasync");
+  }
+
   syncBlocking(): void {
+    this.#syncAtOnce("fsync");
+  }
+
+  #syncAtOnce(call: string): void {
     const node = this.#opened("Fsync");
-    this.#observer(`fsync "${this.#path}"`);
+    this.#observer(`${call} "${this.#path}"`);
     makeDurable(node, node.pending);
   }
 

@@ -176,6 +176,7 @@ const FAULTS: readonly Fault[] = [
   { operation: "write", code: "ENOSPC", leaves: Infinity },
   { operation: "truncate", code: "EIO", leaves: 0 },
   { operation: "syncData", code: "EIO", leaves: 0 },
+  { operation: "syncDataBlocking", code: "EIO", leaves: 0 },
   { operation: "sync", code: "EIO", leaves: 0 },
   { operation: "syncBlocking", code: "EIO", leaves: 0 },
   { operation: "syncDirectory", code: "EIO", leaves: 0 },

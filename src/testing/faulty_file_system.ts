@@ -32,6 +32,7 @@ export type FileOperation =
   | "write"
   | "truncate"
   | "syncData"
+  | "syncDataBlocking"
   | "sync"
   | "syncBlocking"
   | "syncDirectory"
@@ -218,6 +219,21 @@ export class FaultyFileSystem implements FileSystem {
     if (effect?.kind !== "lie") await call();
   }
 
+  /** A sync while the caller waits. */
+  #syncAtOnce(
+    operation: "syncDataBlocking" | "syncBlocking",
+    path: string,
+    call: () => void,
+    failed: () => void,
+  ): void {
+    const effect = this.#record(operation, path);
+    if (effect?.kind === "fail") {
+      if (effect.isMade) failed();
+      throw new FileSystemError(effect.code, operation, path);
+    }
+    if (effect?.kind !== "lie") call();
+  }
+
   /** Opens a file. */
   open(path: string, mode: OpenMode, permissions?: number): File {
     const operation = mode === "create" ? "create" : "open";
@@ -246,14 +262,9 @@ export class FaultyFileSystem implements FileSystem {
       truncate: (size) => void this.#make("truncate", path, () => file.truncate(size)),
       syncData: () => this.#makeLater("syncData", path, () => file.syncData(), failed),
       sync: () => this.#makeLater("sync", path, () => file.sync(), failed),
-      syncBlocking: () => {
-        const effect = this.#record("syncBlocking", path);
-        if (effect?.kind === "fail") {
-          if (effect.isMade) failed();
-          throw new FileSystemError(effect.code, "syncBlocking", path);
-        }
-        if (effect?.kind !== "lie") file.syncBlocking();
-      },
+      syncDataBlocking: () =>
+        this.#syncAtOnce("syncDataBlocking", path, () => file.syncDataBlocking(), failed),
+      syncBlocking: () => this.#syncAtOnce("syncBlocking", path, () => file.syncBlocking(), failed),
       close: () => file.close(),
     };
   }

@@ -42,6 +42,7 @@ export class SlowFileSystem implements FileSystem {
       truncate: (size) => file.truncate(size),
       syncData: () => this.#later("fdatasync", file.syncData()),
       sync: () => this.#later("fsync", file.sync()),
+      syncDataBlocking: () => file.syncDataBlocking(),
       syncBlocking: () => file.syncBlocking(),
       close: () => file.close(),
     };

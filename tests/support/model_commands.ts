@@ -962,6 +962,7 @@ const FAULTS: readonly Pick<Fault, "operation" | "code">[] = [
   { operation: "remove", code: "EIO" },
   { operation: "syncData", code: "EIO" },
   { operation: "sync", code: "EIO" },
+  { operation: "syncDataBlocking", code: "EIO" },
   { operation: "syncBlocking", code: "EIO" },
   { operation: "syncDirectory", code: "EIO" },
   { operation: "open", code: "EMFILE" },
