@@ -16,7 +16,7 @@
  *
  * @module
  */
-export type { Entry, EntryRange } from "./src/entry.ts";
+export type { Entry, EntryRange, EntryView } from "./src/entry.ts";
 export {
   CorruptionError,
   LockedError,

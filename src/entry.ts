@@ -17,7 +17,38 @@
 export interface Entry {
   /** The entry's index, from 1. */
   readonly index: number;
-  /** The bytes that were appended; the caller's own copy. */
+  /**
+   * The bytes that were appended; the caller's own copy. It may share its `ArrayBuffer` with other
+   * entries, so use its `byteOffset`, and transfer a `slice()` of it.
+   */
+  readonly data: Uint8Array;
+}
+
+/**
+ * An entry that is being read in order, in memory that the log uses again for the next.
+ *
+ * @example
+ * ```ts
+ * import { type EntryView, Wal } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+ * log.append(new Uint8Array([1, 2, 3]));
+ * const firstByte = ({ bytes, start }: EntryView) => bytes[start];
+ * log.replay((entry) => console.log(entry.index, firstByte(entry), entry.data));
+ * await log.close();
+ * ```
+ */
+export interface EntryView {
+  /** The entry's index, from 1. */
+  readonly index: number;
+  /** The memory that the entry lies in, together with others. */
+  readonly bytes: Uint8Array;
+  /** Where in `bytes` the entry begins. */
+  readonly start: number;
+  /** Where in `bytes` it ends: behind its last byte. */
+  readonly end: number;
+  /** The entry: a view of `bytes`, made anew at each use. Copy it (`slice()`) to keep it. */
   readonly data: Uint8Array;
 }
 

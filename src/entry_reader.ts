@@ -1,16 +1,15 @@
 /**
- * Reads the entries of one segment, one at a time or in order.
+ * Reads the entries of one segment: one at a time, by one positional read, or a chunk of them, which
+ * the kernel checks at once.
  *
  * @module
  */
+import { CopyPool } from "./copy_pool.ts";
 import { CorruptionError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA } from "./format/frame.ts";
 import type { File } from "./fs/file_system.ts";
 import type { SegmentSource } from "./recovery.ts";
-
-/** How much a sequential read takes at a time, in bytes. */
-const READ_SIZE = 256 * 1024;
 
 /** Where the entries of a segment begin. */
 export interface Offsets {
@@ -30,85 +29,97 @@ export interface Entries {
 
 /** Reads and checks entries. */
 export class EntryReader {
+  /** Where they are. */
+  readonly entries: Entries;
   readonly #file: File;
   readonly #path: string;
   readonly #checksum: FrameChecksum;
   readonly #firstIndex: number;
-  readonly #entries: Entries;
+  readonly #copies = new CopyPool();
+  #closed = false;
 
   constructor(source: SegmentSource, firstIndex: number, entries: Entries) {
+    this.entries = entries;
     this.#file = source.file;
     this.#path = source.path;
     this.#checksum = source.checksum;
     this.#firstIndex = firstIndex;
-    this.#entries = entries;
+  }
+
+  /** Whether the file was given back, so that who reads in order has to look for the entries anew. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Notes that the file is given back. */
+  close(): void {
+    this.#closed = true;
   }
 
   /**
    * Reads the entry at a position from 0, with one positional read.
    *
+   * @returns The caller's own copy.
    * @throws {CorruptionError} If its checksum does not hold.
    */
   read(position: number): Uint8Array {
-    const start = this.#entries.offsets.at(position);
-    const size = this.#endOf(position) - start;
-    if (size < FRAME_HEADER_SIZE) throw this.#damaged(position);
+    const start = this.entries.offsets.at(position);
+    const size = this.endOf(position) - start;
     const { staging } = this.#checksum;
-    const buffer = size <= staging.length ? staging : new Uint8Array(size);
-    return this.#entryIn(buffer, 0, this.#file.read(buffer, start, size), position);
+    const isStaged = size <= staging.length;
+    const buffer = isStaged ? staging : new Uint8Array(size);
+    const n = size < FRAME_HEADER_SIZE ? 0 : this.#file.read(buffer, start, size);
+    // The index bounds the length, so no further limit is needed.
+    if (buffer[0] !== TYPE_DATA || !this.#checksum.check(buffer, 0, n, n)) {
+      throw this.damaged(position);
+    }
+    const end = FRAME_HEADER_SIZE + frameLengthAt(buffer, 0);
+    return isStaged
+      ? this.#copies.copy(buffer, FRAME_HEADER_SIZE, end)
+      : buffer.subarray(FRAME_HEADER_SIZE, end);
   }
 
   /**
-   * Reads the entries from one position to another, both included, a large chunk at a time. If
-   * entries are dropped meanwhile, it goes on with those that are there then, or ends.
+   * Reads a stretch of frames that begins with the entry at a position into the kernel's memory, and
+   * checks them. It ends with a whole frame, at the latest with the one at the position `last`.
+   *
+   * @param size About how much to read, in bytes.
+   * @returns How many bytes of frames hold; `undefined` if not even the first fits the memory.
+   * @throws {CorruptionError} If the first one's checksum does not hold.
    */
-  *readRange(from: number, to: number): Generator<Uint8Array> {
-    const entries = this.#entries;
-    let buffer = new Uint8Array(0);
-    let base = 0;
-    let limit = 0;
-    let cuts = -1;
-    for (let position = from; position <= to && position < entries.offsets.count; position++) {
-      const start = entries.offsets.at(position);
-      const end = this.#endOf(position);
-      if (end - start < FRAME_HEADER_SIZE) throw this.#damaged(position);
-      if (end > limit || cuts !== entries.cuts) {
-        const last = Math.min(to, entries.offsets.count - 1);
-        const size = Math.max(Math.min(this.#endOf(last) - start, READ_SIZE), end - start);
-        if (size > buffer.length) buffer = new Uint8Array(size);
-        base = start;
-        limit = start + this.#file.read(buffer, start, size);
-        cuts = entries.cuts;
-      }
-      yield this.#entryIn(buffer, start - base, Math.min(end, limit) - base, position);
-    }
+  stageChunk(position: number, last: number, size: number): number | undefined {
+    const { staging } = this.#checksum;
+    const start = this.entries.offsets.at(position);
+    const first = this.endOf(position) - start;
+    if (first > staging.length) return undefined;
+    const wanted = Math.min(this.endOf(last) - start, size);
+    const n = this.#file.read(staging, start, Math.max(wanted, first, 0));
+    const { stop } = this.#checksum.scan(staging, n, n);
+    if (stop === 0 || staging[0] !== TYPE_DATA) throw this.damaged(position);
+    return stop;
   }
 
-  /** Where the entry's frame ends at the latest: an Internal frame may stand behind it. */
-  #endOf(position: number): number {
-    const { offsets, end } = this.#entries;
-    // The offsets of a Seal are only as good as who wrote it: no entry reaches beyond the file.
-    return position + 1 < offsets.count ? Math.min(offsets.at(position + 1), end) : end;
+  /** The kernel's memory. */
+  get staging(): Uint8Array {
+    return this.#checksum.staging;
   }
 
-  /** A copy of the payload of the Data frame at `at`, if it holds. */
-  #entryIn(buffer: Uint8Array, at: number, end: number, position: number): Uint8Array {
-    // The index bounds the length, so no further limit is needed.
-    if (buffer[at] !== TYPE_DATA || !this.#checksum.check(buffer, at, end, Math.max(0, end))) {
-      throw this.#damaged(position);
-    }
-    const start = at + FRAME_HEADER_SIZE;
-    return buffer.slice(start, start + frameLengthAt(buffer, at));
-  }
-
-  #damaged(position: number): CorruptionError {
+  /** The error for an entry that is not what was written. */
+  damaged(position: number): CorruptionError {
     const index = this.#firstIndex + position;
-    const offset = this.#entries.offsets.at(position);
+    const offset = this.entries.offsets.at(position);
     return new CorruptionError(
       `Entry ${index} in "${this.#path}" at offset ${offset} fails its checksum: the disk returns ` +
         "other bytes than were written. Other entries can still be read. Restore the file from a " +
         "copy.",
       { path: this.#path, offset, firstIndexAtRisk: index },
     );
+  }
+
+  /** Where the entry's frame ends at the latest: an Internal frame may stand behind it. */
+  endOf(position: number): number {
+    const { offsets, end } = this.entries;
+    // The offsets of a Seal are only as good as who wrote it: no entry reaches beyond the file.
+    return position + 1 < offsets.count ? Math.min(offsets.at(position + 1), end) : end;
   }
 }

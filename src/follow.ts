@@ -116,6 +116,8 @@ export class Changes {
 
   /** Wakes all. */
   notify(): void {
+    // Most logs have no follower, and an append makes no garbage for those who are not there.
+    if (this.#waiting.size === 0) return;
     for (const wake of this.#waiting) wake();
   }
 

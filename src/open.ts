@@ -44,6 +44,7 @@ import {
   pieces,
   type RecoveryCase,
   requireLog,
+  scanOn,
   scanSegment,
   type SegmentScan,
   type SegmentSource,
@@ -236,8 +237,10 @@ class Opening {
           files.pop();
           continue;
         }
-        const scan = isUnfinished(found) ? emptyScan(last.firstIndex) : found;
-        const decision = decide(source, scan);
+        const { scan, decision } = judgeLive(
+          source,
+          isUnfinished(found) ? emptyScan(last.firstIndex) : found,
+        );
         if (decision.case === "C" && this.#options.recovery === "default") {
           throw corrupt(source.path, scan, decision);
         }
@@ -246,10 +249,11 @@ class Opening {
         const durable = scan.offsets.countBelow(scan.vouched);
         const isStale = headIndex > scan.firstIndex + scan.offsets.count;
         const shown = isStale ? emptyScan(headIndex) : scan;
+        const context = this.#context(scan.logId);
         const segments = new Segments(
-          this.#context(scan.logId),
+          context,
           isStale ? [] : sealed,
-          new Segment(source, shown, isStale ? 0 : durable, this.#counters),
+          new Segment(source, shown, isStale ? 0 : durable, context),
         );
         this.#requireNoReplacement();
         return this.#opened(segments, meta, this.#report(source.path, decision, scan));
@@ -284,10 +288,11 @@ class Opening {
         ? await this.#recoverEnd(last.source, last.found, last.decision)
         : await this.#makeAnew(last.source, last.found, last.firstIndex, logId ?? randomLogId());
       const { source, scan } = active;
+      const context = this.#context(scan.logId ?? logId);
       const segments = new Segments(
-        this.#context(scan.logId ?? logId),
+        context,
         sealed,
-        new Segment(source, scan, scan.offsets.count, this.#counters),
+        new Segment(source, scan, scan.offsets.count, context),
       );
       await meta.secure(this.#redo);
       for (const { path } of leftovers) this.#fileSystem.remove(path);
@@ -556,7 +561,7 @@ class Opening {
   }
 
   #context(logId: Uint8Array | undefined): SegmentContext {
-    const { maxEntrySize, segmentSize, format, mode } = this.#options;
+    const { maxEntrySize, segmentSize, format, preallocate, mode } = this.#options;
     return {
       fileSystem: this.#fileSystem,
       path: this.#path,
@@ -567,6 +572,7 @@ class Opening {
       permissions: mode,
       logId: logId ?? randomLogId(),
       counters: this.#counters,
+      preallocate,
       redo: this.#redo,
     };
   }
@@ -630,6 +636,25 @@ function writeAll(file: File, offset: number, pieces: Iterable<Uint8Array>): voi
   for (const piece of pieces) {
     file.write(piece, offset);
     offset += piece.length;
+  }
+}
+
+/**
+ * Judges the end of a file that its writer may be writing to, in space that was there before: what
+ * began no whole frame when it was scanned may be one by the time that what follows it is looked at.
+ */
+function judgeLive(
+  source: SegmentSource,
+  scan: SegmentScan,
+): { scan: SegmentScan; decision: Decision } {
+  for (let tries = 1;; tries++) {
+    const decision = decide(source, scan);
+    if (decision.case === "A" || decision.case === "B") return { scan, decision };
+    const now = scanOn(source, scan);
+    if (now.end === scan.end) return { scan, decision };
+    // The writer is faster than we are: where it was is the end so far.
+    if (tries >= READER_TRIES) return { scan: now, decision: { case: "A", vouched: now.vouched } };
+    scan = now;
   }
 }
 

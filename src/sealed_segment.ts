@@ -91,6 +91,7 @@ export class SealedSegment {
 
   /** Gives the file back. */
   close(): void {
+    this.reader.close();
     this.#file.close();
     this.#budget.bytes += this.#taken;
     this.#taken = 0;
@@ -169,7 +170,11 @@ export function scanFull(source: SegmentSource, size: number): SegmentScan | Unf
 /** The offsets as a scan of the whole segment finds them. */
 function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetIndex {
   const scan = scanFull(source, info.size);
-  if ("offsets" in scan && scan.offsets.count >= info.count) return scan.offsets;
+  if ("offsets" in scan && scan.offsets.count >= info.count) {
+    // The others were dropped by a truncation within a batch.
+    scan.offsets.cut(info.count);
+    return scan.offsets;
+  }
   const found = "offsets" in scan ? scan.offsets.count : 0;
   const offset = "offsets" in scan ? scan.end : 0;
   throw segmentDamaged(

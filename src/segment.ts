@@ -13,6 +13,7 @@ import { FILE_HEADER_SIZE, type FormatVersion, writeFileHeader } from "./format/
 import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
+  frameLengthAt,
   readUint32,
   TYPE_DATA,
   TYPE_INTERNAL,
@@ -38,10 +39,28 @@ import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./re
 /** How many of its last bytes a reader remembers. */
 const TAIL_SIZE = 64 * 1024;
 
+/**
+ * Up to how many bytes a sync the file is extended ahead. To write the zeros takes time too, and with
+ * more to write the disk gains nothing.
+ */
+const MAX_BYTES_TO_EXTEND_FOR = 32 * 1024;
+
+/** The file grows by whole pages: a page that is written in part is read first. */
+const PAGE_SIZE = 4096;
+
+const ZEROS: Uint8Array = new Uint8Array(64 * 1024);
+
 /** How many calls segments have made of their files. */
 export interface SegmentCounters {
   writes: number;
   syncs: number;
+}
+
+/** What all segments of a log are told. */
+export interface SegmentSettings {
+  readonly counters: SegmentCounters;
+  /** How far to extend the file ahead of its entries at the most, in bytes. */
+  readonly preallocate: number;
 }
 
 /** An open segment. */
@@ -69,6 +88,10 @@ export class Segment implements Entries {
   #durableCount: number;
   #durableEnd: number;
   #vouched: number;
+  /** Where the zeros behind the end go to; the end, if there are none. */
+  #allocated: number;
+  /** How far to extend the file; 0 once that has failed. */
+  #preallocate: number;
   /** In a reader: the Seal that was found. */
   #seal: SegmentScan["seal"];
   /** In a reader: the last bytes. */
@@ -87,7 +110,7 @@ export class Segment implements Entries {
     source: SegmentSource,
     scan: SegmentScan,
     durableCount: number,
-    counters: SegmentCounters,
+    { counters, preallocate }: SegmentSettings,
   ) {
     this.path = source.path;
     this.version = scan.version;
@@ -105,6 +128,9 @@ export class Segment implements Entries {
     this.#durableCount = durableCount;
     this.#durableEnd = scan.entriesEnd;
     this.#vouched = scan.vouched;
+    this.#allocated = scan.end;
+    // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
+    this.#preallocate = scan.version === 2 ? preallocate : 0;
     this.#seal = scan.seal;
   }
 
@@ -133,43 +159,89 @@ export class Segment implements Entries {
     return this.#durableCount === this.offsets.count;
   }
 
-  /** The bytes that an append of these entries would take, at the most. */
-  static sizeOf(entries: readonly Uint8Array[]): number {
-    const lead = DURABLE_FRAME_SIZE + (entries.length > 1 ? BATCH_FRAME_SIZE : 0);
-    return entries.reduce((size, data) => size + FRAME_HEADER_SIZE + data.length, lead);
+  /** The bytes that an append of an entry would take, at the most. */
+  static sizeOf(data: Uint8Array): number {
+    return DURABLE_FRAME_SIZE + FRAME_HEADER_SIZE + data.length;
+  }
+
+  /** The same of a batch. */
+  static sizeOfBatch(entries: readonly Uint8Array[]): number {
+    return DURABLE_FRAME_SIZE + BATCH_FRAME_SIZE + sizeOfFrames(entries);
+  }
+
+  /** The same of Data frames that are staged. */
+  static sizeOfFrames(frames: Uint8Array): number {
+    return DURABLE_FRAME_SIZE + frames.length;
   }
 
   /**
-   * Appends entries as one atom: one write of one contiguous buffer into the page cache.
+   * Appends an entry: one write of one contiguous buffer into the page cache.
    *
    * @throws {WalError} `ERR_WAL_WRITE_FAILED` with the file as it was; `ERR_WAL_SYNC_FAILED` if the
    * file could not be brought back to that.
    */
-  append(entries: readonly Uint8Array[]): void {
-    const durable = this.#owesDurableFrame();
-    const buffer = this.#reserve(Segment.sizeOf(entries));
-    let at = durable ? this.#stageDurableFrame(buffer) : 0;
-    if (entries.length > 1) at = this.#stageBatchFrame(buffer, at, entries);
-    const first = at;
+  append(data: Uint8Array): void {
+    const lead = this.#durableFrameSize();
+    const size = lead + FRAME_HEADER_SIZE + data.length;
+    const buffer = this.#stage(size, lead);
+    writeFrameHeader(buffer, lead, TYPE_DATA, data.length);
+    buffer.set(data, lead + FRAME_HEADER_SIZE);
+    const start = this.#end + lead;
+    this.#writeEntries(buffer, size, lead);
+    this.offsets.push(start);
+  }
+
+  /**
+   * Appends entries as one atom: one write too.
+   *
+   * @throws {WalError} As {@linkcode append}.
+   */
+  appendBatch(entries: readonly Uint8Array[]): void {
+    const lead = this.#durableFrameSize();
+    const first = lead + BATCH_FRAME_SIZE;
+    const bytes = sizeOfFrames(entries);
+    const buffer = this.#stage(first + bytes, lead);
+    writeFrameHeader(buffer, lead, TYPE_INTERNAL, BATCH_FRAME_SIZE - FRAME_HEADER_SIZE);
+    writeBatchPayload(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);
+    let at = first;
     for (const data of entries) {
       writeFrameHeader(buffer, at, TYPE_DATA, data.length);
       buffer.set(data, at + FRAME_HEADER_SIZE);
       at += FRAME_HEADER_SIZE + data.length;
     }
-    this.#checksum.seal(buffer, 0, at);
-    this.#write(buffer, at);
-    if (entries.length > 1) {
-      this.#batches.starts.push(this.offsets.count);
-      this.#batches.ends.push(this.offsets.count + entries.length);
-    }
     let offset = this.#end + first;
+    this.#writeEntries(buffer, at, lead);
+    this.#batches.starts.push(this.offsets.count);
+    this.#batches.ends.push(this.offsets.count + entries.length);
     for (const data of entries) {
       this.offsets.push(offset);
       offset += FRAME_HEADER_SIZE + data.length;
     }
-    this.#end += at;
+  }
+
+  /**
+   * Appends the entries in some Data frames, each an atom of its own: one write all the same.
+   *
+   * @param frames The frames, one behind the other, without their checksums.
+   * @throws {WalError} As {@linkcode append}.
+   */
+  appendFrames(frames: Uint8Array): void {
+    const lead = this.#durableFrameSize();
+    const buffer = this.#stage(lead + frames.length, lead);
+    buffer.set(frames, lead);
+    const start = this.#end + lead;
+    this.#writeEntries(buffer, lead + frames.length, lead);
+    for (let at = 0; at < frames.length; at += FRAME_HEADER_SIZE + frameLengthAt(frames, at)) {
+      this.offsets.push(start + at);
+    }
+  }
+
+  /** Seals and writes what is staged: a Durable frame of `lead` bytes, if any, and entries. */
+  #writeEntries(buffer: Uint8Array, size: number, lead: number): void {
+    this.#checksum.seal(buffer, 0, size);
+    this.#write(buffer, size);
     this.#entriesEnd = this.#end;
-    if (durable) this.#vouched = this.#durableEnd;
+    if (lead > 0) this.#vouched = this.#durableEnd;
   }
 
   /**
@@ -179,28 +251,36 @@ export class Segment implements Entries {
    * @throws As {@linkcode append}.
    */
   vouch(): boolean {
-    if (!this.#owesDurableFrame()) return false;
-    const buffer = this.#reserve(DURABLE_FRAME_SIZE);
-    const size = this.#stageDurableFrame(buffer);
+    const size = this.#durableFrameSize();
+    if (size === 0) return false;
+    const buffer = this.#stage(size, size);
     this.#checksum.seal(buffer, 0, size);
     this.#write(buffer, size);
-    this.#end += size;
     this.#vouched = this.#durableEnd;
     return true;
   }
 
   /**
-   * Makes all entries durable that are there when it is called.
+   * Makes all entries durable that are there when it is called, and extends the file for the next.
    *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
-  async sync(): Promise<void> {
+  async sync(mode: "async" | "blocking" = "async"): Promise<void> {
     const count = this.offsets.count;
     const end = this.#entriesEnd;
+    const bytes = this.unsyncedBytes;
     this.#counters.syncs++;
     this.#running++;
     try {
-      await this.#file.syncData();
+      if (mode === "blocking") {
+        this.#extend(bytes);
+        this.#file.syncDataBlocking();
+      } else {
+        const synced = this.#file.syncData();
+        // The disk is at work meanwhile.
+        this.#extend(bytes);
+        await synced;
+      }
     } catch (cause) {
       throw this.#syncFailed("the last entries", cause);
     } finally {
@@ -230,13 +310,12 @@ export class Segment implements Entries {
     let checksum = 0;
     if (this.version === 2) {
       const size = sealFrameSize(count);
-      const buffer = this.#reserve(size);
+      const buffer = this.#stage(size, 0);
       writeFrameHeader(buffer, 0, TYPE_INTERNAL, size - FRAME_HEADER_SIZE);
       writeSealPayload(buffer, FRAME_HEADER_SIZE, this.offsets, count);
       this.#checksum.seal(buffer, 0, size);
       checksum = readUint32(buffer, CHECKSUM_AT);
       this.#write(buffer, size);
-      this.#end += size;
     } else if (this.offsets.count > 0) {
       const header = new Uint8Array(FRAME_HEADER_SIZE);
       try {
@@ -248,6 +327,7 @@ export class Segment implements Entries {
     }
     this.#counters.syncs++;
     try {
+      this.#trim();
       this.#file.syncBlocking();
     } catch (cause) {
       throw this.#syncFailed("the full segment", cause);
@@ -293,6 +373,7 @@ export class Segment implements Entries {
     const { offset: end } = this.tailFrom(count);
     try {
       this.#file.truncate(end);
+      this.#allocated = end;
       this.#cuts++;
       this.offsets.cut(count);
       this.#batches.starts.cut(batches);
@@ -357,18 +438,25 @@ export class Segment implements Entries {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.reader.close();
     if (this.#running === 0) this.#file.close();
   }
 
-  #owesDurableFrame(): boolean {
-    return this.version === 2 && this.#durableEnd > this.#vouched;
+  /** How large the Durable frame is that the next write begins with: 0 if none is owed. */
+  #durableFrameSize(): number {
+    return this.version === 2 && this.#durableEnd > this.#vouched ? DURABLE_FRAME_SIZE : 0;
   }
 
-  /** Stages a Durable frame at the buffer's start. Returns where the next one begins. */
-  #stageDurableFrame(buffer: Uint8Array): number {
+  /**
+   * Where to stage a write of some bytes: the kernel's memory, unless it is too large for that. If
+   * there is a `lead`, it begins with a Durable frame.
+   */
+  #stage(size: number, lead: number): Uint8Array {
+    const { staging } = this.#checksum;
+    const buffer = size <= staging.length ? staging : new Uint8Array(size);
+    if (lead === 0) return buffer;
     if (this.logId === undefined) throw new TypeError("A version 2 segment has a log id");
-    const length = DURABLE_FRAME_SIZE - FRAME_HEADER_SIZE;
-    writeFrameHeader(buffer, 0, TYPE_INTERNAL, length);
+    writeFrameHeader(buffer, 0, TYPE_INTERNAL, DURABLE_FRAME_SIZE - FRAME_HEADER_SIZE);
     writeDurablePayload(
       buffer,
       FRAME_HEADER_SIZE,
@@ -377,18 +465,10 @@ export class Segment implements Entries {
       this.#end,
       this.#durableEnd,
     );
-    return DURABLE_FRAME_SIZE;
+    return buffer;
   }
 
-  /** Stages the Batch frame of these entries. Returns where the first of them begins. */
-  #stageBatchFrame(buffer: Uint8Array, at: number, entries: readonly Uint8Array[]): number {
-    const bytes = entries.reduce((sum, data) => sum + FRAME_HEADER_SIZE + data.length, 0);
-    writeFrameHeader(buffer, at, TYPE_INTERNAL, BATCH_FRAME_SIZE - FRAME_HEADER_SIZE);
-    writeBatchPayload(buffer, at + FRAME_HEADER_SIZE, entries.length, bytes);
-    return at + BATCH_FRAME_SIZE;
-  }
-
-  /** Writes at the end. A write that fails leaves nothing behind. */
+  /** Writes at the end, which moves on. A write that fails leaves nothing behind. */
   #write(buffer: Uint8Array, size: number): void {
     this.#counters.writes++;
     try {
@@ -397,6 +477,46 @@ export class Segment implements Entries {
       this.#cutBack();
       throw writeFailed(`append ${size} bytes to "${this.path}" at offset ${this.#end}`, cause);
     }
+    this.#end += size;
+    if (this.#allocated < this.#end) this.#allocated = this.#end;
+  }
+
+  /**
+   * Extends the file with zeros if what was written since the last sync would not fit once more: by
+   * as much as there is, and not before there is a page of it, so that a small log stays small. The
+   * zeros are unused space to every reader (case B), and no append waits for them.
+   */
+  #extend(bytes: number): void {
+    if (bytes > MAX_BYTES_TO_EXTEND_FOR || this.#allocated - this.#end >= bytes) return;
+    const step = Math.min(this.#preallocate, this.#end);
+    if (step === 0 || this.#end < PAGE_SIZE) return;
+    const from = this.#allocated;
+    this.#allocated = Math.ceil((from + step) / PAGE_SIZE) * PAGE_SIZE;
+    try {
+      for (let at = from; at < this.#allocated; at += ZEROS.length) {
+        this.#file.write(ZEROS, at, Math.min(ZEROS.length, this.#allocated - at));
+      }
+    } catch {
+      // There is no space, say. Entries may still fit, and it is told if they do not; whatever part
+      // of the zeros was written is as good as unused space.
+      this.#preallocate = 0;
+    }
+  }
+
+  /**
+   * Gives the space behind the end back, and takes no more.
+   *
+   * @throws {FileSystemError} If it could not be given back.
+   */
+  trim(): void {
+    this.#preallocate = 0;
+    this.#trim();
+  }
+
+  #trim(): void {
+    if (this.#allocated === this.#end) return;
+    this.#file.truncate(this.#end);
+    this.#allocated = this.#end;
   }
 
   /**
@@ -406,6 +526,7 @@ export class Segment implements Entries {
   #cutBack(): void {
     try {
       this.#file.truncate(this.#end);
+      this.#allocated = this.#end;
       this.#file.syncBlocking();
     } catch (cause) {
       throw this.#syncFailed("the cut back to the last whole entry after a failed write", cause);
@@ -416,12 +537,13 @@ export class Segment implements Entries {
     const durableIndex = this.firstIndex - 1 + this.#durableCount;
     return new SyncFailedError(this.path, durableIndex, doing, cause);
   }
+}
 
-  /** Where to stage a write of some bytes: the kernel's memory, unless it is too large for that. */
-  #reserve(size: number): Uint8Array {
-    const { staging } = this.#checksum;
-    return size <= staging.length ? staging : new Uint8Array(size);
-  }
+/** The size of the Data frames of some entries. */
+function sizeOfFrames(entries: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const data of entries) size += FRAME_HEADER_SIZE + data.length;
+  return size;
 }
 
 /** What a new segment is to say of itself. */

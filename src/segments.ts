@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { EntryCursor, type EntryMemory, type SegmentEntries } from "./entry_cursor.ts";
 import { SyncFailedError, WalError, writeFailed } from "./errors.ts";
 import type { FormatVersion } from "./format/file_header.ts";
 import { MAX_SEGMENT_ENTRIES, NO_SEGMENT, type PreviousSegment } from "./format/internal.ts";
@@ -22,7 +23,7 @@ import {
   type SealedSegmentInfo,
   segmentDamaged,
 } from "./sealed_segment.ts";
-import { Segment, segmentBeginning, type SegmentCounters } from "./segment.ts";
+import { Segment, segmentBeginning, type SegmentSettings } from "./segment.ts";
 
 /** How many full segments are kept open for reading. */
 const MAX_OPEN = 64;
@@ -45,7 +46,7 @@ export function firstIndexOf(name: string, file: string): number | undefined {
 }
 
 /** What all segments of a log have in common. */
-export interface SegmentContext {
+export interface SegmentContext extends SegmentSettings {
   readonly fileSystem: FileSystem;
   /** The log's path. */
   readonly path: string;
@@ -57,7 +58,6 @@ export interface SegmentContext {
   readonly format: FormatVersion;
   readonly permissions: number;
   readonly logId: Uint8Array;
-  readonly counters: SegmentCounters;
   readonly redo: RedoFile;
 }
 
@@ -118,20 +118,42 @@ export class Segments {
   }
 
   /**
+   * Appends an entry, to the next segment if it does not fit this one.
+   *
+   * @throws {WalError} As `Segment.append`.
+   */
+  append(data: Uint8Array): void {
+    if (!this.#fits(1, Segment.sizeOf(data))) this.roll();
+    this.#active.append(data);
+  }
+
+  /**
    * Appends entries as one atom, to the next segment if they do not fit this one.
    *
    * @throws {WalError} As `Segment.append`, and `ERR_WAL_BATCH_TOO_LARGE` for a batch that fits no
    * segment.
    */
-  append(entries: readonly Uint8Array[]): void {
-    const size = Segment.sizeOf(entries);
-    const isBatch = entries.length > 1;
-    if (isBatch) this.#requireFit(entries, size);
-    if (this.#mustRoll(entries.length, size)) {
-      if (this.#active.offsets.count > 0) this.roll();
-      else this.#beginAnew();
-    }
-    this.#active.append(entries);
+  appendBatch(entries: readonly Uint8Array[]): void {
+    const size = Segment.sizeOfBatch(entries);
+    this.#requireFit(entries, size);
+    const { version, offsets } = this.#active;
+    if (version === 1 && offsets.count === 0) this.#beginAnew();
+    // Version 1 has no frame that makes an atom.
+    else if (version === 1 || (offsets.count > 0 && !this.#fits(entries.length, size))) this.roll();
+    this.#active.appendBatch(entries);
+  }
+
+  /**
+   * Appends the entries in some Data frames, if they fit this segment.
+   *
+   * @param frames The frames, one behind the other, without their checksums.
+   * @returns Whether they did.
+   * @throws {WalError} As `Segment.append`.
+   */
+  appendFrames(frames: Uint8Array, count: number): boolean {
+    if (!this.#fits(count, Segment.sizeOfFrames(frames))) return false;
+    this.#active.appendFrames(frames);
+    return true;
   }
 
   /** Ends the segment and makes the next, while the caller waits. */
@@ -164,7 +186,7 @@ export class Segments {
 
   /** Makes an empty segment of version 1, which has no frame that makes an atom, one of version 2. */
   #beginAnew(): void {
-    const { logId, counters } = this.#context;
+    const { logId } = this.#context;
     const { path, firstIndex } = this.#active;
     const source = this.#source(this.#openToWrite(path), path);
     try {
@@ -174,7 +196,7 @@ export class Segments {
       const scan = scanSegment(source);
       if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", path);
       this.#active.close();
-      this.#active = new Segment(source, scan, 0, counters);
+      this.#active = new Segment(source, scan, 0, this.#context);
     } catch (cause) {
       source.file.close();
       throw new SyncFailedError(path, firstIndex - 1, "the new beginning of an empty log", cause);
@@ -200,20 +222,21 @@ export class Segments {
 
   /** Reads the entries of a range in order; ends where they end. */
   *readRange(from: number, to: number): Generator<Uint8Array> {
-    for (let index = from; index <= Math.min(to, this.lastIndex);) {
-      const isActive = index >= this.#active.firstIndex;
-      const info = isActive ? undefined : this.#locate(index);
-      const firstIndex = info?.firstIndex ?? this.#active.firstIndex;
-      const last = info === undefined ? to : Math.min(to, firstIndex + info.count - 1);
-      const { reader } = info === undefined ? this.#active : this.#use(info);
-      for (const data of reader.readRange(index - firstIndex, last - firstIndex)) {
-        index++;
-        yield data;
-        // Another reader may have closed the file, or a truncation replaced the segment.
-        const now = info === undefined ? this.#active : this.#open.get(info.path);
-        if (now?.reader !== reader) break;
-      }
-    }
+    const cursor = this.cursor(from, to, "copies");
+    while (cursor.advance()) yield cursor.data;
+  }
+
+  /** The same, called for one entry after the other. */
+  cursor(from: number, to: number, memory: EntryMemory): EntryCursor {
+    return new EntryCursor((index) => this.#entriesAt(index), from, to, memory);
+  }
+
+  /** The segment that an index lies in; `undefined` behind the last. */
+  #entriesAt(index: number): SegmentEntries | undefined {
+    if (index > this.lastIndex) return undefined;
+    if (index >= this.#active.firstIndex) return this.#active;
+    const info = this.#locate(index);
+    return { firstIndex: info.firstIndex, reader: this.#use(info).reader };
   }
 
   /**
@@ -338,13 +361,13 @@ export class Segments {
     return this.#context.format !== 1;
   }
 
-  #mustRoll(entries: number, size: number): boolean {
-    if (!this.#mayRoll) return false;
-    const { offsets, end, version } = this.#active;
-    // Version 1 has no frame that makes an atom.
-    if (version === 1 && entries > 1) return true;
-    if (offsets.count === 0) return false;
-    return end + size > this.#context.segmentSize || offsets.count + entries > MAX_SEGMENT_ENTRIES;
+  /** Whether a write of some entries goes to this segment, and not to the next. */
+  #fits(entries: number, size: number): boolean {
+    const { offsets, end } = this.#active;
+    // A large entry has a segment of its own.
+    if (!this.#mayRoll || (offsets.count === 0 && entries === 1)) return true;
+    return end + size <= this.#context.segmentSize &&
+      offsets.count + entries <= MAX_SEGMENT_ENTRIES;
   }
 
   #requireFit(entries: readonly Uint8Array[], size: number): void {
@@ -382,6 +405,8 @@ export class Segments {
   /** Opens a full segment, or finds it open. */
   #use(info: SealedSegmentInfo): SealedSegment {
     let segment = this.#open.get(info.path);
+    // Which was used last matters only where one has to go.
+    if (segment !== undefined && this.#open.size < MAX_OPEN) return segment;
     if (segment === undefined) {
       segment = this.#openSealed(info);
       if (this.#open.size >= MAX_OPEN) {
@@ -421,7 +446,7 @@ export class Segments {
         const what = `it has ${found} whole entries of ${info.count}`;
         throw segmentDamaged(info.path, offset, info.firstIndex + found, what);
       }
-      return new Segment(source, scan, scan.offsets.count, this.#context.counters);
+      return new Segment(source, scan, scan.offsets.count, this.#context);
     } catch (error) {
       source.file.close();
       throw error;
@@ -455,7 +480,7 @@ export function createSegment(
   firstIndex: number,
   previous: PreviousSegment,
 ): Segment {
-  const { fileSystem, checksum, logId, maxEntrySize, permissions, counters } = context;
+  const { fileSystem, checksum, logId, maxEntrySize, permissions } = context;
   // A segment of version 1 cannot say where it begins.
   const version = firstIndex === 1 ? context.format : 2;
   const path = segmentPath(context.path, firstIndex);
@@ -471,7 +496,7 @@ export function createSegment(
     }
     const scan = scanSegment(source);
     if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", path);
-    return new Segment(source, scan, 0, counters);
+    return new Segment(source, scan, 0, context);
   } catch (error) {
     file.close();
     if (error instanceof SyncFailedError) throw error;

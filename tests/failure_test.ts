@@ -23,7 +23,7 @@ function assertSyncFailed(error: unknown): void {
 
 test("a failed write leaves no partial bytes, and the log goes on", async () => {
   const fileSystem = faulty();
-  const log = await Wal.open(PATH, { fileSystem });
+  const log = await Wal.open(PATH, { fileSystem, preallocate: 0 });
   await log.appendAndSync(bytes("first"));
   for (const leaves of [0, 1, 9, 30, 50, 55, 10_000]) {
     const before = readFile(fileSystem, PATH);
@@ -48,6 +48,7 @@ test("a failed write leaves no partial bytes, and the log goes on", async () => 
 test("a failed appendAndSync rejects alone; others in its group do not", async () => {
   const fileSystem = faulty();
   const log = await Wal.open(PATH, { fileSystem });
+  fileSystem.fail("write", "ENOSPC");
   fileSystem.fail("write", "ENOSPC", { after: 1 });
   const results = await Promise.allSettled(
     ["a", "b", "c"].map((word) => log.appendAndSync(bytes(word))),

@@ -17,6 +17,7 @@ import { type FileSystem, type Wal, WalError, type WalErrorCode } from "../mod.t
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { type NewRaftEntry, RaftStorage } from "../src/raft.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
+import { like } from "./support/like.ts";
 import { bytes, text, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 
@@ -568,17 +569,6 @@ test("the example prints a summary and exits with 0", { timeout: 60_000 }, () =>
   assertEquals(status, 0, stderr);
   assertMatch(stdout, /^3 schedules from seed 1 .* every property held\n/);
 });
-
-/** An object like another, but for some of its members. */
-function like<T extends object>(original: T, changed: Partial<T>): T {
-  return new Proxy(original, {
-    get(target, key) {
-      const from = Object.hasOwn(changed, key) ? changed : target;
-      const value: unknown = Reflect.get(from, key, from);
-      return typeof value === "function" ? value.bind(from) : value;
-    },
-  });
-}
 
 /** Storages with a bug, and what they are to be convicted of. */
 const PLANTED: Readonly<Record<string, { bug: OpenStorage; convicted: RegExp }>> = {

@@ -41,7 +41,7 @@ async function killedLog(
   options: WalOptions = {},
 ): Promise<Uint8Array> {
   const fileSystem = new MemoryFileSystem();
-  const log = await Wal.open(PATH, { ...options, fileSystem });
+  const log = await Wal.open(PATH, { preallocate: 0, ...options, fileSystem });
   for (let i = 1; i <= entries; i++) {
     log.append(bytes(`e0${i}`));
     if (synced) await log.sync();
@@ -141,7 +141,7 @@ test("version 2: a cut at any byte recovers the whole entries before it", async 
 test("case A: a clean end is left alone", async () => {
   const content = await killedLog(3, false);
   const fileSystem = fileWith(content);
-  const log = await Wal.open(PATH, { fileSystem });
+  const log = await Wal.open(PATH, { fileSystem, preallocate: 0 });
   assertEquals(log.recovery, {
     case: "A",
     segment: PATH,

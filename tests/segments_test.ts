@@ -213,7 +213,7 @@ test("a batch that fits no segment is refused, and nothing is written", async ()
 
 test("a file that ends anywhere within a batch has none of it", async () => {
   const fileSystem = new MemoryFileSystem();
-  const log = await Wal.open(PATH, { fileSystem });
+  const log = await Wal.open(PATH, { fileSystem, preallocate: 0 });
   log.append(entry(1));
   await log.sync();
   const before = log.byteLength;

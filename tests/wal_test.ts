@@ -14,6 +14,7 @@ import {
   assertRejects,
   assertStringIncludes,
   assertThrows,
+  fail,
 } from "@std/assert";
 import { existsSync } from "@std/fs";
 import { LockedError, Wal, WalError, type WalErrorCode } from "../mod.ts";
@@ -73,6 +74,84 @@ test("an append copies the caller's bytes, and reads give copies", async () => {
   const [entry] = log.entries();
   entry?.data.fill(0);
   assertEquals(text(log.getEntry(1)), "before");
+  await log.close();
+});
+
+test("replay shows each entry, of any size, in any range", async () => {
+  const log = await openInMemory();
+  const sizes = [0, 1, 3, 100, 70_000, 0, 300_000, 1_048_567, 1_048_568, 3_000_000, 5];
+  for (const [i, size] of sizes.entries()) log.append(new Uint8Array(size).fill(i + 1));
+  for (let from = 1; from <= sizes.length; from++) {
+    const to = Math.min(sizes.length, from + 3);
+    const seen: number[] = [];
+    log.replay((entry) => {
+      assertEquals(entry.end - entry.start, sizes[entry.index - 1]);
+      assert(entry.data.every((byte) => byte === entry.index));
+      assertEquals(entry.data.length, entry.end - entry.start);
+      if (entry.data.length > 0) assertEquals(entry.bytes[entry.end - 1], entry.index);
+      seen.push(entry.index);
+    }, { from, to });
+    assertEquals(seen, Array.from({ length: to - from + 1 }, (_, i) => from + i));
+  }
+  log.replay(() => fail("there is none"), { from: 4, to: 3 });
+  await log.close();
+});
+
+test("within replay the log can be read and written, and what throws ends it", async () => {
+  const log = await openInMemory();
+  for (let i = 1; i <= 100; i++) log.append(bytes(`entry ${i}`));
+  let visits = 0;
+  log.replay((entry) => {
+    assertEquals(text(log.getEntry(101 - entry.index)), `entry ${101 - entry.index}`);
+    log.append(bytes("more"));
+    let inner = 0;
+    log.replay(({ data }) => assertEquals(text(data), `entry ${++inner}`), { to: 5 });
+    assertEquals(text(entry.data), `entry ${entry.index}`);
+    visits++;
+  });
+  assertEquals([visits, log.lastIndex], [100, 200]);
+  const stop = new Error("enough");
+  assertEquals(
+    assertThrows(() =>
+      log.replay(() => {
+        throw stop;
+      })
+    ),
+    stop,
+  );
+  assertThrows(() => log.replay(undefined as never), WalError);
+  await log.close();
+});
+
+for (const way of ["entries", "replay"] as const) {
+  test(`a log that is closed in the middle of ${way} is read no further`, async () => {
+    const log = await openInMemory();
+    for (const word of ["a", "b", "c"]) log.append(bytes(word));
+    let seen = 0;
+    const visit = (): void => {
+      seen++;
+      void log.close();
+    };
+    const error = assertThrows(() => {
+      if (way === "replay") log.replay(visit);
+      else for (const _ of log.entries()) visit();
+    }, WalError);
+    assertEquals([error.code, seen], ["ERR_WAL_CLOSED", 1]);
+    await log.close();
+  });
+}
+
+test("small entries share memory, each in a part of its own", async () => {
+  const log = await openInMemory();
+  for (let i = 0; i < 300; i++) log.append(bytes(`entry ${i}`));
+  const kept = [log.readAll(), Array.from({ length: 300 }, (_, i) => log.getEntry(i + 1))];
+  for (const entries of kept) {
+    for (const [i, data] of entries.entries()) {
+      assertEquals(text(data), `entry ${i}`);
+      data.fill(0);
+    }
+  }
+  assertEquals(text(log.getEntry(7)), "entry 6");
   await log.close();
 });
 

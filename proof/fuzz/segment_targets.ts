@@ -9,6 +9,7 @@ import { createCRC32, type IHasher } from "hash-wasm";
 import { createFrameBuffer, FrameReader } from "../../src/cli/frame_reader.ts";
 import { framesOf } from "../../src/cli/frames.ts";
 import { type CheckedSegment, checkSegment } from "../../src/cli/segment_check.ts";
+import { EntryCursor } from "../../src/entry_cursor.ts";
 import { EntryReader } from "../../src/entry_reader.ts";
 import type { FrameChecksum } from "../../src/format/checksum.ts";
 import { readFileHeader } from "../../src/format/file_header.ts";
@@ -126,12 +127,19 @@ function readEntries(source: SegmentSource, scan: SegmentScan, bytes: Uint8Array
   const { offsets, end, firstIndex } = scan;
   const reader = new EntryReader(source, firstIndex, { offsets, end, cuts: 0 });
   let position = 0;
-  for (const data of reader.readRange(0, offsets.count - 1)) {
+  for (const data of inOrder(reader)) {
     requireEntryAt(bytes, offsets.at(position), data);
     if (position < 8) require(equal(reader.read(position), data), "two reads of an entry differ");
     position++;
   }
   require(position === offsets.count, `${position} entries were read of ${offsets.count}`);
+}
+
+/** The entries of one segment, in order. */
+function* inOrder(reader: EntryReader): Generator<Uint8Array> {
+  const { count } = reader.entries.offsets;
+  const cursor = new EntryCursor(() => ({ reader, firstIndex: 1 }), 1, count, "copies");
+  while (cursor.advance()) yield cursor.data;
 }
 
 /** A reader's scan that goes on behind an earlier one finds what one scan of the whole does. */
@@ -197,7 +205,7 @@ export function sealedTarget(checksum: FrameChecksum): Target {
         }
         try {
           let position = 0;
-          for (const data of segment.reader.readRange(0, count - 1)) {
+          for (const data of inOrder(segment.reader)) {
             requireEntryAt(bytes, segment.offsets.at(position++), data);
           }
         } catch (error) {

@@ -15,6 +15,7 @@ export type KernelBuild = "simd" | "scalar";
 
 /** The kernel's calls and memory. Addresses are offsets in {@linkcode staging}. */
 export interface Kernel {
+  readonly build: KernelBuild;
   /** Where frames are staged and chunks are read to. */
   readonly staging: Uint8Array;
   /** Where {@linkcode scan} puts the offsets of the frames; as many as it can find at once. */
@@ -58,6 +59,7 @@ export function createKernel(build: KernelBuild): Kernel {
   const { buffer } = exports.memory;
   const base: number = exports.STAGING.value;
   return {
+    build,
     staging: new Uint8Array(buffer, base, exports.STAGING_SIZE.value),
     offsets: new Uint32Array(buffer, exports.OFFSETS.value, exports.MAX_FRAMES.value),
     crc32: (checksum, at, count) => exports.crc32(checksum, base + at, count) >>> 0,

@@ -1,0 +1,149 @@
+/**
+ * Reads a log's entries in order: a chunk of frames at a time, from one segment to the next.
+ *
+ * What was dropped or moved since the last entry is noticed at the next, so the log may be changed
+ * while it is read.
+ *
+ * @module
+ */
+import type { EntryView } from "./entry.ts";
+import type { EntryReader } from "./entry_reader.ts";
+import { FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA } from "./format/frame.ts";
+
+/** How much is read at a time, in bytes: at first, and then twice as much each time up to the last. */
+const FIRST_READ = 16 * 1024;
+const MAX_READ = 256 * 1024;
+
+/** A segment with some of a log's entries. */
+export interface SegmentEntries {
+  readonly reader: EntryReader;
+  readonly firstIndex: number;
+}
+
+/**
+ * Whether what was read is kept for the caller (`"copies"`: the entries of a chunk share memory, and
+ * one that is kept keeps its chunk), or overwritten by what is read next (`"views"`).
+ */
+export type EntryMemory = "copies" | "views";
+
+/** Goes through entries in order; shows the last one that it came to. */
+export class EntryCursor implements EntryView {
+  readonly #locate: (index: number) => SegmentEntries | undefined;
+  readonly #memory: EntryMemory;
+  readonly #to: number;
+  #segment: SegmentEntries | undefined;
+  #cuts = 0;
+  /** Frames that were read and checked. */
+  #chunk: Uint8Array = new Uint8Array(0);
+  /** Where the entries in the chunk begin and end, and how many of the numbers were used. */
+  #places: Uint32Array = new Uint32Array(256);
+  #used = 0;
+  #found = 0;
+  #readSize = FIRST_READ;
+  index: number;
+  bytes: Uint8Array = this.#chunk;
+  start = 0;
+  end = 0;
+  /** For the log to note in which of its states it found that the next entry can be read. */
+  epoch = -1;
+
+  /**
+   * @param locate The segment that has an index; `undefined` if the log has no such entry now.
+   * @param to The last index that is wanted.
+   */
+  constructor(
+    locate: (index: number) => SegmentEntries | undefined,
+    from: number,
+    to: number,
+    memory: EntryMemory,
+  ) {
+    this.#locate = locate;
+    this.#to = to;
+    this.#memory = memory;
+    this.index = from - 1;
+  }
+
+  get data(): Uint8Array {
+    const { buffer, byteOffset } = this.bytes;
+    return new Uint8Array(buffer, byteOffset + this.start, this.end - this.start);
+  }
+
+  /**
+   * Goes to the next entry.
+   *
+   * @returns Whether there is one.
+   * @throws {CorruptionError} If its checksum does not hold.
+   */
+  advance(): boolean {
+    const reader = this.#segment?.reader;
+    const isStale = reader === undefined || reader.isClosed || reader.entries.cuts !== this.#cuts;
+    if (isStale || this.#used === this.#found) return this.index < this.#to && this.#load();
+    this.index++;
+    this.start = this.#places[this.#used++] as number;
+    this.end = this.#places[this.#used++] as number;
+    return true;
+  }
+
+  /** Reads the chunk that the next entry begins, and shows that. */
+  #load(): boolean {
+    this.#used = 0;
+    this.#found = 0;
+    this.#segment = this.#locate(this.index + 1);
+    if (this.#segment === undefined) return false;
+    const { reader, firstIndex } = this.#segment;
+    const { offsets, cuts } = reader.entries;
+    this.#cuts = cuts;
+    const position = this.index + 1 - firstIndex;
+    const last = Math.min(this.#to - firstIndex, offsets.count - 1);
+    const stop = reader.stageChunk(position, last, this.#readSize);
+    if (stop === undefined) {
+      this.bytes = reader.read(position);
+      this.start = 0;
+      this.end = this.bytes.length;
+      this.index++;
+      return true;
+    }
+    this.#keep(reader.staging, stop);
+    this.#findEntries(reader, position, last, stop);
+    this.#readSize = Math.min(2 * this.#readSize, MAX_READ);
+    return this.advance();
+  }
+
+  /** Copies what was staged, which the next call of anybody overwrites. */
+  #keep(staging: Uint8Array, size: number): void {
+    if (this.#memory === "copies") this.#chunk = staging.slice(0, size);
+    else {
+      if (this.#chunk.length < size) this.#chunk = new Uint8Array(Math.max(size, this.#readSize));
+      this.#chunk.set(staging.subarray(0, size));
+    }
+    this.bytes = this.#chunk;
+  }
+
+  /** Finds the entries in the chunk, which begins with the one at a position. */
+  #findEntries(reader: EntryReader, position: number, last: number, stop: number): void {
+    const { offsets } = reader.entries;
+    const base = offsets.at(position);
+    const chunk = this.#chunk;
+    for (let at = 0, next = position; at < stop && next <= last;) {
+      const start = at + FRAME_HEADER_SIZE;
+      const end = start + frameLengthAt(chunk, at);
+      // Internal frames stand between the entries, and behind the last some that were dropped.
+      if (chunk[at] === TYPE_DATA) {
+        // The index and the frames must agree; an index is only as good as who wrote it.
+        if (offsets.at(next) !== base + at || reader.endOf(next) < base + end) break;
+        if (this.#found === this.#places.length) this.#places = doubled(this.#places);
+        this.#places[this.#found++] = start;
+        this.#places[this.#found++] = end;
+        next++;
+      }
+      at = end;
+    }
+    if (this.#found === 0) throw reader.damaged(position);
+  }
+}
+
+function doubled(numbers: Uint32Array): Uint32Array {
+  const grown = new Uint32Array(2 * numbers.length);
+  grown.set(numbers);
+  return grown;
+}
