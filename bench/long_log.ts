@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { commandOn, RUNTIMES } from "../tests/support/runtime.ts";
 import { segmentsOf } from "./log_files.ts";
-import { Wal } from "@durable/wal";
+import { Wal } from "../mod.ts";
 
 /** Bytes of an entry. */
 const ENTRY_SIZE = 100;

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { readFileSync, realpathSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { arch, cpus, release, totalmem, type as system } from "node:os";
+import { basename } from "node:path";
 
 /** What the benchmark runs on. */
 export interface Machine {
@@ -19,6 +20,11 @@ export interface Machine {
 export interface Mount {
   readonly type: string;
   readonly device: string;
+  /** Where it is mounted. */
+  readonly point: string;
+  readonly options: string;
+  /** Whether an ext4 has a journal, which a sync also writes; `undefined` where nothing tells. */
+  readonly hasJournal?: boolean;
 }
 
 /** The machine that runs this. */
@@ -44,16 +50,41 @@ export function mountOf(folder: string): Mount | undefined {
   let found: Mount | undefined;
   let longest = 0;
   for (const line of table.split("\n")) {
-    const [device, point, type] = line.split(" ").map(unescape);
+    const [device, point, type, options = ""] = line.split(" ").map(unescape);
     if (device === undefined || point === undefined || type === undefined) continue;
     const prefix = point.endsWith("/") ? point : `${point}/`;
     // A later mount on the same place covers an earlier one.
     if (inside.startsWith(prefix) && prefix.length >= longest) {
-      found = { type, device };
+      found = { type, device, point, options };
       longest = prefix.length;
     }
   }
-  return found;
+  const hasJournal = found?.type === "ext4" ? journalOf(found.device) : undefined;
+  return found === undefined || hasJournal === undefined ? found : { ...found, hasJournal };
+}
+
+/** Whether the kernel runs a journal for a device; it names each as `<device>-<inode>`. */
+function journalOf(device: string): boolean | undefined {
+  try {
+    const name = basename(realpathSync(device));
+    return readdirSync("/proc/fs/jbd2").some((journal) => journal.startsWith(`${name}-`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A mount in words. */
+export function describeMount(mount: Mount | undefined): string {
+  if (mount === undefined) return "an unknown file system";
+  const { type, device, point, options, hasJournal } = mount;
+  const journal = type !== "ext4"
+    ? ""
+    : hasJournal === undefined
+    ? ", not known whether with a journal"
+    : hasJournal
+    ? " with a journal"
+    : " without a journal";
+  return `${type}${journal} (${device} on ${point}, ${options})`;
 }
 
 /** A field of /proc/mounts, where a space is `\040`. */

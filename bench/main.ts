@@ -1,14 +1,11 @@
 /**
- * The benchmark: the log's workloads on each runtime, each as a ratio to what the same runtime does
- * by itself with the same bytes.
+ * The benchmark: the log's workloads on each runtime, and with `--peers` those of others, each as a
+ * ratio to what the same runtime does by itself with the same bytes.
  *
  * @module
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   closeSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -19,19 +16,26 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { commandOn, type Runtime, RUNTIMES } from "../tests/support/runtime.ts";
-import { ENTRY_SIZE } from "./log_files.ts";
+import { RUNTIMES } from "../tests/support/runtime.ts";
+import { type Entrant, entrantsOn, type Host } from "./contestants.ts";
+import { mountJournalled } from "./journalled.ts";
 import { mountOf, thisMachine } from "./machine.ts";
-import { format, type Report } from "./report.ts";
-import type { RuntimeResult } from "./results.ts";
+import { Measurement, type Setting } from "./measure.ts";
+import { buildGoProgram, installPackages } from "./peers.ts";
+import { format } from "./report.ts";
+import type { Place, Run } from "./results.ts";
+import { familyOf, type Workload, WORKLOADS } from "./workloads.ts";
 
 const USAGE = `Usage: npm run bench -- [options]
+       npm run bench:peers -- [options]
   --dir DIR           where the files are made; default: the system's folder for temporary files
-  --runtime NAMES     which runtimes, such as deno,bun,node; default: all
-  --entries N         entries of the large log; default: 1000000
-  --rounds N          rounds, of which the medians are shown; default: 3
+  --runtime NAMES     which runtimes, such as deno,bun,node; default: all, and go with --peers
+  --workloads NAMES   which workloads, such as W1,W5-one; default: all
+  --entries N         entries of the log that is read; default: 1000000
+  --rounds N          rounds, of which the medians are shown; default: 5
+  --peers             measure the peers too; installs and builds them
+  --journalled        measure W2 to W4 again, on an ext4 with a journal; needs root
   --markdown          print Markdown
   --json FILE         write the raw results to a file too
   --help              print this`;
@@ -39,23 +43,32 @@ const USAGE = `Usage: npm run bench -- [options]
 const ARGUMENTS = {
   options: {
     dir: { type: "string", default: tmpdir() },
-    runtime: { type: "string", default: RUNTIMES.join(",") },
+    runtime: { type: "string" },
+    workloads: { type: "string" },
     entries: { type: "string", default: "1000000" },
-    rounds: { type: "string", default: "3" },
+    rounds: { type: "string", default: "5" },
+    peers: { type: "boolean", default: false },
+    journalled: { type: "boolean", default: false },
     markdown: { type: "boolean", default: false },
     json: { type: "string" },
     help: { type: "boolean", default: false },
   },
 } as const;
 
+/** The families that tell of syncs, which a journal makes dearer. */
+const SYNCING = ["W2", "W3", "W4"];
+
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** What the arguments ask for. */
 interface Options {
   readonly dir: string;
-  readonly runtimes: readonly Runtime[];
+  readonly hosts: readonly Host[];
+  readonly workloads: readonly Workload[];
   readonly entries: number;
   readonly rounds: number;
+  readonly peers: boolean;
+  readonly journalled: boolean;
   readonly markdown: boolean;
   /** The open file for the raw results. */
   readonly json: number | undefined;
@@ -63,9 +76,6 @@ interface Options {
 
 /** Arguments that make no sense. */
 class UsageError extends Error {}
-
-/** A runtime that is not installed. */
-class MissingError extends Error {}
 
 process.exitCode = await main();
 
@@ -82,17 +92,23 @@ async function main(): Promise<number> {
   }
 }
 
-/** Runs the benchmark; the exit code is 0 if every runtime that is installed was measured. */
+/** Runs the benchmark; the exit code is 0 if all who are installed did all of their work. */
 async function run(options: Options): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
-  for (const signal of SIGNALS) process.once(signal, onSignal);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   const folder = mkdtempSync(join(options.dir, "wal-bench-"));
   try {
-    const { results, failed } = await measureAll(options, folder, stop.signal);
+    const { run, failures } = await measureAll(options, folder, stop.signal);
     if (stop.signal.aborted) return 130;
-    if (results.length > 0) write(options, folder, results);
-    return failed || results.length === 0 ? 1 : 0;
+    console.log(format(run, options.markdown));
+    if (options.json !== undefined) {
+      writeFileSync(options.json, `${JSON.stringify(run)}\n`);
+      closeSync(options.json);
+    }
+    if (failures.length === 0) return 0;
+    console.error(`\nNot measured:\n${failures.join("\n")}`);
+    return 1;
   } finally {
     // The files are large, so they go even when the run is broken off.
     rmSync(folder, { recursive: true, force: true });
@@ -100,88 +116,88 @@ async function run(options: Options): Promise<number> {
   }
 }
 
-/** Measures one runtime after the other. */
 async function measureAll(
   options: Options,
   folder: string,
   stop: AbortSignal,
-): Promise<{ results: RuntimeResult[]; failed: boolean }> {
-  const results: RuntimeResult[] = [];
-  let failed = false;
-  for (const runtime of options.runtimes) {
-    if (stop.aborted) break;
-    console.error(`Running on ${runtime}...`);
-    const files = join(folder, runtime);
-    mkdirSync(files);
-    try {
-      results.push(await measure(runtime, files, options, stop));
-    } catch (error) {
-      if (stop.aborted) break;
-      if (!(error instanceof Error)) throw error;
-      console.error(error.message);
-      failed ||= !(error instanceof MissingError);
-    }
-    rmSync(files, { recursive: true, force: true });
+): Promise<{ run: Run; failures: string[] }> {
+  const { entries, rounds } = options;
+  const { entrants, goProgram } = prepare(options, folder);
+  const setting = { entrants, entries, rounds, goProgram, stop };
+  const first = await measurePlace({ ...setting, folder }, options.workloads);
+  const { versions, failures } = first.measurement;
+  const places = [first.place];
+  if (options.journalled && !stop.aborted) {
+    using mounted = mountJournalled(folder);
+    const workloads = options.workloads.filter(({ id }) => SYNCING.includes(familyOf(id)));
+    const { place, measurement } = await measurePlace(
+      { ...setting, folder: mounted.folder },
+      workloads,
+    );
+    places.push(place);
+    Object.assign(versions, measurement.versions);
+    failures.push(...measurement.failures);
   }
-  return { results, failed };
+  return { run: { machine: thisMachine(), versions, entries, rounds, places }, failures };
 }
 
-/** Runs the worker on a runtime. */
-async function measure(
-  runtime: Runtime,
+/** Makes ready who takes part. */
+function prepare(
+  { hosts, peers }: Options,
   folder: string,
-  { entries, rounds }: Options,
-  stop: AbortSignal,
-): Promise<RuntimeResult> {
-  const { program, args } = commandOn(
-    runtime,
-    fileURLToPath(new URL("worker.ts", import.meta.url)),
-    ...["--folder", folder, "--entries", `${entries}`, "--rounds", `${rounds}`],
-  );
-  if (!existsSync(program)) {
-    throw new MissingError(`${runtime} is not measured: there is no "${program}" (run npm ci).`);
+): { entrants: Entrant[]; goProgram: string | undefined } {
+  let withPackages = false;
+  let goProgram: string | undefined;
+  if (peers) {
+    const problem = installPackages();
+    if (problem !== undefined) console.error(problem);
+    withPackages = problem === undefined;
+    const built = hosts.includes("go") ? buildGoProgram(folder) : undefined;
+    if (built !== undefined && "problem" in built) console.error(built.problem);
+    else goProgram = built?.program;
   }
-  const worker = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const onStop = (): void => void worker.kill();
-  stop.addEventListener("abort", onStop);
-  let output = "";
-  worker.stdout.setEncoding("utf8").on("data", (text: string) => output += text);
-  const [code] = await once(worker, "close");
-  stop.removeEventListener("abort", onStop);
-  if (code !== 0) throw new Error(`${runtime} is not measured: its worker ended with ${code}.`);
-  return JSON.parse(output);
+  const present = hosts.filter((host) => host !== "go" || goProgram !== undefined);
+  const entrants = present.flatMap((host) => entrantsOn(host, host === "go" || withPackages));
+  return { entrants, goProgram };
 }
 
-/** Prints the report and writes the raw results. */
-function write(options: Options, folder: string, results: readonly RuntimeResult[]): void {
-  const { entries, rounds, markdown, json } = options;
-  const report: Report = {
-    machine: thisMachine(),
-    mount: mountOf(folder),
-    entrySize: ENTRY_SIZE,
-    entries,
-    rounds,
-    results,
-  };
-  console.log(format(report, markdown));
-  if (json === undefined) return;
-  writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
-  closeSync(json);
+/** Measures workloads on the file system of a folder. */
+async function measurePlace(
+  setting: Setting,
+  workloads: readonly Workload[],
+): Promise<{ place: Place; measurement: Measurement }> {
+  const files = join(setting.folder, "files");
+  mkdirSync(files);
+  const mount = mountOf(files);
+  const measurement = new Measurement({ ...setting, folder: files });
+  const measured: Place["measured"][number][] = [];
+  for (const workload of workloads) {
+    if (setting.stop.aborted) break;
+    console.error(`${workload.id}: ${workload.title}`);
+    measured.push(await measurement.measure(workload));
+  }
+  rmSync(files, { recursive: true, force: true });
+  return { place: { mount, measured }, measurement };
 }
 
 /** The options, or `undefined` where only help is asked for. */
 function readOptions(): Options | undefined {
-  const { help, dir, runtime, entries, rounds, markdown, json } = parse();
+  const { help, dir, runtime, workloads, entries, rounds, json, ...flags } = parse();
   if (help) return undefined;
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UsageError(`There is no folder "${dir}".`);
   }
+  if (flags.journalled && process.getuid?.() !== 0) {
+    throw new UsageError("--journalled mounts a file system, for which it has to be run by root.");
+  }
+  const known: readonly Host[] = flags.peers ? [...RUNTIMES, "go"] : RUNTIMES;
   return {
     dir,
-    runtimes: runtime.split(",").map(toRuntime),
+    hosts: runtime === undefined ? known : runtime.split(",").map((name) => toHost(name, known)),
+    workloads: workloads === undefined ? WORKLOADS : workloads.split(",").flatMap(toWorkloads),
     entries: toCount("entries", entries),
     rounds: toCount("rounds", rounds),
-    markdown,
+    ...flags,
     // Opened now, so that a long run does not end in a file that cannot be written.
     json: json === undefined ? undefined : orUsageError(() => openSync(json, "w")),
   };
@@ -200,12 +216,20 @@ function orUsageError<T>(call: () => T): T {
   }
 }
 
-function toRuntime(name: string): Runtime {
-  const found = RUNTIMES.find((runtime) => runtime === name);
+function toHost(name: string, known: readonly Host[]): Host {
+  const found = known.find((host) => host === name);
   if (found === undefined) {
-    throw new UsageError(`"${name}" is no runtime: they are ${RUNTIMES.join(", ")}.`);
+    throw new UsageError(`"${name}" is no runtime: they are ${known.join(", ")}.`);
   }
   return found;
+}
+
+/** The workload of an id, or all of a family. */
+function toWorkloads(name: string): readonly Workload[] {
+  const found = WORKLOADS.filter(({ id }) => id === name || familyOf(id) === name);
+  if (found.length > 0) return found;
+  const ids = WORKLOADS.map(({ id }) => id).join(", ");
+  throw new UsageError(`"${name}" is no workload: they are ${ids}.`);
 }
 
 function toCount(name: string, text: string): number {

@@ -3,161 +3,210 @@
  *
  * @module
  */
-import type { Machine, Mount } from "./machine.ts";
 import {
-  type Measurement,
-  median,
-  OPEN_AND_SMALL_READS,
-  type RuntimeResult,
+  type Entrant,
+  entrantsOn,
+  type Host,
+  isFloor,
+  isOurs,
+  labelOf,
+  lessOf,
+} from "./contestants.ts";
+import { describeMount } from "./machine.ts";
+import {
+  isBetter,
+  type Measured,
+  type Place,
+  type Run,
   summarize,
+  type Summary,
 } from "./results.ts";
+import { type Workload, WORKLOADS } from "./workloads.ts";
 
-/** A run of the benchmark. */
-export interface Report {
-  readonly machine: Machine;
-  /** The file system of the files. */
-  readonly mount: Mount | undefined;
-  readonly entrySize: number;
-  readonly entries: number;
-  readonly rounds: number;
-  readonly results: readonly RuntimeResult[];
+/** The hosts in the order in which they are shown. */
+export const HOSTS: readonly Host[] = ["node", "bun", "deno", "go"];
+
+/** What marks a row that promises less than the log does. */
+export const LESS = "†";
+
+/** An entrant's row of a workload. */
+export interface Line {
+  readonly entrant: Entrant;
+  readonly label: string;
+  /** What it promises less than the log does. */
+  readonly less: string | undefined;
+  readonly summary: Summary;
 }
 
-/** What the open of a large log may take of the time of two small reads an entry. */
-const OPEN_LIMIT = 0.25;
+/** A workload's rows, host by host. */
+export interface Table {
+  readonly workload: Workload;
+  /** The floors' medians, by host. */
+  readonly floors: ReadonlyMap<Host, Summary>;
+  readonly lines: readonly Line[];
+}
 
-/** What counts as large: the open of a small log costs what the lock costs. */
-const LARGE = 1_000_000;
+/** The tables of what was measured in one place. */
+export function tablesOf(place: Place): Table[] {
+  return place.measured.flatMap((measured) => {
+    const workload = WORKLOADS.find(({ id }) => id === measured.workload);
+    return workload === undefined ? [] : [tableOf(workload, measured)];
+  });
+}
 
-const HEAD = ["workload", "runtime", "ours, entries/s", "floor, entries/s", "ratio", "min-max"];
+function tableOf(workload: Workload, measured: Measured): Table {
+  const rows = new Map(measured.rows.map((row) => [row.entrant, row]));
+  const floors = new Map<Host, Summary>();
+  const lines: Line[] = [];
+  for (const host of HOSTS) {
+    const entrants = entrantsOn(host, true);
+    const floor = rows.get(entrants.find(({ kind }) => isFloor(kind))?.id ?? "");
+    if (floor === undefined) continue;
+    floors.set(host, summarize(workload, floor, floor));
+    for (const entrant of entrants) {
+      const row = rows.get(entrant.id);
+      if (row === undefined || isFloor(entrant.kind)) continue;
+      const { kind } = entrant;
+      const [label, less] = [labelOf(kind, workload), lessOf(kind, workload)];
+      lines.push({ entrant, label, less, summary: summarize(workload, row, floor) });
+    }
+  }
+  return { workload, floors, lines };
+}
 
-/** How many of the columns are words; the others are numbers. */
-const WORDS = 2;
+/** The best of those who promise what the log does, and those who are better but promise less. */
+export function firstOf({ workload, lines }: Table): { first: Line | undefined; above: Line[] } {
+  const best = (from: readonly Line[]): Line | undefined =>
+    from.reduce<Line | undefined>(
+      (a, b) => a && !isBetter(workload, b.summary.ratio, a.summary.ratio) ? a : b,
+      undefined,
+    );
+  const first = best(lines.filter(({ less }) => less === undefined));
+  const above = first === undefined
+    ? []
+    : lines.filter(({ less, summary }) =>
+      less !== undefined && isBetter(workload, summary.ratio, first.summary.ratio)
+    );
+  return { first, above };
+}
 
 /** The report as text. */
-export function format(report: Report, markdown: boolean): string {
-  const list = (lines: string[]): string[] => lines.map((line) => markdown ? `- ${line}` : line);
-  return [
-    list(describe(report)),
-    layOut([HEAD, ...rows(report)], markdown),
-    [
-      "The ratio is of the log to its floor in the same round: at 1.00 it is as fast, above it faster.",
-      "All are medians over the rounds, with the lowest and the highest ratio. The floors:",
-    ],
-    list(legend(report)),
-    list([...openTimes(report), ...syncsPerEntry(report)]),
-  ].map((part) => part.join("\n")).join("\n\n");
+export function format(run: Run, markdown: boolean): string {
+  const list = (lines: string[]): string =>
+    lines.map((line) => markdown ? `- ${line}` : line).join("\n");
+  const parts = [list(describe(run))];
+  for (const place of run.places) {
+    const tables = tablesOf(place);
+    parts.push(
+      `Files on ${describeMount(place.mount)}`,
+      layOut([HEAD, ...tables.flatMap(cellsOf)], markdown),
+      list(
+        tables.map(({ workload }) =>
+          `${workload.id}: ${workload.title}; floor: ${workload.floor.what}`
+        ),
+      ),
+    );
+    const exceptions = exceptionsOf(tables);
+    if (exceptions.length > 0) parts.push(`${LESS} promises less:`, list(exceptions));
+  }
+  parts.push(
+    "The ratio is to the floor of the same runtime in the same round: of rates, where more is better; " +
+      "in W5 of times,\nwhere less is better. All are medians over the rounds, with the lowest and the " +
+      "highest ratio.",
+  );
+  return parts.join("\n\n");
 }
 
 /** The conditions under which the numbers hold. */
-function describe({ machine, mount, entrySize, entries, rounds, results }: Report): string[] {
+export function describe({ machine, versions, entries, rounds }: Run): string[] {
   const { cpu, cores, memoryGiB, system } = machine;
-  const lines = [
+  return [
     `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}`,
-    results.map(({ runtime, version }) => `${runtime} ${version}`).join(", "),
-    `Entries of ${entrySize} bytes, a log of ${count(entries)} of them, rounds: ${rounds}`,
+    [...new Set(Object.values(versions))].join(", "),
+    `A log of ${entries.toLocaleString("en")} entries where it is read; rounds: ${rounds}`,
   ];
-  if (mount === undefined) return lines;
-  lines.push(`Files on ${mount.type} (${mount.device})`);
-  if (mount.type === "tmpfs") {
-    lines.push("There is no disk under tmpfs: the durable appends say nothing here.");
-  }
-  return lines;
 }
 
-function openTimes({ results, entries }: Report): string[] {
-  return results.flatMap(({ runtime, measurements }) => {
-    const found = measurements.find(({ workload }) => workload === OPEN_AND_SMALL_READS);
-    if (found === undefined) return [];
-    const ours = medianMs(found.ours);
-    const floor = medianMs(found.floor);
-    const part = 1 / summarize(found).ratio;
-    const verdict = part < OPEN_LIMIT ? "below" : "NOT BELOW";
-    const limit = entries < LARGE ? "" : `, ${verdict} ${OPEN_LIMIT}`;
-    return [
-      `Open of ${count(entries)} entries on ${runtime}: ${ours} ms, two small reads an entry: ` +
-      `${floor} ms; open / two small reads = ${part.toFixed(3)}${limit}`,
-    ];
-  });
-}
-
-function medianMs(samples: Measurement["ours"]): string {
-  return median(samples.map(({ ms }) => ms)).toFixed(0);
-}
-
-function syncsPerEntry({ results }: Report): string[] {
-  return byWorkload(results).flatMap(([workload, found]) => {
-    const parts = found.flatMap(({ runtime, measurement }) => {
-      const each = measurement.ours.flatMap(({ syncs, entries }) =>
-        syncs === undefined ? [] : [syncs / entries]
-      );
-      return each.length === 0 ? [] : [`${runtime} ${median(each).toFixed(3)}`];
-    });
-    return parts.length === 0
-      ? []
-      : [`Syncs an entry, ${workload}: ${parts.join(", ")} (floor: 1.000)`];
-  });
-}
-
-function rows({ results }: Report): string[][] {
-  return byWorkload(results).flatMap(([workload, found]) =>
-    found.map(({ runtime, measurement }, i) => {
-      const { ours, floor, ratio, lowest, highest } = summarize(measurement);
-      return [
-        i === 0 ? workload : "",
-        runtime,
-        count(ours),
-        count(floor),
-        times(ratio),
-        `${times(lowest)}-${times(highest)}`,
-      ];
-    })
+/** What each marked row promises less. */
+export function exceptionsOf(tables: readonly Table[]): string[] {
+  const all = tables.flatMap(({ workload, lines }) =>
+    lines.flatMap(({ label, less }) => less === undefined ? [] : [{ id: workload.id, label, less }])
+  );
+  const byLabel = Map.groupBy(all, ({ label, less }) => `${label}: ${less}`);
+  return [...byLabel].map(([text, found]) =>
+    `${text} (${[...new Set(found.map(({ id }) => id))].join(", ")})`
   );
 }
 
-function legend({ results }: Report): string[] {
-  return byWorkload(results).flatMap(([workload, [first]]) =>
-    first === undefined ? [] : [`${workload}: ${first.measurement.floorIs}`]
-  );
+const HEAD = [
+  "workload",
+  "runtime",
+  "contestant",
+  "ours or theirs",
+  "floor",
+  "ratio",
+  "min-max",
+  "goal",
+];
+
+/** How many of the columns are words; the others are numbers. */
+const WORDS = 3;
+
+function cellsOf({ workload, lines }: Table): string[][] {
+  return lines.map(({ entrant, label, less, summary }, i) => [
+    i === 0 ? workload.id : "",
+    i > 0 && lines[i - 1]?.entrant.host === entrant.host ? "" : entrant.host,
+    less === undefined ? label : `${label} ${LESS}`,
+    amount(workload, summary.rate, summary.ms),
+    amount(workload, summary.floorRate, summary.floorMs),
+    times(summary.ratio),
+    `${times(summary.lowest)}-${times(summary.highest)}`,
+    isOurs(entrant.kind) ? goal(workload, summary.ratio) : "",
+  ]);
 }
 
-interface OnRuntime {
-  readonly runtime: string;
-  readonly measurement: Measurement;
+/** What is shown of a row: a rate, or a time where that is the score. */
+export function amount(workload: Workload, rate: number, ms: number): string {
+  return workload.score === "rate" ? `${count(rate)}/s` : `${count(ms)} ms`;
 }
 
-/** The measurements of all runtimes, workload by workload. */
-function byWorkload(results: Report["results"]): [string, OnRuntime[]][] {
-  const all = results.flatMap(({ runtime, measurements }) =>
-    measurements.map((measurement) => ({ runtime, measurement }))
-  );
-  return [...Map.groupBy(all, ({ measurement }) => measurement.workload)];
+function goal(workload: Workload, ratio: number): string {
+  if (workload.goal === undefined) return "";
+  const isReached = ratio === workload.goal || isBetter(workload, ratio, workload.goal);
+  return `${workload.goal} ${isReached ? "reached" : "MISSED"}`;
 }
 
 /** Aligns cells in columns. */
-function layOut(cells: readonly string[][], markdown: boolean): string[] {
-  const widths = HEAD.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+export function layOut(
+  cells: readonly (readonly string[])[],
+  markdown: boolean,
+  words: number = WORDS,
+): string {
+  const columns = cells[0] ?? [];
+  const widths = columns.map((_, column) =>
+    Math.max(...cells.map((row) => row[column]?.length ?? 0))
+  );
   const lines = cells.map((row) => {
     const padded = row.map((cell, column) => {
       const width = widths[column] ?? 0;
-      return column < WORDS ? cell.padEnd(width) : cell.padStart(width);
+      return column < words ? cell.padEnd(width) : cell.padStart(width);
     });
     return markdown ? `| ${padded.join(" | ")} |` : padded.join("  ").trimEnd();
   });
   const rules = widths.map((width, column) => {
     if (!markdown) return "-".repeat(width);
-    return column < WORDS ? "-".repeat(width) : `${"-".repeat(width - 1)}:`;
+    return column < words ? "-".repeat(width) : `${"-".repeat(width - 1)}:`;
   });
   lines.splice(1, 0, markdown ? `| ${rules.join(" | ")} |` : rules.join("  "));
-  return lines;
+  return lines.join("\n");
 }
 
 /** A number with three digits that count. */
-function count(value: number): string {
+export function count(value: number): string {
   return new Intl.NumberFormat("en", { maximumSignificantDigits: 3 }).format(value);
 }
 
 /** A ratio; one far below 1 needs a digit more. */
-function times(ratio: number): string {
-  return ratio.toFixed(ratio < 0.1 ? 3 : 2);
+export function times(ratio: number): string {
+  return ratio.toFixed(ratio < 0.1 ? 3 : ratio < 20 ? 2 : 0);
 }

@@ -1,65 +1,84 @@
 /**
- * What the benchmark measures, and the arithmetic on it.
+ * What a run leaves behind, and the arithmetic on it.
  *
  * @module
  */
-import type { Runtime } from "../tests/support/runtime.ts";
+import type { Machine, Mount } from "./machine.ts";
+import type { Workload } from "./workloads.ts";
 
-/** One timed run. */
+/** One timed trial. */
 export interface Sample {
-  /** How many entries were appended or read. */
+  /** How many entries were appended, read, or found by an open. */
   readonly entries: number;
-  /** How long that took, in milliseconds. */
   readonly ms: number;
-  /** How many syncs the log took for it, where that is of interest. */
-  readonly syncs?: number;
 }
 
-/** A workload of the log's against its floor; the samples at one place are of one round. */
-export interface Measurement {
+/** The samples of one entrant in one workload, by round. */
+export interface Row {
+  /** The entrant's id. */
+  readonly entrant: string;
+  readonly samples: readonly Sample[];
+}
+
+/** A workload's rows. */
+export interface Measured {
+  /** The workload's id. */
   readonly workload: string;
-  /** What the runtime did by itself for the floor. */
-  readonly floorIs: string;
-  readonly ours: readonly Sample[];
-  readonly floor: readonly Sample[];
+  readonly rows: readonly Row[];
 }
 
-/** The workload for whose time the report has a limit. */
-export const OPEN_AND_SMALL_READS = "open (two small reads)";
-
-/** All that was measured on one runtime. */
-export interface RuntimeResult {
-  readonly runtime: Runtime;
-  readonly version: string;
-  readonly measurements: readonly Measurement[];
+/** What was measured on one file system. */
+export interface Place {
+  readonly mount: Mount | undefined;
+  readonly measured: readonly Measured[];
 }
 
-/** A measurement in a few numbers, each a median over the rounds. */
+/** A run of the benchmark; the file that `--json` writes. */
+export interface Run {
+  readonly machine: Machine;
+  /** Of each entrant that ran, by its id. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Entries of the log that is read. */
+  readonly entries: number;
+  readonly rounds: number;
+  readonly places: readonly Place[];
+}
+
+/** An entrant's row in a few numbers, each a median over the rounds. */
 export interface Summary {
   /** Entries a second. */
-  readonly ours: number;
-  /** Entries a second. */
-  readonly floor: number;
-  /** `ours` to `floor` within one round: above 1 is faster than the floor. */
+  readonly rate: number;
+  readonly ms: number;
+  readonly floorRate: number;
+  readonly floorMs: number;
+  /** To the floor of the same round; of rates or of times, as the workload's score says. */
   readonly ratio: number;
-  /** The lowest ratio of any round. */
   readonly lowest: number;
-  /** The highest ratio of any round. */
   readonly highest: number;
 }
 
-/** Sums a measurement up. */
-export function summarize({ ours, floor }: Measurement): Summary {
-  const ourRates = ours.map(entriesPerSecond);
-  const floorRates = floor.map(entriesPerSecond);
-  const ratios = ourRates.map((rate, round) => rate / (floorRates[round] ?? NaN));
+/** Sums up a row against its floor's. */
+export function summarize(workload: Workload, row: Row, floor: Row): Summary {
+  const rates = row.samples.map(rateOf);
+  const floorRates = floor.samples.map(rateOf);
+  const ratios = rates.map((rate, round) => {
+    const ratio = rate / (floorRates[round] ?? NaN);
+    return workload.score === "rate" ? ratio : 1 / ratio;
+  });
   return {
-    ours: median(ourRates),
-    floor: median(floorRates),
+    rate: median(rates),
+    ms: median(row.samples.map(({ ms }) => ms)),
+    floorRate: median(floorRates),
+    floorMs: median(floor.samples.map(({ ms }) => ms)),
     ratio: median(ratios),
     lowest: Math.min(...ratios),
     highest: Math.max(...ratios),
   };
+}
+
+/** Whether one ratio is better than another in a workload. */
+export function isBetter(workload: Workload, ratio: number, than: number): boolean {
+  return workload.score === "rate" ? ratio > than : ratio < than;
 }
 
 /** The middle value, or the mean of the two in the middle. */
@@ -70,6 +89,6 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-function entriesPerSecond({ entries, ms }: Sample): number {
+function rateOf({ entries, ms }: Sample): number {
   return entries / (ms / 1000);
 }

@@ -1,54 +1,65 @@
 /**
- * Runs the workloads on the runtime that runs this, and prints what was measured as JSON.
+ * The process of one contestant: takes trials from its standard input, a line each, and answers each
+ * with a line.
  *
  * @module
  */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { Wal } from "../mod.ts";
-import { RUNTIME } from "../tests/support/runtime.ts";
-import { someEntry } from "./log_files.ts";
-import type { Measurement, RuntimeResult } from "./results.ts";
-import { append } from "./workloads/append.ts";
-import { durableAppend } from "./workloads/durable_append.ts";
-import { getEntry } from "./workloads/get_entry.ts";
-import { open } from "./workloads/open.ts";
-import { replay } from "./workloads/replay.ts";
-import type { Setting, Workload } from "./workloads/workload.ts";
+import { createInterface } from "node:readline";
+import type { Contestant } from "./contestants/contestant.ts";
+import { type Answer, Runner, type Trial } from "./trial.ts";
 
-const WORKLOADS: readonly Workload[] = [append, durableAppend, getEntry, replay, open];
+const contestant = await load(process.argv[2] ?? "");
+if (contestant !== undefined) await serve(contestant);
+// A peer may have left threads or timers behind.
+process.exit(0);
 
-const { values } = parseArgs({
-  options: {
-    folder: { type: "string", default: "." },
-    entries: { type: "string", default: "1000000" },
-    rounds: { type: "string", default: "3" },
-  },
-});
-const setting: Setting = {
-  folder: values.folder,
-  log: join(values.folder, "log", "large.wal"),
-  entries: Number(values.entries),
-  rounds: Number(values.rounds),
-};
+function answer(line: Answer): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
 
-await writeLog(setting);
-const measurements: Measurement[] = [];
-for (const workload of WORKLOADS) measurements.push(...await workload(setting));
-const result: RuntimeResult = {
-  runtime: RUNTIME,
-  version: process.versions[RUNTIME] ?? "",
-  measurements,
-};
-console.log(JSON.stringify(result));
+/** The contestant of a name; `undefined`, and an answer that says why, where it cannot be loaded. */
+async function load(name: string): Promise<Contestant | undefined> {
+  try {
+    return await find(name);
+  } catch (error) {
+    answer({ missing: reasonOf(error) });
+    return undefined;
+  }
+}
 
-/** Writes the log that is read by the workloads that read. */
-async function writeLog({ log: path, entries }: Setting): Promise<void> {
-  mkdirSync(join(path, ".."), { recursive: true });
-  const entry = someEntry();
-  // In one segment, as far as its entries allow, so that open has all of it to scan.
-  await using log = await Wal.open(path, { segmentSize: 2 ** 30 });
-  for (let i = 0; i < entries; i++) log.append(entry);
+async function find(name: string): Promise<Contestant> {
+  switch (name) {
+    case "floor":
+      return (await import("./contestants/floor.ts")).contestant;
+    case "ours":
+      return (await import("./contestants/ours.ts")).contestant;
+    case "lmdb":
+      return (await import("./contestants/lmdb.ts")).lmdb();
+    case "classic-level":
+      return (await import("./contestants/level.ts")).level();
+    default: {
+      const [binding = "", isOpenEnded] = name.split(", ");
+      return (await import("./contestants/sqlite.ts")).sqlite(binding, isOpenEnded !== undefined);
+    }
+  }
+}
+
+async function serve(found: Contestant): Promise<void> {
+  const runner = new Runner(found);
+  answer({ ready: found.version, hasGroupCommit: found.hasGroupCommit });
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      answer(await runner.run(JSON.parse(line) as Trial));
+    } catch (error) {
+      answer({ error: reasonOf(error) });
+    }
+  }
+  await runner.close();
+}
+
+/** The first line of what went wrong. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split("\n")[0] ?? text;
 }

@@ -1,0 +1,229 @@
+/**
+ * Who takes part: where each runs, and what each promises where others promise more.
+ *
+ * @module
+ */
+import type { Runtime } from "../tests/support/runtime.ts";
+import { familyOf, type Workload } from "./workloads.ts";
+
+/** Where a contestant runs. */
+export type Host = Runtime | "go";
+
+/** What a contestant stores and promises; a row of the report's table. */
+export interface Promises {
+  /** What notices damaged data, and when. */
+  readonly checksum: string;
+  /** What an append without a sync leaves where. */
+  readonly unsynced: string;
+  /** What a durable append has done when it returns. */
+  readonly durable: string;
+  /** What the caller's event loop, or goroutine, does meanwhile. */
+  readonly meanwhile: string;
+}
+
+/** A contestant, wherever it runs. */
+export interface Kind {
+  readonly name: string;
+  readonly promises: Promises;
+  /** What it promises less than the log does, by family of workloads; `all` for every one. */
+  readonly less?: Readonly<Record<string, string>>;
+  /** What else is to be known of a family's rows. */
+  readonly notes?: Readonly<Record<string, string>>;
+  /** The families that it takes part in; by default all. */
+  readonly families?: readonly string[];
+  /** A workload that it has no call for. */
+  readonly hasNo?: readonly string[];
+  /** Whether a batcher of the benchmark's lets its many callers share a sync. */
+  readonly isBatched?: boolean;
+}
+
+/** A contestant in one place. */
+export interface Entrant {
+  /** Its kind's name and its host, such as `ours on bun`. */
+  readonly id: string;
+  readonly kind: Kind;
+  readonly host: Host;
+}
+
+const FLOOR: Kind = {
+  name: "floor",
+  promises: {
+    checksum: "none",
+    unsynced: "page cache",
+    durable: "write and fdatasync",
+    meanwhile: "blocked",
+  },
+};
+
+const OURS: Kind = {
+  name: "ours",
+  promises: {
+    checksum: "CRC-32 of each entry, checked by open in the last segment and by every read",
+    unsynced: "page cache",
+    durable: "write and fdatasync",
+    meanwhile: "goes on",
+  },
+};
+
+const READS_UNCHECKED = "reads check no checksum";
+
+const SQLITE_PROMISES: Promises = {
+  checksum: "of the frames in the -wal file, checked by open; none of the database",
+  unsynced: "page cache (synchronous = NORMAL)",
+  durable: "write and fdatasync of the -wal file (synchronous = FULL)",
+  meanwhile: "blocked",
+};
+
+function sqlite(name: string): Kind {
+  return {
+    name,
+    promises: SQLITE_PROMISES,
+    less: {
+      W5: "what was moved from the -wal file to the database is not checked",
+      W6: READS_UNCHECKED,
+      W7: READS_UNCHECKED,
+    },
+    isBatched: true,
+  };
+}
+
+function openEnded(name: string): Kind {
+  return {
+    name: `${name}, one transaction`,
+    promises: {
+      ...SQLITE_PROMISES,
+      unsynced: "the process's memory, until the transaction is committed",
+      durable: "not measured",
+    },
+    less: { W1: "the death of the process loses everything: nothing is committed" },
+    families: ["W1"],
+    hasNo: ["W1-batch"],
+  };
+}
+
+const LMDB: Kind = {
+  name: "lmdb",
+  promises: {
+    checksum: "none",
+    unsynced: "memory until another thread has committed, then page cache and a sync behind",
+    durable: "commit, then sync (`flushed`)",
+    meanwhile: "goes on",
+  },
+  less: {
+    all: "no checksum",
+    W1: "no checksum; entries are in the process's memory until the turn's commit",
+  },
+};
+
+const LEVEL: Kind = {
+  name: "classic-level",
+  promises: {
+    checksum: "CRC-32C of its log, checked by open; of tables, not checked by these reads",
+    unsynced: "page cache, once the promise resolves",
+    durable: "write and fdatasync (`sync: true`)",
+    meanwhile: "goes on",
+  },
+  less: {
+    W1: "1,000 appends are in flight at a time, in the process's memory",
+    W5: "what was moved from its log to tables is not checked",
+    W6: READS_UNCHECKED,
+    W7: READS_UNCHECKED,
+  },
+  isBatched: true,
+};
+
+const ETCD: Kind = {
+  name: "etcd wal",
+  promises: {
+    checksum: "chained CRC-32C, all of it checked by open",
+    unsynced: "page cache (SetUnsafeNoFsync)",
+    durable: "write and fdatasync, into space that is allocated beforehand",
+    meanwhile: "the goroutine waits",
+  },
+  notes: {
+    W1: "has no append without a sync but by SetUnsafeNoFsync, which is meant for tests",
+    W5: "open reads and checks the whole log, and keeps it in memory",
+    W7: "reads all of the log into memory; it is the open too",
+  },
+  hasNo: ["W6"],
+  isBatched: true,
+};
+
+const RAFT_WAL: Kind = {
+  name: "raft-wal",
+  promises: {
+    checksum: "CRC-32C of each commit, of which open checks the last",
+    unsynced: "not offered",
+    durable: "write and fsync, into space that is allocated beforehand",
+    meanwhile: "the goroutine waits",
+  },
+  less: {
+    W5: "checks the last commit only",
+    W6: READS_UNCHECKED,
+    W7: READS_UNCHECKED,
+  },
+  hasNo: ["W1"],
+  isBatched: true,
+};
+
+const TIDWALL: Kind = {
+  name: "tidwall/wal",
+  promises: {
+    checksum: "none",
+    unsynced: "page cache (NoSync)",
+    durable: "write and fsync",
+    meanwhile: "the goroutine waits",
+  },
+  less: { all: "no checksum" },
+  isBatched: true,
+};
+
+const PEERS: Readonly<Record<Host, readonly Kind[]>> = {
+  node: [
+    sqlite("node:sqlite"),
+    openEnded("node:sqlite"),
+    sqlite("better-sqlite3"),
+    LMDB,
+    LEVEL,
+  ],
+  bun: [sqlite("bun:sqlite"), openEnded("bun:sqlite"), LMDB, LEVEL],
+  deno: [sqlite("node:sqlite"), LMDB, LEVEL],
+  go: [ETCD, RAFT_WAL, TIDWALL],
+};
+
+/** All who take part on a host; the floor is the first. */
+export function entrantsOn(host: Host, withPeers: boolean): Entrant[] {
+  const own = host === "go" ? [FLOOR] : [FLOOR, OURS];
+  const kinds = withPeers ? [...own, ...PEERS[host]] : own;
+  return kinds.map((kind) => ({ id: `${kind.name} on ${host}`, kind, host }));
+}
+
+/** Whether it takes part in a workload. */
+export function takesPart({ kind }: Entrant, workload: Workload): boolean {
+  const family = familyOf(workload.id);
+  if (isFloor(kind)) return true;
+  if (workload.oursOnly || workload.reads?.oneSegment) return kind === OURS;
+  if (kind.families !== undefined && !kind.families.includes(family)) return false;
+  return !kind.hasNo?.some((id) => id === family || id === workload.id);
+}
+
+/** Whether it is a floor. */
+export function isFloor(kind: Kind): boolean {
+  return kind === FLOOR;
+}
+
+/** Whether it is this project's log. */
+export function isOurs(kind: Kind): boolean {
+  return kind === OURS;
+}
+
+/** What it promises less than the log does in a workload; `undefined` where it promises the same. */
+export function lessOf(kind: Kind, workload: Workload): string | undefined {
+  return kind.less?.[familyOf(workload.id)] ?? kind.less?.["all"];
+}
+
+/** How its row of a workload is called. */
+export function labelOf(kind: Kind, workload: Workload): string {
+  if (isOurs(kind)) return "@durable/wal";
+  return kind.isBatched && workload.callers > 1 ? `${kind.name} + batcher` : kind.name;
+}
