@@ -25,9 +25,12 @@ export interface Promises {
 export interface Kind {
   readonly name: string;
   readonly promises: Promises;
-  /** What it promises less than the log does, by family of workloads; `all` for every one. */
-  readonly less?: Readonly<Record<string, string>>;
-  /** What else is to be known of a family's rows. */
+  /**
+   * What it promises less than the log does, by a workload's id or family; `all` for every other.
+   * `undefined` where it promises the same after all.
+   */
+  readonly less?: Readonly<Record<string, string | undefined>>;
+  /** What else is to be known of its rows, by family. */
   readonly notes?: Readonly<Record<string, string>>;
   /** The families that it takes part in; by default all. */
   readonly families?: readonly string[];
@@ -111,7 +114,8 @@ const LMDB: Kind = {
   },
   less: {
     all: "no checksum",
-    W1: "no checksum; entries are in the process's memory until the turn's commit",
+    W1: "no checksum; what is appended in one turn of the event loop is in memory until its end",
+    "W1-batch": "no checksum",
   },
 };
 
@@ -124,7 +128,8 @@ const LEVEL: Kind = {
     meanwhile: "goes on",
   },
   less: {
-    W1: "1,000 appends are in flight at a time, in the process's memory",
+    W1: "an append is in memory until its promise resolves; 1,000 are in flight",
+    "W1-batch": undefined,
     W5: "what was moved from its log to tables is not checked",
     W6: READS_UNCHECKED,
     W7: READS_UNCHECKED,
@@ -219,7 +224,14 @@ export function isOurs(kind: Kind): boolean {
 
 /** What it promises less than the log does in a workload; `undefined` where it promises the same. */
 export function lessOf(kind: Kind, workload: Workload): string | undefined {
-  return kind.less?.[familyOf(workload.id)] ?? kind.less?.["all"];
+  const { less = {} } = kind;
+  const key = [workload.id, familyOf(workload.id), "all"].find((key) => Object.hasOwn(less, key));
+  return key === undefined ? undefined : less[key];
+}
+
+/** What else is to be known of its row of a workload. */
+export function noteOf(kind: Kind, workload: Workload): string | undefined {
+  return kind.notes?.[familyOf(workload.id)];
 }
 
 /** How its row of a workload is called. */

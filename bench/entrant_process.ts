@@ -39,13 +39,19 @@ export class EntrantProcess implements AsyncDisposable {
   }
 
   /** Starts an entrant's process; `goProgram` is where the Go peers were built to. */
-  static async start(entrant: Entrant, goProgram: string | undefined): Promise<EntrantProcess> {
+  static async start(
+    entrant: Entrant,
+    goProgram: string | undefined,
+    stop: AbortSignal,
+  ): Promise<EntrantProcess> {
     const { program, args } = commandFor(entrant, goProgram);
     if (!existsSync(program)) {
       throw new MissingError(`there is no "${program}" (run npm ci)`);
     }
     const child = spawn(program, args, {
       stdio: ["pipe", "pipe", "ignore"],
+      signal: stop,
+      killSignal: "SIGKILL",
       env: { ...process.env, NODE_NO_WARNINGS: "1" },
     });
     const started = new EntrantProcess(child);

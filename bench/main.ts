@@ -19,7 +19,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { RUNTIMES } from "../tests/support/runtime.ts";
 import { type Entrant, entrantsOn, type Host } from "./contestants.ts";
-import { mountJournalled } from "./journalled.ts";
+import { MountError, mountJournalled } from "./journalled.ts";
 import { mountOf, thisMachine } from "./machine.ts";
 import { Measurement, type Setting } from "./measure.ts";
 import { buildGoProgram, installPackages } from "./peers.ts";
@@ -86,6 +86,10 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   } catch (error) {
+    if (error instanceof MountError) {
+      console.error(error.message);
+      return 1;
+    }
     if (!(error instanceof UsageError)) throw error;
     console.error(`${error.message}\n\n${USAGE}`);
     return 2;
@@ -103,7 +107,8 @@ async function run(options: Options): Promise<number> {
     if (stop.signal.aborted) return 130;
     console.log(format(run, options.markdown));
     if (options.json !== undefined) {
-      writeFileSync(options.json, `${JSON.stringify(run)}\n`);
+      // A row a line.
+      writeFileSync(options.json, `${JSON.stringify(run).replace(/\{"entrant"/g, "\n$&")}\n`);
       closeSync(options.json);
     }
     if (failures.length === 0) return 0;
@@ -122,13 +127,15 @@ async function measureAll(
   stop: AbortSignal,
 ): Promise<{ run: Run; failures: string[] }> {
   const { entries, rounds } = options;
+  // Before anything long is run, since it may fail.
+  using mounted = options.journalled ? mountJournalled(folder) : undefined;
   const { entrants, goProgram } = prepare(options, folder);
   const setting = { entrants, entries, rounds, goProgram, stop };
   const first = await measurePlace({ ...setting, folder }, options.workloads);
   const { versions, failures } = first.measurement;
   const places = [first.place];
-  if (options.journalled && !stop.aborted) {
-    using mounted = mountJournalled(folder);
+  if (mounted !== undefined && !stop.aborted) {
+    console.error("On an ext4 with a journal:");
     const workloads = options.workloads.filter(({ id }) => SYNCING.includes(familyOf(id)));
     const { place, measurement } = await measurePlace(
       { ...setting, folder: mounted.folder },

@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Entrant, isFloor, isOurs, takesPart } from "./contestants.ts";
+import { type Entrant, isFloor, takesPart } from "./contestants.ts";
 import { EntrantProcess, MissingError } from "./entrant_process.ts";
 import type { Measured, Sample } from "./results.ts";
 import type { Trial } from "./trial.ts";
@@ -26,8 +26,14 @@ import { READS, type Work, type Workload } from "./workloads.ts";
 /** How long an appending trial goes on, in milliseconds. */
 const DURATION = 500;
 
-/** How much of that its warm-up takes. */
-const WARM_UP = 0.6;
+/**
+ * In how many parts, with those of others between, where it syncs: how fast a disk syncs changes
+ * from one second to the next.
+ */
+const PARTS = 3;
+
+/** How long an appending trial's warm-up takes, in milliseconds. */
+const WARM_UP = 300;
 
 /** How long a writer is idle before it is killed, in milliseconds. */
 const IDLE = 300;
@@ -52,8 +58,8 @@ export class Measurement {
   /** Who failed; the run is no success then. */
   readonly failures: string[] = [];
   readonly #setting: Setting;
-  /** Who cannot run here, or has failed. */
-  readonly #out = new Set<string>();
+  /** Who cannot run here. */
+  readonly #missing = new Set<string>();
   /** The stores that are read, as their killed writers left them, by entrant and way of writing. */
   readonly #written = new Map<string, string>();
   #trials = 0;
@@ -66,24 +72,26 @@ export class Measurement {
   async measure(workload: Workload): Promise<Measured> {
     const { entrants, rounds, stop } = this.#setting;
     const running: Running[] = [];
-    const samples = new Map<Entrant, Sample[]>();
+    const parts = workload.operation.endsWith("Sync") ? PARTS : 1;
+    const inIt = entrants.filter((entrant) => takesPart(entrant, workload));
+    if (inIt.every(({ kind }) => isFloor(kind))) return { workload: workload.id, rows: [] };
     try {
-      for (const entrant of entrants.filter((entrant) => takesPart(entrant, workload))) {
-        if (stop.aborted || this.#out.has(entrant.id)) continue;
+      for (const entrant of inIt) {
+        if (stop.aborted || this.#missing.has(entrant.id)) continue;
         await this.#trying(entrant, workload, async () => {
           const started = await this.#start(entrant, workload);
           running.push(started);
           await this.#trial(started, workload, WARM_UP);
-          samples.set(entrant, []);
+          started.hasFailed = false;
         });
       }
-      for (let round = 0; round < rounds; round++) {
+      for (let turn = 0; turn < rounds * parts; turn++) {
         // The other way round in the next, so that none always has the same one before it.
-        const order = round % 2 === 0 ? running : running.toReversed();
+        const order = turn % 2 === 0 ? running : running.toReversed();
         for (const each of order) {
-          if (stop.aborted || this.#out.has(each.entrant.id)) continue;
-          await this.#trying(each.entrant, workload, async () => {
-            samples.get(each.entrant)?.push(await this.#trial(each, workload, 1));
+          if (stop.aborted || each.hasFailed) continue;
+          each.hasFailed = !await this.#trying(each.entrant, workload, async () => {
+            each.samples.push(await this.#trial(each, workload, DURATION / parts));
           });
         }
       }
@@ -93,37 +101,49 @@ export class Measurement {
         rmSync(folder, { recursive: true, force: true });
       }
     }
-    return {
-      workload: workload.id,
-      rows: [...samples].filter(([, { length }]) => length === rounds)
-        .map(([{ id }, samples]) => ({ entrant: id, samples })),
-    };
+    const rows = running.filter(({ hasFailed }) => !hasFailed).map(({ entrant, samples }) => ({
+      entrant: entrant.id,
+      samples: Array.from(
+        { length: rounds },
+        (_, round) => sum(samples.slice(round * parts, (round + 1) * parts)),
+      ),
+    }));
+    return { workload: workload.id, rows };
   }
 
-  /** Runs what an entrant does; who cannot go on is told of in a line and left out. */
-  async #trying(entrant: Entrant, workload: Workload, work: () => Promise<void>): Promise<void> {
+  /** Whether an entrant did what it was to do; who could not is told of in a line. */
+  async #trying(
+    entrant: Entrant,
+    workload: Workload,
+    work: () => Promise<void>,
+  ): Promise<boolean> {
     try {
       await work();
+      return true;
     } catch (error) {
-      if (this.#setting.stop.aborted) return;
+      if (this.#setting.stop.aborted) return false;
       if (!(error instanceof Error)) throw error;
       const line = `${entrant.id} is left out of ${workload.id}: ${error.message}`;
       console.error(line.replace(/\.?$/, "."));
-      const isMissing = error instanceof MissingError;
-      if (isMissing || isFloor(entrant.kind) || isOurs(entrant.kind)) this.#out.add(entrant.id);
-      if (!isMissing) this.failures.push(line);
+      // Who is missing now is missing later; who has failed may well do the next workload.
+      if (error instanceof MissingError) this.#missing.add(entrant.id);
+      else this.failures.push(line);
+      return false;
     }
   }
 
   async #start(entrant: Entrant, workload: Workload): Promise<Running> {
-    const { goProgram, stop } = this.#setting;
     const written = workload.reads === undefined ? undefined : await this.#write(entrant, workload);
     const folder = this.#newFolder();
-    const process = await EntrantProcess.start(entrant, goProgram);
-    stop.addEventListener("abort", () => void process.kill(), { once: true });
+    const process = await this.#spawn(entrant);
     this.versions[entrant.id] = process.version;
     if (written !== undefined) copySynced(written, folder);
-    return { entrant, process, folder, written };
+    return { entrant, process, folder, written, samples: [], hasFailed: true };
+  }
+
+  #spawn(entrant: Entrant): Promise<EntrantProcess> {
+    const { goProgram, stop } = this.#setting;
+    return EntrantProcess.start(entrant, goProgram, stop);
   }
 
   /** The folder of a store that is read, as its killed writer left it. */
@@ -133,7 +153,7 @@ export class Measurement {
     const found = this.#written.get(key);
     if (found !== undefined) return found;
     const folder = this.#newFolder();
-    const writer = await EntrantProcess.start(entrant, this.#setting.goProgram);
+    const writer = await this.#spawn(entrant);
     try {
       const trial = this.#describe(
         workload,
@@ -150,27 +170,27 @@ export class Measurement {
     return folder;
   }
 
-  async #trial(running: Running, workload: Workload, share: number): Promise<Sample> {
+  async #trial(running: Running, workload: Workload, ms: number): Promise<Sample> {
     const { entrant, process, folder, written } = running;
     const work = isFloor(entrant.kind) ? workload.floor : workload;
     if (work.operation === "open" && written !== undefined) {
       // An open may repair what it finds, so each has a copy of its own.
       const copy = this.#newFolder();
       copySynced(written, copy);
-      const sample = await process.run(this.#describe(workload, work, copy, share));
+      const sample = await process.run(this.#describe(workload, work, copy, ms));
       rmSync(copy, { recursive: true });
       return sample;
     }
     if (written !== undefined) {
-      return await process.run(this.#describe(workload, work, folder, share));
+      return await process.run(this.#describe(workload, work, folder, ms));
     }
     const trial = this.#newFolder();
-    const sample = await process.run(this.#describe(workload, work, trial, share));
+    const sample = await process.run(this.#describe(workload, work, trial, ms));
     rmSync(trial, { recursive: true });
     return sample;
   }
 
-  #describe(workload: Workload, work: Work, folder: string, share: number): Trial {
+  #describe(workload: Workload, work: Work, folder: string, ms: number): Trial {
     const { entries } = this.#setting;
     const { entrySize, reads = { oneSegment: false, isSynced: true } } = workload;
     return {
@@ -180,7 +200,7 @@ export class Measurement {
       ...reads,
       path: join(folder, "store"),
       entrySize,
-      ms: DURATION * share,
+      ms,
       entries,
       reads: Math.min(READS, entries),
     };
@@ -201,6 +221,17 @@ interface Running {
   readonly folder: string;
   /** Where its killed writer left that. */
   readonly written: string | undefined;
+  readonly samples: Sample[];
+  hasFailed: boolean;
+}
+
+/** The parts of a trial as one. */
+function sum(parts: readonly Sample[]): Sample {
+  return {
+    entries: parts.reduce((total, { entries }) => total + entries, 0),
+    // A microsecond is precise enough, and keeps the results short.
+    ms: Number(parts.reduce((total, { ms }) => total + ms, 0).toFixed(3)),
+  };
 }
 
 /** Copies a folder and syncs the copy, so that no trial pays for writing it. */

@@ -51,7 +51,7 @@ export function tablesOf(place: Place): Table[] {
   return place.measured.flatMap((measured) => {
     const workload = WORKLOADS.find(({ id }) => id === measured.workload);
     return workload === undefined ? [] : [tableOf(workload, measured)];
-  });
+  }).filter(({ lines }) => lines.length > 0);
 }
 
 function tableOf(workload: Workload, measured: Measured): Table {

@@ -97,7 +97,9 @@ test("every script and task that the documents tell to run is there, and its pro
   });
   assert(told.length > 0);
   assertEquals(told.filter((name) => !Object.hasOwn(npm.scripts, name)), []);
-  const programs = Object.values(npm.scripts).map((script) => script.replace(/^node (\S+).*/, "$1"));
+  const programs = Object.values(npm.scripts).map((script) =>
+    script.replace(/^node (\S+).*/, "$1")
+  );
   assertEquals(programs.filter((path) => !existsSync(`${ROOT}${path}`)), []);
 });
 
