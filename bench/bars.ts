@@ -6,14 +6,15 @@
 import { isOurs } from "./contestants.ts";
 import { HOSTS, LESS, type Line, type Table, times } from "./report.ts";
 
-const WIDTH = 760;
-const LABELS = 214;
+const WIDTH = 780;
+const LEFT = 10;
+const LABELS = 224;
 const VALUES = 64;
 const BAR = 14;
 const STEP = 20;
 const HEADING = 26;
 const TOP = 50;
-const BOTTOM = 34;
+const BOTTOM = 44;
 
 /** How many times ours, or the floor, a bar may be long before it is cut off. */
 const CUT = 2.5;
@@ -54,7 +55,7 @@ export function barsOf(table: Table): string {
   for (const host of HOSTS) {
     const some = lines.filter(({ entrant }) => entrant.host === host);
     if (some.length === 0) continue;
-    parts.push(text(0, y + 14, host, "host"));
+    parts.push(text(LEFT, y + 14, host, "host"));
     y += HEADING - 4;
     for (const line of some) {
       parts.push(...bar(line, y, x, end));
@@ -65,9 +66,9 @@ export function barsOf(table: Table): string {
   const better = workload.score === "rate"
     ? "rate to the floor of the same runtime; longer is better"
     : "time to the floor of the same runtime; shorter is better";
-  const legend = lines.some(({ less }) => less !== undefined)
-    ? `hatched, ${LESS}: promises less · thin line: lowest to highest round`
-    : "thin line: lowest to highest round";
+  const legend = ["thin line: from the lowest round to the highest"];
+  if (lines.some(({ less }) => less !== undefined)) legend.push(`hatched, ${LESS}: promises less`);
+  if (lines.some(({ summary }) => summary.ratio > end)) legend.push("→: cut off");
   const title = `${workload.id}: ${workload.title}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + BOTTOM}" ` +
@@ -76,12 +77,12 @@ export function barsOf(table: Table): string {
     `<style>${STYLE}\n</style>`,
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" ' +
     'patternTransform="rotate(45)"><line class="hatch" x1="0" y1="0" x2="0" y2="6"/></pattern></defs>',
-    text(0, 16, title, "title"),
-    text(0, 34, better, "quiet"),
+    text(LEFT, 16, title, "title"),
+    text(LEFT, 34, better, "quiet"),
     ...parts,
     `<line class="floor" x1="${round(x(1))}" y1="${TOP - 4}" x2="${round(x(1))}" y2="${y}"/>`,
     text(x(1), y + 12, "floor = 1", "floor-label", "middle"),
-    text(0, y + 26, legend, "quiet"),
+    text(LEFT, y + 32, legend.join(" · "), "quiet"),
     "</svg>\n",
   ].join("\n");
 }

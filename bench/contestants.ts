@@ -73,7 +73,7 @@ const READS_UNCHECKED = "reads check no checksum";
 const SQLITE_PROMISES: Promises = {
   checksum: "of the frames in the -wal file, checked by open; none of the database",
   unsynced: "page cache (synchronous = NORMAL)",
-  durable: "write and fdatasync of the -wal file (synchronous = FULL)",
+  durable: "write and fsync of the -wal file (synchronous = FULL)",
   meanwhile: "blocked",
 };
 

@@ -24,16 +24,16 @@ import type { Trial } from "./trial.ts";
 import { READS, type Work, type Workload } from "./workloads.ts";
 
 /** How long an appending trial goes on, in milliseconds. */
-const DURATION = 500;
+const DURATION = 400;
 
 /**
  * In how many parts, with those of others between, where it syncs: how fast a disk syncs changes
  * from one second to the next.
  */
-const PARTS = 3;
+const PARTS = 2;
 
 /** How long an appending trial's warm-up takes, in milliseconds. */
-const WARM_UP = 300;
+const WARM_UP = 250;
 
 /** How long a writer is idle before it is killed, in milliseconds. */
 const IDLE = 300;

@@ -122,7 +122,11 @@ export function describe({ machine, versions, entries, rounds }: Run): string[] 
   const { cpu, cores, memoryGiB, system } = machine;
   return [
     `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}`,
-    [...new Set(Object.values(versions))].join(", "),
+    ...HOSTS.flatMap((host) => {
+      const [floor, ...others] = entrantsOn(host, true).flatMap(({ id }) => versions[id] ?? []);
+      if (floor === undefined) return [];
+      return [others.length === 0 ? floor : `${floor}: ${[...new Set(others)].join(", ")}`];
+    }),
     `A log of ${entries.toLocaleString("en")} entries where it is read; rounds: ${rounds}`,
   ];
 }

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { ROOT } from "../tests/support/runtime.ts";
 import { barsOf } from "./bars.ts";
 import { type Entrant, entrantsOn, isOurs, noteOf, type Promises } from "./contestants.ts";
-import { describeMount } from "./machine.ts";
+import { describeMount, type Mount } from "./machine.ts";
 import {
   amount,
   describe,
@@ -64,7 +64,7 @@ function main(): number {
   writeFileSync(DOCUMENT, documentOf(sources));
   const { status, stderr } = spawnSync(
     `${ROOT}node_modules/.bin/deno`,
-    ["fmt", "--quiet", "--config", `${ROOT}deno.offline.json`, DOCUMENT, `${FOLDER}/*.svg`],
+    ["fmt", "--quiet", "--config", `${ROOT}deno.offline.json`, DOCUMENT],
     { encoding: "utf8", cwd: ROOT },
   );
   if (status !== 0) console.error(`Not formatted: deno fmt failed (${stderr}).`);
@@ -155,10 +155,16 @@ function sectionOf({ name, run }: Source, index: number): string[] {
     `## ${cpu}, ${cores} cores${index === 0 ? "" : ` (${index + 1})`}`,
     bullets([...describe(run), `Raw results: [${name}](performance/${name})`]),
     ...run.places.flatMap((place, i) => [
-      `### Files on ${describeMount(place.mount)}`,
+      `### On ${nameOf(place.mount)}`,
+      `The files are on ${describeMount(place.mount)}.`,
       ...tablesOf(place).flatMap((table) => workloadOf(table, prefixOf(index, i))),
     ]),
   ];
+}
+
+/** A file system as a heading names it. */
+function nameOf(mount: Mount | undefined): string {
+  return describeMount(mount).replace(/ \(.*/, "");
 }
 
 /** What tells apart the charts of further runs and places. */
@@ -223,14 +229,15 @@ function everyone(): Entrant[] {
 }
 
 function notesOf(tables: readonly Table[]): string[] {
-  const notes = tables.flatMap(({ workload, lines }) =>
+  const all = tables.flatMap(({ workload, lines }) =>
     lines.flatMap(({ entrant, label }) => {
       const note = noteOf(entrant.kind, workload);
-      return note === undefined ? [] : [`${label}, ${workload.id}: ${note}`];
+      return note === undefined ? [] : [{ id: workload.id, text: `${label}: ${note}` }];
     })
   );
+  const byText = Map.groupBy(all, ({ text }) => text);
   return [
-    ...new Set(notes),
+    ...Array.from(byText, ([text, found]) => `${text} (${found.map(({ id }) => id).join(", ")})`),
     "“+ batcher”: who has no group commit of its own gets one from the benchmark. One batch is in " +
     "flight, and who comes meanwhile is in the next.",
   ];
@@ -247,7 +254,7 @@ function method(sources: readonly Source[]): string[] {
     "in Go) of the same round. Shown are the medians over the rounds, and the lowest and the highest " +
     "ratio. A trial counts what it has done, and fails where that is not what it was told.",
     bullets([
-      "W1 to W4: an appending trial goes on for half a second, in W2 to W4 in three parts with " +
+      "W1 to W4: an appending trial goes on for 0.4 seconds, in W2 to W4 in two parts with " +
       "those of the others between. In W1 the event loop has a turn after each " +
       `${
         BATCH.toLocaleString("en")
