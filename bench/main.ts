@@ -21,7 +21,7 @@ import { RUNTIMES } from "../tests/support/runtime.ts";
 import { type Entrant, entrantsOn, type Host } from "./contestants.ts";
 import { MountError, mountJournalled } from "./journalled.ts";
 import { mountOf, thisMachine } from "./machine.ts";
-import { Measurement, type Setting } from "./measure.ts";
+import { LENGTH, Measurement, type Setting } from "./measure.ts";
 import { buildGoProgram, installPackages } from "./peers.ts";
 import { format } from "./report.ts";
 import type { Place, Run } from "./results.ts";
@@ -145,7 +145,8 @@ async function measureAll(
     Object.assign(versions, measurement.versions);
     failures.push(...measurement.failures);
   }
-  return { run: { machine: thisMachine(), versions, entries, rounds, places }, failures };
+  const run = { machine: thisMachine(), versions, entries, rounds, trial: LENGTH, places };
+  return { run, failures };
 }
 
 /** Makes ready who takes part. */

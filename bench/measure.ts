@@ -19,18 +19,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Entrant, isFloor, takesPart } from "./contestants.ts";
 import { EntrantProcess, MissingError } from "./entrant_process.ts";
-import type { Measured, Sample } from "./results.ts";
+import type { Measured, Sample, TrialLength } from "./results.ts";
 import type { Trial } from "./trial.ts";
 import { READS, type Work, type Workload } from "./workloads.ts";
 
-/** How long an appending trial goes on, in milliseconds. */
-const DURATION = 400;
-
-/**
- * In how many parts, with those of others between, where it syncs: how fast a disk syncs changes
- * from one second to the next.
- */
-const PARTS = 2;
+/** How long an appending trial goes on. */
+export const LENGTH: TrialLength = { ms: 400, parts: 2 };
 
 /** How long an appending trial's warm-up takes, in milliseconds. */
 const WARM_UP = 250;
@@ -72,7 +66,7 @@ export class Measurement {
   async measure(workload: Workload): Promise<Measured> {
     const { entrants, rounds, stop } = this.#setting;
     const running: Running[] = [];
-    const parts = workload.operation.endsWith("Sync") ? PARTS : 1;
+    const parts = workload.operation.endsWith("Sync") ? LENGTH.parts : 1;
     const inIt = entrants.filter((entrant) => takesPart(entrant, workload));
     if (inIt.every(({ kind }) => isFloor(kind))) return { workload: workload.id, rows: [] };
     try {
@@ -91,7 +85,7 @@ export class Measurement {
         for (const each of order) {
           if (stop.aborted || each.hasFailed) continue;
           each.hasFailed = !await this.#trying(each.entrant, workload, async () => {
-            each.samples.push(await this.#trial(each, workload, DURATION / parts));
+            each.samples.push(await this.#trial(each, workload, LENGTH.ms / parts));
           });
         }
       }

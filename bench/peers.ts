@@ -17,14 +17,9 @@ export function installPackages(): string | undefined {
   console.error("Installing the peers from npm: npm ci --prefix bench");
   // Their programs come prebuilt, so no script of theirs has to run.
   const args = ["ci", "--prefix", FOLDER, "--ignore-scripts", "--no-audit", "--no-fund"];
-  const { status, error, stderr } = spawnSync("npm", args, {
-    encoding: "utf8",
-    shell: process.platform === "win32",
-  });
+  const { status } = spawnSync("npm", args, { shell: process.platform === "win32" });
   if (status === 0) return undefined;
-  return `The peers from npm are left out: npm ci --prefix bench failed (${
-    lastLine(error?.message ?? stderr)
-  }).`;
+  return 'The peers from npm are left out: installing them failed; "npm ci --prefix bench" says why.';
 }
 
 /** Whether npm's own record of what it installed is not older than the lock file. */
@@ -42,14 +37,7 @@ export function buildGoProgram(folder: string): { program: string } | { problem:
   }
   console.error("Building the peers in Go: go build (the first time takes a minute or two)");
   const program = join(folder, process.platform === "win32" ? "peers.exe" : "peers");
-  const { status, stderr } = spawnSync("go", ["build", "-o", program, "."], {
-    cwd: join(FOLDER, "go"),
-    encoding: "utf8",
-  });
-  if (status === 0) return { program };
-  return { problem: `The peers in Go are left out: go build failed (${lastLine(stderr)}).` };
-}
-
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
+  const cwd = join(FOLDER, "go");
+  if (spawnSync("go", ["build", "-o", program, "."], { cwd }).status === 0) return { program };
+  return { problem: 'The peers in Go are left out: "go build" failed; in bench/go it says why.' };
 }

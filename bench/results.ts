@@ -33,6 +33,16 @@ export interface Place {
   readonly measured: readonly Measured[];
 }
 
+/** How long an appending trial goes on. */
+export interface TrialLength {
+  readonly ms: number;
+  /**
+   * In how many parts, with those of others between, where it syncs: how fast a disk syncs changes
+   * from one second to the next.
+   */
+  readonly parts: number;
+}
+
 /** A run of the benchmark; the file that `--json` writes. */
 export interface Run {
   readonly machine: Machine;
@@ -41,6 +51,7 @@ export interface Run {
   /** Entries of the log that is read. */
   readonly entries: number;
   readonly rounds: number;
+  readonly trial: TrialLength;
   readonly places: readonly Place[];
 }
 

@@ -73,9 +73,13 @@ function main(): number {
 
 function read(path: string): Source {
   const text = readFileSync(path, "utf8");
-  const run = JSON.parse(text) as Run;
-  if (!Array.isArray(run.places)) throw new Error(`"${path}" has no results of the benchmark.`);
-  return { name: basename(path), text, run };
+  try {
+    const run = JSON.parse(text) as Run;
+    if (Array.isArray(run.places)) return { name: basename(path), text, run };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new Error(`"${path}" has no results of the benchmark: make them with --json.`);
 }
 
 function documentOf(sources: readonly Source[]): string {
@@ -238,9 +242,18 @@ function notesOf(tables: readonly Table[]): string[] {
   const byText = Map.groupBy(all, ({ text }) => text);
   return [
     ...Array.from(byText, ([text, found]) => `${text} (${found.map(({ id }) => id).join(", ")})`),
+    ...absences(),
     "“+ batcher”: who has no group commit of its own gets one from the benchmark. One batch is in " +
     "flight, and who comes meanwhile is in the next.",
   ];
+}
+
+/** Who takes no part in what, and why. */
+function absences(): string[] {
+  const all = everyone().flatMap(({ kind }) =>
+    Object.entries(kind.absent ?? {}).map(([id, why]) => `${kind.name} is not in ${id}: ${why}`)
+  );
+  return [...new Set(all)];
 }
 
 function method(sources: readonly Source[]): string[] {
@@ -254,12 +267,12 @@ function method(sources: readonly Source[]): string[] {
     "in Go) of the same round. Shown are the medians over the rounds, and the lowest and the highest " +
     "ratio. A trial counts what it has done, and fails where that is not what it was told.",
     bullets([
-      "W1 to W4: an appending trial goes on for 0.4 seconds, in W2 to W4 in two parts with " +
-      "those of the others between. In W1 the event loop has a turn after each " +
-      `${
+      `W1 to W4: an appending trial goes on for ${run?.trial.ms} ms, in W2 to W4 in ` +
+      `${run?.trial.parts} parts with those of the others between. In W1 the event loop has a turn ` +
+      `after each ${
         BATCH.toLocaleString("en")
-      } entries, so that what a contestant does behind its caller is ` +
-      "part of the result. What a trial leaves is removed before the next.",
+      } entries, so that what a contestant does behind its ` +
+      "caller is part of the result. What a trial leaves is removed before the next.",
       `W4: ${MANY} callers each append an entry, wait until it is durable, and append the next.`,
       `W5: a process writes ${
         run?.entries.toLocaleString("en")

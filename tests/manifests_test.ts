@@ -150,12 +150,15 @@ test("package-lock.json belongs to package.json", () => {
   assertEquals(root?.devDependencies, npm.devDependencies);
 });
 
-test("package-lock.json has the runtimes of every platform, without which npm ci refuses", () => {
-  const missing = Object.values(lock.packages)
-    .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
-    .filter((name) => !Object.hasOwn(lock.packages, `node_modules/${name}`));
-  assertEquals(missing, []);
-});
+for (const path of ["package-lock.json", "bench/package-lock.json"]) {
+  test(`${path} has the optional packages of every platform, without which npm ci refuses`, () => {
+    const { packages } = read<NpmLock>(path);
+    const missing = Object.values(packages)
+      .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+      .filter((name) => !Object.hasOwn(packages, `node_modules/${name}`));
+    assertEquals(missing, []);
+  });
+}
 
 test("CHANGELOG.md begins with the version in deno.json", () => {
   const changes = readFileSync(`${ROOT}CHANGELOG.md`, "utf8");
