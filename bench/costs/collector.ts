@@ -1,0 +1,104 @@
+/**
+ * The garbage collector of each runtime: to force it, and to read from its log how often it ran and
+ * how much had been allocated.
+ *
+ * @module
+ */
+import { writeSync } from "node:fs";
+import { RUNTIME, type Runtime } from "../../tests/support/runtime.ts";
+
+/** How a process is started whose collector can be forced, or also logs each collection. */
+export interface CollectorSettings {
+  readonly flags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What the collector did between {@linkcode beginSection} and {@linkcode endSection}. */
+export interface Collections {
+  readonly count: number;
+  /** Bytes allocated on the collector's heap. */
+  readonly allocated: number;
+}
+
+const BEGIN = "== section begins";
+const END = "== section ends";
+const COLLECTED = "== section collected";
+
+/** A collection of V8's, as `--trace-gc-nvp` logs it: Node writes `a=1`, Deno `"a":1`. */
+const V8_ALLOCATED = /\ballocated(?:=|":)(\d+)/;
+
+/** A collection of JavaScriptCore's, in one line or several: the heap's size before and after. */
+const JSC_SIZES = /START \w (\d+)kb => \w+Collection[^]*?=> (\d+)kb, p=/g;
+
+/** Settings for a process that calls {@linkcode collect}. */
+export function collectable(runtime: Runtime, log: boolean): CollectorSettings {
+  if (runtime === "bun") return { flags: [], env: log ? { BUN_JSC_logGC: "1" } : {} };
+  const flags = log ? ["--expose-gc", "--trace-gc-nvp"] : ["--expose-gc"];
+  return { flags: runtime === "deno" ? [`--v8-flags=${flags.join(",")}`] : flags, env: {} };
+}
+
+/** Collects all garbage. */
+export function collect(): void {
+  const { Bun, gc } = globalThis as { Bun?: { gc(force: boolean): void }; gc?: () => void };
+  const force = RUNTIME === "bun" ? () => Bun?.gc(true) : gc;
+  if (force === undefined) throw new Error("The collector cannot be forced: see collectable().");
+  // What the first one finalizes, the second one frees.
+  force();
+  force();
+}
+
+/** Marks in the collector's log where a section begins, after a collection. */
+export function beginSection(): void {
+  collect();
+  mark(BEGIN);
+}
+
+/** Marks where it ends, and collects what it left. */
+export function endSection(): void {
+  mark(END);
+  collect();
+  mark(COLLECTED);
+}
+
+/** V8 logs to the standard output and JavaScriptCore to the standard error. */
+function mark(line: string): void {
+  for (const descriptor of [1, 2]) writeSync(descriptor, `${line}\n`);
+}
+
+/** Reads what the collector logged of a section. */
+export function collectionsIn(runtime: Runtime, log: string): Collections {
+  const [, section, forced] = log.split(new RegExp(`${BEGIN}|${END}|${COLLECTED}`));
+  if (section === undefined || forced === undefined) {
+    throw new Error("The collector's log has no section.");
+  }
+  return runtime === "bun" ? ofJsc(log, section, forced) : ofV8(section, forced);
+}
+
+function ofV8(section: string, forced: string): Collections {
+  const inSection = lines(section, V8_ALLOCATED);
+  // The forced collection says how much was allocated since the last one in the section.
+  const last = lines(forced, V8_ALLOCATED)[0];
+  if (last === undefined) return { count: inSection.length, allocated: NaN };
+  // The difference of two sizes; one below zero is logged as if it had no sign.
+  const allocated = [...inSection, last].reduce((sum, n) => sum + BigInt.asIntN(64, BigInt(n)), 0n);
+  return { count: inSection.length, allocated: Number(allocated) };
+}
+
+function ofJsc(log: string, section: string, forced: string): Collections {
+  const sizes = (text: string): [number, number][] =>
+    Array.from(text.matchAll(JSC_SIZES), ([, start, end]) => [Number(start), Number(end)]);
+  const before = sizes(log.slice(0, log.indexOf(BEGIN))).at(-1)?.[1] ?? NaN;
+  const inSection = sizes(section);
+  let previous = before;
+  let kilobytes = 0;
+  for (const [start, end] of [...inSection, sizes(forced)[0] ?? [NaN, NaN]]) {
+    kilobytes += start - previous;
+    previous = end;
+  }
+  return { count: inSection.length, allocated: kilobytes * 1024 };
+}
+
+/** The first group in each line that matches. */
+function lines(text: string, pattern: RegExp): string[] {
+  return text.split("\n").flatMap((line) => line.match(pattern)?.[1] ?? []);
+}

@@ -1,0 +1,34 @@
+/**
+ * How long the event loop is kept from its timers: the drift of a timer of a millisecond, since the
+ * runtimes' own monitors do not agree on what they measure.
+ *
+ * @module
+ */
+
+/** The shortest period that a timer has everywhere. */
+const PERIOD = 1;
+
+/** A timer that is set again each time it has run. */
+export class LoopClock {
+  readonly #delays: number[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Begins to measure. */
+  constructor() {
+    this.#set();
+  }
+
+  /** Ends it; how late the timer was each time, in milliseconds. */
+  stop(): readonly number[] {
+    clearTimeout(this.#timer);
+    return this.#delays;
+  }
+
+  #set(): void {
+    const wanted = performance.now() + PERIOD;
+    this.#timer = setTimeout(() => {
+      this.#delays.push(Math.max(0, performance.now() - wanted));
+      this.#set();
+    }, PERIOD);
+  }
+}
