@@ -30,6 +30,9 @@ const V8_ALLOCATED = /\ballocated(?:=|":)(\d+)/;
 /** A collection of JavaScriptCore's, in one line or several: the heap's size before and after. */
 const JSC_SIZES = /START \w (\d+)kb => \w+Collection[^]*?=> (\d+)kb, p=/g;
 
+/** Why it was made, with the bytes that were allocated since the one before. */
+const JSC_CYCLE = /bytes allocated this cycle: (\d+)/;
+
 /** Settings for a process that calls {@linkcode collect}. */
 export function collectable(runtime: Runtime, log: boolean): CollectorSettings {
   if (runtime === "bun") return { flags: [], env: log ? { BUN_JSC_logGC: "1" } : {} };
@@ -85,17 +88,30 @@ function ofV8(section: string, forced: string): Collections {
 }
 
 function ofJsc(log: string, section: string, forced: string): Collections {
-  const sizes = (text: string): [number, number][] =>
-    Array.from(text.matchAll(JSC_SIZES), ([, start, end]) => [Number(start), Number(end)]);
-  const before = sizes(log.slice(0, log.indexOf(BEGIN))).at(-1)?.[1] ?? NaN;
-  const inSection = sizes(section);
-  let previous = before;
-  let kilobytes = 0;
-  for (const [start, end] of [...inSection, sizes(forced)[0] ?? [NaN, NaN]]) {
-    kilobytes += start - previous;
-    previous = end;
+  const before = jscCollections(log.slice(0, log.indexOf(BEGIN))).at(-1);
+  const inSection = jscCollections(section);
+  let sizeThen = before?.end ?? NaN;
+  let allocated = 0;
+  for (const { cycle, start, end } of [...inSection, ...jscCollections(forced).slice(0, 1)]) {
+    // One that is forced does not say how much was allocated before it.
+    allocated += cycle ?? (start - sizeThen) * 1024;
+    sizeThen = end;
   }
-  return { count: inSection.length, allocated: kilobytes * 1024 };
+  return { count: inSection.length, allocated };
+}
+
+/** Bytes that were allocated before a collection, and the heap in KiB before and after it. */
+function jscCollections(text: string): { cycle: number | undefined; start: number; end: number }[] {
+  let from = 0;
+  return Array.from(text.matchAll(JSC_SIZES), (found) => {
+    const cycle = text.slice(from, found.index).match(JSC_CYCLE)?.[1];
+    from = found.index + found[0].length;
+    return {
+      cycle: cycle === undefined ? undefined : Number(cycle),
+      start: Number(found[1]),
+      end: Number(found[2]),
+    };
+  });
 }
 
 /** The first group in each line that matches. */
