@@ -10,8 +10,7 @@ import { parseArgs } from "node:util";
 import { Wal } from "../../mod.ts";
 import { RUNTIME } from "../../tests/support/runtime.ts";
 import { beginSection, collect, endSection } from "../costs/collector.ts";
-import { FRAME_SIZE, someEntry } from "../log_files.ts";
-import { requireWork } from "../trials.ts";
+import { FRAME_SIZE, requireWork, someEntry } from "../costs/work.ts";
 import { type Growth, RESULT, type Subject } from "./subjects.ts";
 
 /** After how many calls the event loop has a turn, as in a server. */

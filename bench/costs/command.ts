@@ -173,7 +173,12 @@ function versionOf(runtime: Runtime): string {
   return stdout.match(/\d+\.\d+\.\d+/)?.[0] ?? "of unknown version";
 }
 
-function benchOn(runtime: Runtime, folder: string, stop: AbortSignal): Bench {
+/** Workers on a runtime, until a signal stops them. */
+export function benchOn(
+  runtime: Runtime,
+  folder: string,
+  stop: AbortSignal = new AbortController().signal,
+): Bench {
   return {
     runtime,
     folder,

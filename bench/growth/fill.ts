@@ -9,7 +9,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { Wal } from "../../mod.ts";
 import { median } from "../results.ts";
-import { requireWork, timed } from "../trials.ts";
+import { requireWork, timed } from "../costs/work.ts";
 import { entriesFrom, entryAt } from "./entries.ts";
 
 /** Entries of a batch. */

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { Wal } from "../../mod.ts";
 import { RUNTIME } from "../../tests/support/runtime.ts";
 import { collect } from "../costs/collector.ts";
-import { requireWork, timed } from "../trials.ts";
+import { requireWork, timed } from "../costs/work.ts";
 import { entryAt } from "./entries.ts";
 
 /** What opening and reading took. */
