@@ -101,7 +101,7 @@ export function lineChart({ title, subtitle, x, xLabel, y, series }: LineChart):
     `<rect class="page" width="${WIDTH}" height="${HEIGHT}" rx="6"/>`,
     `<text class="title" x="20" y="30">${escape(title)}</text>`,
     `<text x="20" y="51">${escape(subtitle)}</text>`,
-    ...up.ticks.map((tick) => horizontal(up.place(tick), y.show(tick))),
+    ...up.ticks.map((tick) => horizontal(up.place(tick), tick === 0 ? "0" : y.show(tick))),
     ...across.ticks.map((tick) => vertical(across.place(tick), x.show(tick))),
     `<path class="axis" d="M${LEFT} ${BOTTOM}H${RIGHT}"/>`,
     `<text x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 14}" text-anchor="middle">${

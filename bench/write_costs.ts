@@ -123,7 +123,8 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
       item(
         "open, killed: as a writer left the log that had synced it and died of SIGKILL. Open, " +
           "closed: after a close. Each in a new process, so with nothing compiled yet; the line of " +
-          "0 entries is what an open costs by itself.",
+          "0 entries is what an open costs by itself. How full the last segment happens to be " +
+          "decides over the rest.",
       ),
       item(
         "heap: what the open added on the heap and in buffers. Resident: memory of the process " +

@@ -124,8 +124,11 @@ export function charts({ results }: Run<GrowthResult>): Record<string, LineChart
       subtitle: "Above a process with an empty log, after reads all over it and a collection.",
       x,
       xLabel,
-      y: { scale: "linear", show: size },
-      series: lines(({ closed }, { empty }) => aboveEmpty("residentAfterReads", closed, empty)),
+      // In MiB, so that the marks are round.
+      y: { scale: "linear", show: (mebibytes) => size(mebibytes * 2 ** 20) },
+      series: lines(({ closed }, { empty }) =>
+        aboveEmpty("residentAfterReads", closed, empty) / 2 ** 20
+      ),
     },
   };
 }
