@@ -109,7 +109,7 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
       "A log of short entries (0 to 8 bytes, so that there are many) is made ten times as long " +
         "step by step. An append and a read know the place of an entry without a search. An open " +
         "reads the last segment, which has at most 64 MiB and 1,048,576 entries: up to there the " +
-        "time grows with the log, beyond it no more. In memory are 8 bytes for each entry of the " +
+        "time grows with the log, beyond it no more. In memory are at most 8 bytes for each entry of the " +
         "last segment, and up to 8 MiB of offsets of the others.",
     ),
     ...["append", "get_entry", "open", "memory"].map(image),
@@ -162,8 +162,8 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
           "of more than 64 are outside of it on Deno and Node.",
       ),
       item(
-        "after - before: what is left after a collection. In the buffers are the offsets of the " +
-          "last segment, 8 bytes an entry.",
+        "after - before: what is left after a collection. In the buffers are the offsets of " +
+          "entries, at most 8 bytes for each.",
       ),
       item(
         "target, for an append: the heap is less than 1 MiB larger, and there are at most a tenth " +
