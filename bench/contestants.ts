@@ -68,6 +68,13 @@ const OURS: Kind = {
   },
 };
 
+/** The same with `syncMode: "blocking"`, where that matters. */
+const OURS_BLOCKING: Kind = {
+  name: "ours, blocking",
+  promises: { ...OURS.promises, meanwhile: "blocked for one fdatasync at a time" },
+  families: ["W2", "W3", "W4"],
+};
+
 const READS_UNCHECKED = "reads check no checksum";
 
 const SQLITE_PROMISES: Promises = {
@@ -202,7 +209,7 @@ const PEERS: Readonly<Record<Host, readonly Kind[]>> = {
 
 /** All who take part on a host; the floor is the first. */
 export function entrantsOn(host: Host, withPeers: boolean): Entrant[] {
-  const own = host === "go" ? [FLOOR] : [FLOOR, OURS];
+  const own = host === "go" ? [FLOOR] : [FLOOR, OURS, OURS_BLOCKING];
   const kinds = withPeers ? [...own, ...PEERS[host]] : own;
   return kinds.map((kind) => ({ id: `${kind.name} on ${host}`, kind, host }));
 }
@@ -228,7 +235,12 @@ export function isFloor(kind: Kind): boolean {
 
 /** Whether it is this project's log. */
 export function isOurs(kind: Kind): boolean {
-  return kind === OURS;
+  return kind === OURS || kind === OURS_BLOCKING;
+}
+
+/** How its own log is called, with the options that it is opened with. */
+export function nameOfOurs(kind: Kind): string {
+  return kind === OURS ? "@durable/wal" : '@durable/wal, syncMode: "blocking"';
 }
 
 /** What it promises less than the log does in a workload; `undefined` where it promises the same. */
@@ -245,6 +257,6 @@ export function noteOf(kind: Kind, workload: Workload): string | undefined {
 
 /** How its row of a workload is called. */
 export function labelOf(kind: Kind, workload: Workload): string {
-  if (isOurs(kind)) return "@durable/wal";
+  if (isOurs(kind)) return nameOfOurs(kind);
   return kind.isBatched && workload.callers > 1 ? `${kind.name} + batcher` : kind.name;
 }

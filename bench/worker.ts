@@ -33,7 +33,9 @@ async function find(name: string): Promise<Contestant> {
     case "floor":
       return (await import("./contestants/floor.ts")).contestant;
     case "ours":
-      return (await import("./contestants/ours.ts")).contestant;
+      return (await import("./contestants/ours.ts")).ours({});
+    case "ours, blocking":
+      return (await import("./contestants/ours.ts")).ours({ syncMode: "blocking" });
     case "lmdb":
       return (await import("./contestants/lmdb.ts")).lmdb();
     case "classic-level":

@@ -6,4 +6,7 @@
 import type { WalOptions } from "../../mod.ts";
 
 /** The options by the way's name. */
-export const WAYS: Readonly<Record<string, WalOptions>> = { "by default": {} };
+export const WAYS: Readonly<Record<string, WalOptions>> = {
+  "by default": {},
+  'syncMode: "blocking"': { syncMode: "blocking" },
+};
