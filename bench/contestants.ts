@@ -68,7 +68,7 @@ const OURS: Kind = {
   },
 };
 
-/** The same with `syncMode: "blocking"`, where that matters. */
+/** The same with `syncBlocking`, or with `syncMode: "blocking"` for many callers. */
 const OURS_BLOCKING: Kind = {
   name: "ours, blocking",
   promises: { ...OURS.promises, meanwhile: "blocked for one fdatasync at a time" },
@@ -240,7 +240,7 @@ export function isOurs(kind: Kind): boolean {
 
 /** How its own log is called, with the options that it is opened with. */
 export function nameOfOurs(kind: Kind): string {
-  return kind === OURS ? "@durable/wal" : '@durable/wal, syncMode: "blocking"';
+  return kind === OURS ? "@durable/wal" : "@durable/wal, blocking";
 }
 
 /** What it promises less than the log does in a workload; `undefined` where it promises the same. */

@@ -54,8 +54,8 @@ export class Runner {
   }
 
   async #openStore(trial: Trial, isDurable: boolean): Promise<Store> {
-    const { path, entrySize, oneSegment } = trial;
-    return await this.#contestant.open(path, { entrySize, isDurable, oneSegment });
+    const { path, callers, entrySize, oneSegment } = trial;
+    return await this.#contestant.open(path, { callers, entrySize, isDurable, oneSegment });
   }
 
   async #append(trial: Trial): Promise<Sample> {

@@ -155,7 +155,7 @@ function glance(tables: readonly Table[]): string {
   return [
     layOut([head, ...rows], true, head.length),
     "The columns node, bun and deno are `@durable/wal`, and, where a second ratio follows, with " +
-    '`syncMode: "blocking"`; a ratio that misses its goal is _slanted_.',
+    "blocking syncs; a ratio that misses its goal is _slanted_.",
   ].join("\n\n");
 }
 

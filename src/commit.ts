@@ -17,12 +17,12 @@ interface Group {
 
 /** Decides who waits for which sync. */
 export class GroupCommit {
-  readonly #syncOnce: () => Promise<void>;
+  readonly #syncOnce: () => Promise<void> | void;
   #next: Group | undefined;
   #loop: Promise<void> | undefined;
 
-  /** @param syncOnce One sync of all that is written when it is called. */
-  constructor(syncOnce: () => Promise<void>) {
+  /** @param syncOnce One sync of all that is written when it is called; it may be done at once. */
+  constructor(syncOnce: () => Promise<void> | void) {
     this.#syncOnce = syncOnce;
   }
 
@@ -46,7 +46,8 @@ export class GroupCommit {
       const group = this.#next;
       this.#next = undefined;
       try {
-        await this.#syncOnce();
+        const running = this.#syncOnce();
+        if (running !== undefined) await running;
         group.resolve();
       } catch (error) {
         group.reject(error);

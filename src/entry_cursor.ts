@@ -7,8 +7,8 @@
  * @module
  */
 import type { EntryView } from "./entry.ts";
-import type { EntryReader } from "./entry_reader.ts";
-import { FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA } from "./format/frame.ts";
+import type { EntryReader, Frames } from "./entry_reader.ts";
+import { FRAME_HEADER_SIZE, TYPE_DATA } from "./format/frame.ts";
 
 /** How much is read at a time, in bytes: at first, and then twice as much each time up to the last. */
 const FIRST_READ = 16 * 1024;
@@ -36,7 +36,7 @@ export class EntryCursor implements EntryView {
   /** Frames that were read and checked. */
   #chunk: Uint8Array = new Uint8Array(0);
   /** Where the entries in the chunk begin and end, and how many of the numbers were used. */
-  #places: Uint32Array = new Uint32Array(256);
+  #places: Uint32Array = new Uint32Array(0);
   #used = 0;
   #found = 0;
   #readSize = FIRST_READ;
@@ -95,16 +95,16 @@ export class EntryCursor implements EntryView {
     this.#cuts = cuts;
     const position = this.index + 1 - firstIndex;
     const last = Math.min(this.#to - firstIndex, offsets.count - 1);
-    const stop = reader.stageChunk(position, last, this.#readSize);
-    if (stop === undefined) {
+    const frames = reader.stageChunk(position, last, this.#readSize);
+    if (frames === undefined) {
       this.bytes = reader.read(position);
       this.start = 0;
       this.end = this.bytes.length;
       this.index++;
       return true;
     }
-    this.#keep(reader.staging, stop);
-    this.#findEntries(reader, position, last, stop);
+    this.#keep(reader.staging, frames.stop);
+    this.#findEntries(reader, position, last, frames);
     this.#readSize = Math.min(2 * this.#readSize, MAX_READ);
     return this.advance();
   }
@@ -119,31 +119,30 @@ export class EntryCursor implements EntryView {
     this.bytes = this.#chunk;
   }
 
-  /** Finds the entries in the chunk, which begins with the one at a position. */
-  #findEntries(reader: EntryReader, position: number, last: number, stop: number): void {
+  /** Notes where in the chunk, which begins with the entry at a position, the entries are. */
+  #findEntries(reader: EntryReader, position: number, last: number, frames: Frames): void {
+    const { starts, count, stop } = frames;
     const { offsets } = reader.entries;
     const base = offsets.at(position);
     const chunk = this.#chunk;
-    for (let at = 0, next = position; at < stop && next <= last;) {
-      const start = at + FRAME_HEADER_SIZE;
-      const end = start + frameLengthAt(chunk, at);
+    if (this.#places.length < 2 * count) this.#places = new Uint32Array(2 * count);
+    const places = this.#places;
+    let found = 0;
+    for (let i = 0, next = position; i < count && next <= last; i++) {
+      const at = starts[i] as number;
       // Internal frames stand between the entries, and behind the last some that were dropped.
-      if (chunk[at] === TYPE_DATA) {
-        // The index and the frames must agree; an index is only as good as who wrote it.
-        if (offsets.at(next) !== base + at || reader.endOf(next) < base + end) break;
-        if (this.#found === this.#places.length) this.#places = doubled(this.#places);
-        this.#places[this.#found++] = start;
-        this.#places[this.#found++] = end;
-        next++;
-      }
-      at = end;
+      if (chunk[at] !== TYPE_DATA) continue;
+      // The index and the frames must agree; an index is only as good as who wrote it.
+      if (offsets.at(next) !== base + at) break;
+      places[found] = at + FRAME_HEADER_SIZE;
+      places[found + 1] = i + 1 < count ? starts[i + 1] as number : stop;
+      found += 2;
+      next++;
     }
-    if (this.#found === 0) throw reader.damaged(position);
+    // All before the last end where the index says that the next one begins, at the latest.
+    const end = base + (places[found - 1] ?? 0);
+    if (found > 0 && reader.endOf(position + found / 2 - 1) < end) found -= 2;
+    if (found === 0) throw reader.damaged(position);
+    this.#found = found;
   }
-}
-
-function doubled(numbers: Uint32Array): Uint32Array {
-  const grown = new Uint32Array(2 * numbers.length);
-  grown.set(numbers);
-  return grown;
 }

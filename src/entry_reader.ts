@@ -27,6 +27,15 @@ export interface Entries {
   readonly cuts: number;
 }
 
+/** Frames in the kernel's memory that hold, one behind the other from its start. */
+export interface Frames {
+  /** Where each begins: the first `count` of these, until the kernel is used again. */
+  readonly starts: Uint32Array;
+  readonly count: number;
+  /** Behind the last. */
+  readonly stop: number;
+}
+
 /** Reads and checks entries. */
 export class EntryReader {
   /** Where they are. */
@@ -84,19 +93,19 @@ export class EntryReader {
    * checks them. It ends with a whole frame, at the latest with the one at the position `last`.
    *
    * @param size About how much to read, in bytes.
-   * @returns How many bytes of frames hold; `undefined` if not even the first fits the memory.
+   * @returns The frames that hold; `undefined` if not even the first fits the memory.
    * @throws {CorruptionError} If the first one's checksum does not hold.
    */
-  stageChunk(position: number, last: number, size: number): number | undefined {
-    const { staging } = this.#checksum;
+  stageChunk(position: number, last: number, size: number): Frames | undefined {
+    const { staging, offsets: starts } = this.#checksum;
     const start = this.entries.offsets.at(position);
     const first = this.endOf(position) - start;
     if (first > staging.length) return undefined;
     const wanted = Math.min(this.endOf(last) - start, size);
     const n = this.#file.read(staging, start, Math.max(wanted, first, 0));
-    const { stop } = this.#checksum.scan(staging, n, n);
-    if (stop === 0 || staging[0] !== TYPE_DATA) throw this.damaged(position);
-    return stop;
+    const { count, stop } = this.#checksum.scan(staging, n, n);
+    if (count === 0 || staging[0] !== TYPE_DATA) throw this.damaged(position);
+    return { starts, count, stop };
   }
 
   /** The kernel's memory. */

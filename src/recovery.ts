@@ -49,8 +49,15 @@ import {
 import type { File } from "./fs/file_system.ts";
 import { OffsetIndex } from "./offset_index.ts";
 
-/** How much is read at a time. */
+/** How much is read at a time where bytes are looked for. */
 const CHUNK_SIZE = 1024 * 1024;
+
+/**
+ * How much a walk reads at a time: little at first, since a reader often finds nothing new, and then
+ * as much as stays in a processor's cache while the kernel goes over it.
+ */
+const FIRST_READ = 64 * 1024;
+const MAX_READ = 256 * 1024;
 
 /** How many bytes the search for any valid frame may checksum, so that its time is bounded. */
 const SEARCH_BUDGET = 256 * 1024 * 1024;
@@ -240,6 +247,9 @@ function walkFrames(
   // Only a frame that is larger than the kernel's memory needs memory of its own.
   let buffer = checksum.staging;
   const found = checksum.offsets;
+  let readSize = FIRST_READ;
+  /** Whether an entry can be too large that the kernel lets pass. */
+  const limitsDiffer = limit > maxEntrySize;
   const { batches } = earlier;
   let { logId, firstIndex, previous, entriesEnd, vouched, seal, end } = earlier;
   /** The batch whose Data frames are being taken in, and what was before it. */
@@ -308,41 +318,68 @@ function walkFrames(
     return true;
   }
 
+  /**
+   * Takes a run of Data frames in, from the `from`-th of `count` found frames on.
+   *
+   * @returns Behind the last of the run; `undefined` if a batch ends elsewhere than it says.
+   */
+  function takeEntries(
+    base: number,
+    from: number,
+    count: number,
+    stop: number,
+  ): number | undefined {
+    const limit = batch === undefined ? count : Math.min(count, from + batch.left);
+    let to = from;
+    while (to < limit && buffer[found[to] as number] === TYPE_DATA) to++;
+    if (limitsDiffer) {
+      for (let i = from; i < to; i++) {
+        const at = found[i] as number;
+        const length = frameLengthAt(buffer, at);
+        if (length > maxEntrySize) throw tooLarge(path, base + at, length, maxEntrySize);
+      }
+    }
+    offsets.pushAll(found, from, to, base);
+    entriesEnd = base + (to < count ? found[to] as number : stop);
+    if (batch === undefined) return to;
+    batch.left -= to - from;
+    if (batch.left > 0) return to;
+    if (batch.end !== entriesEnd) return undefined;
+    batches.starts.push(batch.entries);
+    batches.ends.push(offsets.count);
+    batch = undefined;
+    return to;
+  }
+
   /** Takes the found frames in up to the first that cannot stand where it does. */
   function takeFrames(base: number, count: number, stop: number): number {
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count;) {
       const at = found[i] as number;
-      const next = i + 1 < count ? found[i + 1] as number : stop;
-      const first = base + at === FILE_HEADER_SIZE;
-      // Nothing is written behind a Seal but another, when a truncation drops yet more.
-      if (seal !== undefined && buffer[at] === TYPE_DATA) return at;
       if (buffer[at] === TYPE_DATA) {
-        if (first && version === 2) return at;
-        const length = next - at - FRAME_HEADER_SIZE;
-        if (length > maxEntrySize) throw tooLarge(path, base + at, length, maxEntrySize);
-        offsets.push(base + at);
-        entriesEnd = base + next;
-        if (batch !== undefined && --batch.left === 0) {
-          if (batch.end !== entriesEnd) return at;
-          batches.starts.push(batch.entries);
-          batches.ends.push(offsets.count);
-          batch = undefined;
-        }
+        // Nothing is written behind a Seal but another, when a truncation drops yet more.
+        if (seal !== undefined) return at;
+        if (base + at === FILE_HEADER_SIZE && version === 2) return at;
+        const to = takeEntries(base, i, count, stop);
+        if (to === undefined) return at;
+        i = to;
       } else {
         // Only Data frames stand in a batch.
         if (version === 1 || batch !== undefined) return at;
+        const next = i + 1 < count ? found[i + 1] as number : stop;
         const payload = buffer.subarray(at + FRAME_HEADER_SIZE, next);
         const stored = readUint32(buffer, at + CHECKSUM_AT);
         const frame = readInternalPayload(payload);
         if (!takeInternal(frame, payload, base + at, base + next, stored)) return at;
+        i++;
       }
     }
     return stop;
   }
 
   while (end < size) {
-    const asked = Math.min(buffer.length, size - end);
+    const asked = Math.min(buffer === checksum.staging ? readSize : buffer.length, size - end);
     const n = file.read(buffer, end, asked);
+    readSize = MAX_READ;
     const { count, stop } = checksum.scan(buffer, n, limit);
     const taken = takeFrames(end, count, stop);
     end += taken;
@@ -359,6 +396,7 @@ function walkFrames(
       break;
     }
     if (needed <= n - stop) break;
+    readSize = Math.max(readSize, needed);
     if (needed > buffer.length) buffer = new Uint8Array(needed);
   }
   if (batch !== undefined) {

@@ -265,22 +265,17 @@ export class Segment implements Entries {
    *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
-  async sync(mode: "async" | "blocking" = "async"): Promise<void> {
+  async sync(): Promise<void> {
     const count = this.offsets.count;
     const end = this.#entriesEnd;
     const bytes = this.unsyncedBytes;
     this.#counters.syncs++;
     this.#running++;
     try {
-      if (mode === "blocking") {
-        this.#extend(bytes);
-        this.#file.syncDataBlocking();
-      } else {
-        const synced = this.#file.syncData();
-        // The disk is at work meanwhile.
-        this.#extend(bytes);
-        await synced;
-      }
+      const running = this.#file.syncData();
+      // The disk is at work meanwhile.
+      this.#extend(bytes);
+      await running;
     } catch (cause) {
       throw this.#syncFailed("the last entries", cause);
     } finally {
@@ -289,6 +284,19 @@ export class Segment implements Entries {
     }
     this.#durableCount = Math.max(this.#durableCount, count);
     this.#durableEnd = Math.max(this.#durableEnd, end);
+  }
+
+  /** The same while the caller waits. */
+  syncBlocking(): void {
+    this.#counters.syncs++;
+    try {
+      this.#extend(this.unsyncedBytes);
+      this.#file.syncDataBlocking();
+    } catch (cause) {
+      throw this.#syncFailed("the last entries", cause);
+    }
+    this.#durableCount = this.offsets.count;
+    this.#durableEnd = this.#entriesEnd;
   }
 
   /** Where the batch ends that a position lies within, behind its first entry; undefined if none. */

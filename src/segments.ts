@@ -69,6 +69,8 @@ export class Segments {
   /** The full segments that are open, the least recently used first. */
   readonly #open = new Map<string, SealedSegment>();
   readonly #rebuilt = new Set<string>();
+  /** The full segments whose Seals were found to hold. */
+  readonly #checked = new WeakSet<SealedSegmentInfo>();
   #active: Segment;
 
   constructor(context: SegmentContext, sealed: readonly SealedSegmentInfo[], active: Segment) {
@@ -426,8 +428,10 @@ export class Segments {
   #openSealed(info: SealedSegmentInfo): SealedSegment {
     const source = this.#source(this.#context.fileSystem.open(info.path, "read"), info.path);
     try {
-      const segment = new SealedSegment(source, info, this.#budget);
+      const isChecked = this.#checked.has(info);
+      const segment = new SealedSegment(source, info, this.#budget, isChecked);
       if (segment.rebuilt) this.#rebuilt.add(info.path);
+      else this.#checked.add(info);
       return segment;
     } catch (error) {
       source.file.close();

@@ -32,6 +32,11 @@ export class StagedEntries {
   #length = 0;
   #entries: StagedEntry[] = [];
 
+  /** Whether nothing is staged. */
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
   /** Whether an entry can be staged beside those that are. */
   hasRoom(data: Uint8Array): boolean {
     return this.#length + FRAME_HEADER_SIZE + data.length <= MAX_STAGED;
@@ -53,9 +58,8 @@ export class StagedEntries {
     return entry;
   }
 
-  /** Hands over what was staged; `undefined` if nothing was. */
-  take(): StagedGroup | undefined {
-    if (this.#entries.length === 0) return undefined;
+  /** Hands over what was staged. */
+  take(): StagedGroup {
     const group = { frames: this.#buffer.subarray(0, this.#length), entries: this.#entries };
     this.#length = 0;
     this.#entries = [];

@@ -5,7 +5,7 @@
  */
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { SyncFailedError, Wal } from "../mod.ts";
+import { SyncFailedError, Wal, WalError } from "../mod.ts";
 import { GroupCommit } from "../src/commit.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
@@ -169,5 +169,44 @@ test("a failed blocking sync ends the handle", async () => {
   await assertRejects(() => log.appendAndSync(bytes("two")), SyncFailedError);
   assertThrows(() => log.append(bytes("three")), SyncFailedError);
   assertEquals([log.durableIndex, fileSystem.count("syncDataBlocking")], [1, 2]);
+  await log.close();
+});
+
+test("syncBlocking makes everything durable before it returns", async () => {
+  const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+  const log = await Wal.open("a.wal", { fileSystem });
+  log.append(bytes("one"));
+  const waiting = log.appendAndSync(bytes("two"));
+  log.syncBlocking();
+  assertEquals([log.durableIndex, fileSystem.count("syncDataBlocking")], [2, 1]);
+  log.syncBlocking();
+  assertEquals(await waiting, 2);
+  assertEquals([fileSystem.count("syncDataBlocking"), fileSystem.count("syncData")], [1, 0]);
+  const truncated = log.truncateFromIndex(2);
+  assertEquals(assertThrows(() => log.syncBlocking(), WalError).code, "ERR_WAL_BUSY");
+  await truncated;
+  fileSystem.fail("syncDataBlocking", "EIO");
+  log.append(bytes("three"));
+  assertThrows(() => log.syncBlocking(), SyncFailedError);
+  assertThrows(() => log.syncBlocking(), SyncFailedError);
+  assertEquals(log.durableIndex, 1);
+  await log.close();
+  assertEquals(assertThrows(() => log.syncBlocking(), WalError).code, "ERR_WAL_CLOSED");
+});
+
+test("a sync that runs beside a blocking one counts no entry twice or too early", async () => {
+  const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+  const log = await Wal.open("a.wal", { fileSystem });
+  const gate = Promise.withResolvers<void>();
+  fileSystem.delay("syncData", () => gate.promise);
+  const first = log.appendAndSync(bytes("a"));
+  await turn();
+  log.append(bytes("b"));
+  log.syncBlocking();
+  assertEquals(log.durableIndex, 2);
+  log.append(bytes("c"));
+  gate.resolve();
+  await first;
+  assertEquals([log.durableIndex, log.lastIndex], [2, 3]);
   await log.close();
 });

@@ -6,6 +6,8 @@
 
 /** How a store is opened. */
 export interface OpenOptions {
+  /** How many callers it will have at a time. */
+  readonly callers: number;
   /** Bytes of each entry. */
   readonly entrySize: number;
   /** Whether its appends will be synced. */

@@ -15,18 +15,22 @@ export function ours(options: WalOptions): Contestant {
   return {
     version: `@durable/wal ${version}`,
     hasGroupCommit: true,
-    open: async (path, { oneSegment }) => {
+    open: async (path, { callers, oneSegment }) => {
       const segmentSize = oneSegment ? { segmentSize: 2 ** 31 } : {};
-      return new Ours(await Wal.open(path, { ...options, ...segmentSize }));
+      const log = await Wal.open(path, { ...options, ...segmentSize });
+      return new Ours(log, options.syncMode === "blocking" && callers === 1);
     },
   };
 }
 
 class Ours implements Store {
   readonly #log: Wal;
+  /** Whether the only caller waits for each sync itself. */
+  readonly #isBlocking: boolean;
 
-  constructor(log: Wal) {
+  constructor(log: Wal, isBlocking: boolean) {
     this.#log = log;
+    this.#isBlocking = isBlocking;
   }
 
   append(entry: Uint8Array, count: number): void {
@@ -37,12 +41,16 @@ class Ours implements Store {
     this.#log.appendBatch(entries);
   }
 
-  async appendBatchAndSync(entries: readonly Uint8Array[]): Promise<void> {
-    await this.#log.appendBatchAndSync(entries);
+  appendBatchAndSync(entries: readonly Uint8Array[]): void | Promise<void> {
+    if (!this.#isBlocking) return this.#log.appendBatchAndSync(entries).then(() => {});
+    this.#log.appendBatch(entries);
+    this.#log.syncBlocking();
   }
 
-  async appendAndSync(entry: Uint8Array): Promise<void> {
-    await this.#log.appendAndSync(entry);
+  appendAndSync(entry: Uint8Array): void | Promise<void> {
+    if (!this.#isBlocking) return this.#log.appendAndSync(entry).then(() => {});
+    this.#log.append(entry);
+    this.#log.syncBlocking();
   }
 
   sync(): Promise<void> {

@@ -479,14 +479,14 @@ const WRITING: readonly Mutation[] = [
   {
     name: "sync does not call fdatasync",
     file: "src/segment.ts",
-    find: "        const synced = this.#file.syncData();\n",
-    replace: "        const synced = Promise.resolve();\n",
+    find: "      const running = this.#file.syncData();\n",
+    replace: "      const running = Promise.resolve();\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a blocking sync does not call fdatasync",
     file: "src/segment.ts",
-    find: "        this.#file.syncDataBlocking();\n",
+    find: "      this.#file.syncDataBlocking();\n",
     replace: "",
     caughtBy: [COMMIT, "a blocking sync is one fdatasync, and the event loop turns between two"],
   },
@@ -562,8 +562,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed fdatasync is taken for a good one",
     file: "src/segment.ts",
-    find: '      throw this.#syncFailed("the last entries", cause);\n',
-    replace: "      if (cause === undefined) throw cause;\n",
+    find: '      throw this.#syncFailed("the last entries", cause);\n    } finally {',
+    replace: "      if (cause === undefined) throw cause;\n    } finally {",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
@@ -593,8 +593,10 @@ const WRITING: readonly Mutation[] = [
   {
     name: "who arrives while a sync runs is answered by that one",
     file: "src/commit.ts",
-    find: "      this.#next = undefined;\n      try {\n        await this.#syncOnce();\n",
-    replace: "      try {\n        await this.#syncOnce();\n        this.#next = undefined;\n",
+    find:
+      "      this.#next = undefined;\n      try {\n        const running = this.#syncOnce();\n        if (running !== undefined) await running;\n",
+    replace:
+      "      try {\n        const running = this.#syncOnce();\n        if (running !== undefined) await running;\n        this.#next = undefined;\n",
     caughtBy: [
       COMMIT,
       "who arrives while a sync runs waits for the next, which begins afterwards",
@@ -640,8 +642,8 @@ const WRITING: readonly Mutation[] = [
     name: "a failed sync is tried again for those who wait for the next",
     file: "src/wal.ts",
     find:
-      "    this.#writeStaged();\n    if (this.#failure !== undefined) throw this.#told(this.#failure);\n    if (this.#segments.active.isDurable) return;\n",
-    replace: "    this.#writeStaged();\n    if (this.#segments.active.isDurable) return;\n",
+      "    this.#writeStaged();\n    if (this.#failure !== undefined) throw this.#told(this.#failure);\n    const { active } = this.#segments;\n",
+    replace: "    this.#writeStaged();\n    const { active } = this.#segments;\n",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
@@ -920,10 +922,10 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "entries are appended while a truncation runs",
     file: "src/wal.ts",
-    find: "    if (this.#rewriting !== undefined) {\n      throw new WalError(\n" +
-      '        "ERR_WAL_BUSY",\n        `Cannot append',
-    replace: "    if (this.#rewriting === null) {\n      throw new WalError(\n" +
-      '        "ERR_WAL_BUSY",\n        `Cannot append',
+    find:
+      '    if (this.#rewriting !== undefined) {\n      throw new WalError(\n        "ERR_WAL_BUSY",\n        `Cannot ${doing}',
+    replace:
+      '    if (this.#rewriting === null) {\n      throw new WalError(\n        "ERR_WAL_BUSY",\n        `Cannot ${doing}',
     caughtBy: [WAL, "during a truncation append refuses, and appendAndSync and sync wait"],
   },
 ];
@@ -1252,7 +1254,7 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "a batch may have more or fewer bytes than its Batch frame says",
     file: "src/recovery.ts",
-    find: "          if (batch.end !== entriesEnd) return at;\n",
+    find: "    if (batch.end !== entriesEnd) return undefined;\n",
     replace: "",
     caughtBy: [FRAMES, "a batch that is longer than it says is no part of the log"],
   },
@@ -1273,7 +1275,7 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "entries may stand behind a Seal",
     file: "src/recovery.ts",
-    find: "      if (seal !== undefined && buffer[at] === TYPE_DATA) return at;\n",
+    find: "        if (seal !== undefined) return at;\n",
     replace: "",
     caughtBy: [FRAMES, "an entry behind a Seal is no part of the log"],
   },
@@ -1336,8 +1338,8 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "a sequential read does not check a chunk",
     file: "src/entry_reader.ts",
-    find: "    const { stop } = this.#checksum.scan(staging, n, n);\n",
-    replace: "    const stop = n;\n",
+    find: "if (count === 0 || staging[0] !== TYPE_DATA) throw this.damaged(position);",
+    replace: "if (count === 0) staging[0] = TYPE_DATA;",
     caughtBy: [WAL, "rot behind open's back is found by the read, and other entries can be read"],
   },
   {
