@@ -38,7 +38,18 @@ export class OffsetIndex {
 
   /** Adds numbers of a list, from one position up to another, each plus `base`. */
   pushAll(numbers: Uint32Array, from: number, to: number, base: number): void {
-    for (let i = from; i < to; i++) this.push(base + (numbers[i] as number));
+    for (let next = from; next < to;) {
+      // The first finds the page, and the others follow as far as that goes.
+      this.push(base + (numbers[next++] as number));
+      const at = this.#count & (PAGE_SIZE - 1);
+      const room = at === 0 ? 0 : this.#page.length - at;
+      const end = Math.min(to, next + room);
+      if (base + (numbers[end - 1] as number) > MAX_UINT32) continue;
+      const page = this.#page;
+      for (let i = next; i < end; i++) page[at + i - next] = base + (numbers[i] as number);
+      this.#count += end - next;
+      next = end;
+    }
   }
 
   /** Finds or makes the page for the next offset, with room at a position. */

@@ -31,7 +31,7 @@ import {
   writeSealPayload,
   writeSegmentPayload,
 } from "./format/internal.ts";
-import type { File } from "./fs/file_system.ts";
+import type { File, FileSystem } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./redo.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
@@ -405,6 +405,24 @@ export class Segment implements Entries {
     const size = Math.min(this.#end, TAIL_SIZE);
     this.#tail = new Uint8Array(size);
     this.#source.file.read(this.#tail, this.#end - size);
+  }
+
+  /**
+   * In a reader: whether the file at the path is this one still. A truncation may have removed it, and
+   * the log made one of the same name since, which says something else of the file before it.
+   */
+  isAtPath(fileSystem: FileSystem): boolean {
+    const now = fileSystem.open(this.path, "read");
+    try {
+      const [beginning, own] = [now, this.#source.file].map((file) => {
+        const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
+        return bytes.subarray(0, file.read(bytes, 0));
+      });
+      return beginning?.length === own?.length &&
+        beginning?.every((byte, i) => byte === own?.[i]) === true;
+    } finally {
+      now.close();
+    }
   }
 
   /** In a reader: takes in what the writer appended; false if the writer did more than that. */

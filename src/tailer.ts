@@ -14,6 +14,7 @@ import { directoryOf, nameOf } from "./fs/path.ts";
 import type { MetaFile } from "./meta.ts";
 import { openLog } from "./open.ts";
 import type { ResolvedOptions } from "./options.ts";
+import type { Segment } from "./segment.ts";
 import { firstIndexOf, type Segments } from "./segments.ts";
 
 /** How often the files are looked at where nothing tells of their changes, in milliseconds. */
@@ -190,6 +191,7 @@ class View implements Followed {
     const names = fileSystem.list(directoryOf(this.path));
     const last = Math.max(...names.map((file) => firstIndexOf(name, file) ?? 0));
     if (last !== active.firstIndex || !names.includes(nameOf(active.path))) return false;
+    if (!isThere(active, fileSystem)) return false;
     const before = this.#meta.current?.headIndex;
     this.#meta.load("read");
     return this.#meta.current?.headIndex === before && active.refresh();
@@ -198,5 +200,16 @@ class View implements Followed {
   close(): void {
     this.#segments.close();
     this.#meta.close();
+  }
+}
+
+/** Whether a segment's file is the one of its name still. */
+function isThere(active: Segment, fileSystem: FileSystem): boolean {
+  try {
+    return active.isAtPath(fileSystem);
+  } catch (error) {
+    // It was removed since the names were listed.
+    if (error instanceof FileSystemError) return false;
+    throw error;
   }
 }

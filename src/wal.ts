@@ -531,7 +531,10 @@ export class Wal {
    */
   getEntry(index: number): Uint8Array {
     this.#requireOpen();
-    this.#requireIndex(index);
+    // What is staged is behind all of these.
+    const isThere = Number.isSafeInteger(index) && index <= this.#segments.lastIndex &&
+      index >= this.firstIndex;
+    if (!isThere) this.#requireIndex(index);
     try {
       return this.#segments.read(index);
     } catch (error) {

@@ -190,6 +190,37 @@ test("a reader follows a writer: durable entries, rolls, a replaced tail", async
   assertEquals(await eager.done, "ended");
 });
 
+test("a reader is not misled by a new last file with the name of a removed one", {
+  timeout: 30_000,
+}, async () => {
+  const fileSystem = new MemoryFileSystem();
+  const log = await Wal.open(PATH, { fileSystem, segmentSize: 426 });
+  const entry = (word: string, i: number): string => `${word} ${i} ${"x".repeat(40)}`;
+  for (let i = 1; log.stats().segments < 3; i++) log.append(bytes(entry("old", i)));
+  log.append(bytes(entry("old", log.lastIndex + 1)));
+  const count = log.lastIndex;
+  const reader = await Wal.open(PATH, { fileSystem, readOnly: true });
+  const follower = new Collector(reader, { durable: false });
+  const old = Array.from({ length: count }, (_, i) => `${i + 1} ${entry("old", i + 1)}`);
+  await follower.count(count);
+  const names = fileSystem.list(".").sort();
+  // Before the reader looks again, the last two files are cut and removed, and made anew.
+  const from = count - 3;
+  await log.truncateFromIndex(from);
+  for (let i = from; i <= count; i++) log.append(bytes(entry("new", i)));
+  const replaced = Array.from(
+    { length: count - from + 1 },
+    (_, i) => `${from + i} ${entry("new", from + i)}`,
+  );
+  const isSame = fileSystem.list(".").sort().every((name, i) => name === names[i]);
+  const seen = [...await follower.count(count + replaced.length)];
+  await follower.stop();
+  await reader.close();
+  await log.close();
+  assert(isSame, "the files have the names of those before");
+  assertEquals(seen, [...old, ...replaced]);
+});
+
 test("a reader's follower that is overtaken gets a typed error", async () => {
   const fileSystem = new MemoryFileSystem();
   const log = await Wal.open(PATH, { fileSystem, segmentSize: 300 });
