@@ -52,6 +52,39 @@ async function useALittle(session: Session): Promise<void> {
   await session.close();
 }
 
+/** Durable appends into space that was extended ahead of them, a cut in it, a roll out of it. */
+async function useSpaceAhead(session: Session): Promise<void> {
+  await session.append(4500);
+  for (let i = 0; i < 4; i++) await session.appendAndSync(30 + i, 300, 5);
+  await session.reopen();
+  await session.appendAndSync(40);
+  await session.truncateFrom(session.log.lastIndex - 3);
+  await session.append(600);
+  await session.appendAndSync(50, 60);
+  await session.appendBatch(true, 700, 20);
+  await session.append(9000);
+  await session.appendAndSync(70);
+  await session.close();
+}
+
+for (const syncMode of ["async", "blocking"] as const) {
+  test(`every crash in space ahead keeps every promise, ${syncMode} syncs`, TIMEOUT, async () => {
+    const options = { segmentSize: 16_384, preallocate: 8192, syncMode } as const;
+    const tally = newTally();
+    const trial = trialOf(useSpaceAhead, options, tally);
+    const { crashes, states } = await exploreCrashes(trial, { statesPerCrash: 32 });
+    assert(crashes > 40, `${crashes} crashes`);
+    assert(states > 500, `${states} states`);
+    assert(tally.cases["B"] !== undefined, "zeros are found behind the end");
+  });
+}
+
+test("every failing call in space ahead keeps every promise", TIMEOUT, async () => {
+  const trial = trialOf(useSpaceAhead, { segmentSize: 16_384, preallocate: 8192 }, newTally());
+  const { crashes } = await exploreFaults(trial, { failedSync: "ext4", statesPerCrash: 1 });
+  assert(crashes > 500, `${crashes} crashes`);
+});
+
 for (const failedSync of ["ext4", "xfs", "btrfs"] as const) {
   test(
     `every failing call keeps every promise, a failed sync as on ${failedSync}`,
@@ -65,9 +98,11 @@ for (const failedSync of ["ext4", "xfs", "btrfs"] as const) {
   );
 }
 
-for (const operation of ["syncData", "sync", "syncBlocking", "syncDirectory"] as const) {
+const SYNCS = ["syncData", "syncDataBlocking", "sync", "syncBlocking", "syncDirectory"] as const;
+for (const operation of SYNCS) {
   test(`a disk whose ${operation} lies is caught`, TIMEOUT, async () => {
-    const honest = trialOf(useEverything, { segmentSize: 4096 }, newTally());
+    const syncMode = operation === "syncDataBlocking" ? "blocking" : "async";
+    const honest = trialOf(useEverything, { segmentSize: 4096, syncMode }, newTally());
     const lied: Trial<Event> = {
       ...honest,
       run: (fileSystem, promise) => {
