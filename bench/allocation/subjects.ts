@@ -7,7 +7,7 @@ import { collectable, type Collections, collectionsIn } from "../costs/collector
 import type { Bench } from "../costs/command.ts";
 
 /** What is done once for each entry: the raw write that is the floor, and the log's calls. */
-export const SUBJECTS = ["writeSync", "append", "replay", "getEntry"] as const;
+export const SUBJECTS = ["writeSync", "append", "entries", "getEntry"] as const;
 
 /** One of them. */
 export type Subject = (typeof SUBJECTS)[number];

@@ -48,7 +48,7 @@ const SUBJECTS: Readonly<Record<Subject, (folder: string) => Work | Promise<Work
     };
   },
 
-  async replay(folder) {
+  async entries(folder) {
     const log = await openIn(folder);
     let entries = log.entries();
     let count = 0;
