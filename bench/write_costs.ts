@@ -109,7 +109,7 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
       "A log of short entries (0 to 8 bytes, so that there are many) is made ten times as long " +
         "step by step. An append and a read know the place of an entry without a search. An open " +
         "reads the last segment, which has at most 64 MiB and 1,048,576 entries: up to there the " +
-        "time grows with the log, beyond it no more. In memory are at most 8 bytes for each entry of the " +
+        "time grows with the log, beyond it no more. In memory are 4 bytes for each entry of the " +
         "last segment, and up to 8 MiB of offsets of the others.",
     ),
     ...["append", "get_entry", "open", "memory"].map(image),
@@ -135,7 +135,8 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
     paragraph(
       "Callers that wait for the disk share syncs: with more of them each waits a little longer, " +
         "and many times as many entries become durable. While a sync runs, the event loop goes " +
-        "on; the longest stall says for how long it did not.",
+        "on; the longest stall says for how long it did not. Those of 10 ms and more are rolls: the append " +
+        "that fills a segment waits for the disk itself.",
     ),
     ...["latency", "throughput"].map(image),
     ...latencyTables(runs.latency).map(shown),
@@ -163,7 +164,7 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
       ),
       item(
         "after - before: what is left after a collection. In the buffers are the offsets of " +
-          "entries, at most 8 bytes for each.",
+          "entries, 4 bytes for each.",
       ),
       item(
         "target, for an append: the heap is less than 1 MiB larger, and there are at most a tenth " +
