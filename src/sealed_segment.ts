@@ -189,6 +189,10 @@ export function scanFull(source: SegmentSource, size: number): SegmentScan | Unf
 /** The offsets as a scan of the whole segment finds them. */
 function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetIndex {
   const scan = scanFull(source, info.size);
+  // To a reader a Seal may look damaged because a truncation is at work on the file.
+  if (scan.size !== info.size || source.file.size() !== info.size) {
+    throw segmentDamaged(info.path, info.size, info.firstIndex, "it changes while it is read");
+  }
   if ("offsets" in scan && scan.offsets.count >= info.count) {
     // The others were dropped by a truncation within a batch.
     scan.offsets.cut(info.count);

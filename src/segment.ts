@@ -408,18 +408,13 @@ export class Segment implements Entries {
   }
 
   /**
-   * In a reader: whether the file at the path is this one still. A truncation may have removed it, and
-   * the log made one of the same name since, which says something else of the file before it.
+   * In a reader: whether the file at the path is this one still, with what was in it. A truncation may
+   * have removed it, and the log made one of the same name since.
    */
   isAtPath(fileSystem: FileSystem): boolean {
     const now = fileSystem.open(this.path, "read");
     try {
-      const [beginning, own] = [now, this.#source.file].map((file) => {
-        const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
-        return bytes.subarray(0, file.read(bytes, 0));
-      });
-      return beginning?.length === own?.length &&
-        beginning?.every((byte, i) => byte === own?.[i]) === true;
+      return isSame(beginningOf(now), beginningOf(this.#source.file)) && this.#tailIsIn(now);
     } finally {
       now.close();
     }
@@ -429,7 +424,7 @@ export class Segment implements Entries {
   refresh(): boolean {
     const { file } = this.#source;
     const size = file.size();
-    if (size < this.#end || (this.#end === 0 && size > 0) || !this.#tailIsThere()) return false;
+    if (size < this.#end || (this.#end === 0 && size > 0) || !this.#tailIsIn(file)) return false;
     if (size === this.#end) return true;
     const { version, logId, firstIndex, offsets } = this;
     const scan = scanOn(this.#source, {
@@ -454,10 +449,10 @@ export class Segment implements Entries {
     return true;
   }
 
-  #tailIsThere(): boolean {
+  #tailIsIn(file: File): boolean {
     const tail = new Uint8Array(this.#tail.length);
-    const n = this.#source.file.read(tail, this.#end - tail.length);
-    return n === tail.length && tail.every((byte, i) => byte === this.#tail[i]);
+    const n = file.read(tail, this.#end - tail.length);
+    return n === tail.length && isSame(tail, this.#tail);
   }
 
   /** Gives the file back, once no sync runs. */
@@ -563,6 +558,16 @@ export class Segment implements Entries {
     const durableIndex = this.firstIndex - 1 + this.#durableCount;
     return new SyncFailedError(this.path, durableIndex, doing, cause);
   }
+}
+
+/** The header and the Segment frame of a file. */
+function beginningOf(file: File): Uint8Array {
+  const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
+  return bytes.subarray(0, file.read(bytes, 0));
+}
+
+function isSame(some: Uint8Array, others: Uint8Array): boolean {
+  return some.length === others.length && some.every((byte, i) => byte === others[i]);
 }
 
 /** The size of the Data frames of some entries. */

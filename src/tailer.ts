@@ -67,12 +67,18 @@ export class Tailer implements FollowSource {
   }
 
   async look(): Promise<Followed> {
-    if (this.#view?.refresh(this.#fileSystem) === true) return this.#view;
+    if (this.#view?.refresh() === true) return this.#view;
     for (let tries = 1;; tries++) {
       const { segments, meta } = await openLog(this.#fileSystem, this.#path, this.#options);
       this.#view?.close();
-      this.#view = new View(this.#path, segments, meta, (error) => this.#failed(error));
-      if (this.#compare(this.#view) && this.#view.refresh(this.#fileSystem)) return this.#view;
+      this.#view = new View(
+        this.#fileSystem,
+        this.#path,
+        segments,
+        meta,
+        (error) => this.#failed(error),
+      );
+      if (this.#compare(this.#view) && this.#view.refresh()) return this.#view;
       // The writer is at work on the files still; or it died over them, and they stay like this.
       if (tries >= MAX_TRIES) return this.#view;
       await new Promise((resolve) => setTimeout(resolve, tries));
@@ -138,6 +144,7 @@ export class Tailer implements FollowSource {
 /** The log as it was when it was looked at last. */
 class View implements Followed {
   readonly path: string;
+  readonly #fileSystem: FileSystem;
   readonly #segments: Segments;
   readonly #meta: MetaFile;
   readonly #onFailure: (error: unknown) => void;
@@ -145,11 +152,13 @@ class View implements Followed {
   isStale = false;
 
   constructor(
+    fileSystem: FileSystem,
     path: string,
     segments: Segments,
     meta: MetaFile,
     onFailure: (error: unknown) => void,
   ) {
+    this.#fileSystem = fileSystem;
     this.path = path;
     this.#segments = segments;
     this.#meta = meta;
@@ -171,7 +180,18 @@ class View implements Followed {
 
   *readRange(from: number, to: number): Generator<Uint8Array> {
     try {
-      yield* this.#segments.readRange(from, to);
+      const cursor = this.#segments.cursor(from, to, "copies");
+      let chunk: Uint8Array | undefined;
+      while (cursor.advance()) {
+        // A truncation removes the last file before it cuts another, so as long as that is there, what
+        // was read is not yet what it leaves.
+        if (cursor.bytes !== chunk && !isThere(this.#segments.active, this.#fileSystem)) {
+          this.isStale = true;
+          return;
+        }
+        chunk = cursor.bytes;
+        yield cursor.data;
+      }
     } catch (error) {
       this.#onFailure(error);
       this.isStale = true;
@@ -184,14 +204,14 @@ class View implements Followed {
   }
 
   /** Takes in what was appended; false if more has happened than that. */
-  refresh(fileSystem: FileSystem): boolean {
+  refresh(): boolean {
     if (this.isStale) return false;
     const { active } = this.#segments;
     const name = nameOf(this.path);
-    const names = fileSystem.list(directoryOf(this.path));
+    const names = this.#fileSystem.list(directoryOf(this.path));
     const last = Math.max(...names.map((file) => firstIndexOf(name, file) ?? 0));
     if (last !== active.firstIndex || !names.includes(nameOf(active.path))) return false;
-    if (!isThere(active, fileSystem)) return false;
+    if (!isThere(active, this.#fileSystem)) return false;
     const before = this.#meta.current?.headIndex;
     this.#meta.load("read");
     return this.#meta.current?.headIndex === before && active.refresh();

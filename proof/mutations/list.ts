@@ -33,7 +33,9 @@ const PREALLOCATION = "tests/preallocation_test.ts";
 const POWER_CUT = "tests/power_cut_test.ts";
 const FAILURE = "tests/failure_test.ts";
 const FILE_SYSTEM = "tests/file_system_test.ts";
+const FOLLOW = "tests/follow_test.ts";
 const FRAMES = "tests/frames_test.ts";
+const INTERLEAVED_READER = "tests/interleaved_reader_test.ts";
 const META = "tests/meta_test.ts";
 const RECOVERY = "tests/recovery_test.ts";
 const SEGMENTS = "tests/segments_test.ts";
@@ -1420,6 +1422,23 @@ const CHECKS: readonly Mutation[] = [
     find: "if (!isVouchedFor || !checksum.checkPieces(header, payload)) return",
     replace: "if (!isVouchedFor) return",
     caughtBy: [SEGMENTS, "a Seal that rots anywhere is rebuilt and reported"],
+  },
+  {
+    name: "a reader goes on in full segments while a truncation is at work",
+    file: "src/tailer.ts",
+    find: "          this.isStale = true;\n          return;\n",
+    replace: "",
+    caughtBy: [
+      INTERLEAVED_READER,
+      "whenever the files change, a follower sees no entry again that a cut at 32 dropped",
+    ],
+  },
+  {
+    name: "a new last file of the same name is taken for the old one",
+    file: "src/tailer.ts",
+    find: "    if (!isThere(active, this.#fileSystem)) return false;\n",
+    replace: "",
+    caughtBy: [FOLLOW, "a reader is not misled by a new last file with the name of a removed one"],
   },
   {
     name: "a full segment that is scanned may have too few entries",
