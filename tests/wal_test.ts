@@ -197,6 +197,7 @@ test("a sync that runs when a truncation is called does not count what that drop
   const gate = Promise.withResolvers<void>();
   fileSystem.delay("syncData", () => gate.promise);
   const synced = log.sync();
+  while (fileSystem.count("syncData") === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   const truncated = log.truncateFromIndex(2);
   setTimeout(gate.resolve, 10);
   await Promise.all([synced, truncated]);
