@@ -170,7 +170,7 @@ export class Segment implements Entries {
   }
 
   /** The same of Data frames that are staged. */
-  static sizeOfFrames(frames: Uint8Array): number {
+  static sizeOfStaged(frames: Uint8Array): number {
     return DURABLE_FRAME_SIZE + frames.length;
   }
 

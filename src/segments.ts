@@ -153,7 +153,7 @@ export class Segments {
    * @throws {WalError} As `Segment.append`.
    */
   appendFrames(frames: Uint8Array, count: number): boolean {
-    if (!this.#fits(count, Segment.sizeOfFrames(frames))) return false;
+    if (!this.#fits(count, Segment.sizeOfStaged(frames))) return false;
     this.#active.appendFrames(frames);
     return true;
   }

@@ -531,10 +531,7 @@ export class Wal {
    */
   getEntry(index: number): Uint8Array {
     this.#requireOpen();
-    // What is staged is behind all of these.
-    const isThere = Number.isSafeInteger(index) && index <= this.#segments.lastIndex &&
-      index >= this.firstIndex;
-    if (!isThere) this.#requireIndex(index);
+    this.#requireIndex(index);
     try {
       return this.#segments.read(index);
     } catch (error) {
@@ -1168,7 +1165,14 @@ export class Wal {
   }
 
   #requireIndex(index: number): void {
-    if (Number.isSafeInteger(index) && index >= this.firstIndex && index <= this.lastIndex) return;
+    const { firstIndex } = this;
+    // What is staged is behind what is written, and written only for who asks for it.
+    const isWritten = index <= this.#segments.lastIndex;
+    if (
+      Number.isSafeInteger(index) && index >= firstIndex && (isWritten || index <= this.lastIndex)
+    ) {
+      return;
+    }
     const has = this.lastIndex < this.firstIndex
       ? "has no entries"
       : `has the entries ${this.firstIndex} to ${this.lastIndex}`;
