@@ -171,7 +171,9 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
 
 /** The error for an argument that makes no sense. */
 export function invalid(name: string, wanted: string, given: unknown): WalError {
-  const shown = typeof given === "string" ? `"${given}"` : String(given);
+  // Of an object its kind alone: it may hold an entry, and may have no words for itself.
+  const value = Object(given) === given ? Object.prototype.toString.call(given) : given;
+  const shown = typeof value === "string" && value === given ? `"${value}"` : String(value);
   return new WalError(
     "ERR_WAL_INVALID_ARGUMENT",
     `The ${name} must be ${wanted}, not ${shown.slice(0, 80)} (${typeof given}).`,

@@ -25,6 +25,7 @@
  *
  * @module
  */
+import { isBytes } from "./bytes.ts";
 import { WalError } from "./errors.ts";
 import type { Recovery } from "./open.ts";
 import { invalid, type WalOptions } from "./options.ts";
@@ -821,7 +822,7 @@ function requireEntries(entries: readonly NewRaftEntry[]): void {
   if (!Array.isArray(entries)) throw invalid("batch", "an array of entries", entries);
   for (const { term, data } of entries) {
     if (!isTerm(term)) throw invalid("entry's term", "a whole number from 1", term);
-    if (!(data instanceof Uint8Array)) throw invalid("entry's data", "a Uint8Array", data);
+    if (!isBytes(data)) throw invalid("entry's data", "a Uint8Array", data);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { copyOf, isBytes } from "./bytes.ts";
 import { GroupCommit } from "./commit.ts";
 import type { EntryCursor, EntryMemory } from "./entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
@@ -240,7 +241,7 @@ export class Wal {
    *
    * @param data The entry; it is copied before the call returns. May be empty.
    * @returns The entry's index.
-   * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`: `data` is no `Uint8Array`.
+   * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`: `data` is no `Uint8Array`, or was detached.
    * `ERR_WAL_ENTRY_TOO_LARGE`: it is above `maxEntrySize`. `ERR_WAL_WRITE_FAILED`: the system could
    * not write (a full disk); the log is as before and can be appended to again. `ERR_WAL_BUSY`: a
    * truncation has not resolved yet. `ERR_WAL_SYNC_FAILED`: the handle has ended.
@@ -878,7 +879,7 @@ export class Wal {
    */
   async setState(bytes: Uint8Array): Promise<void> {
     this.#requireWritable();
-    if (!(bytes instanceof Uint8Array)) throw invalid("state", "a Uint8Array", bytes);
+    if (!isBytes(bytes)) throw invalid("state", "a Uint8Array", bytes);
     if (bytes.length > MAX_STATE_SIZE) {
       throw new WalError(
         "ERR_WAL_STATE_TOO_LARGE",
@@ -886,7 +887,7 @@ export class Wal {
           `${MAX_STATE_SIZE}. Append what is large as an entry and store its index.`,
       );
     }
-    const state = bytes.slice();
+    const state = copyOf(bytes);
     await this.#serialize(() => this.#updateMeta(this.firstIndex, state));
   }
 
@@ -1152,7 +1153,7 @@ export class Wal {
   }
 
   #requireEntry(data: Uint8Array): void {
-    if (!(data instanceof Uint8Array)) {
+    if (!isBytes(data)) {
       throw invalid("entry", "a Uint8Array (for text, new TextEncoder().encode(text))", data);
     }
     const limit = this.#options.maxEntrySize;
