@@ -181,13 +181,59 @@ export function conformance(
     assertCode(() => fs.remove(path), "ENOENT");
   });
 
+  check("a file is known by its identity, whatever becomes of its name", (fs, folder) => {
+    const path = pathIn(folder, "a");
+    assertEquals(fs.identify(path), undefined);
+    assertEquals(fs.identify(pathIn(path, "below")), undefined);
+    const file = fs.open(path, "create", 0o600);
+    const identity = file.identity();
+    file.write(bytes("x"), 0);
+    const again = fs.open(path, "read");
+    assertEquals([again.identity(), fs.identify(path)], [identity, identity]);
+    again.close();
+    const other = fs.open(pathIn(folder, "b"), "create", 0o600);
+    assert(other.identity() !== identity);
+    other.close();
+    fs.remove(path);
+    assertEquals(fs.identify(path), undefined);
+    fs.open(path, "create", 0o600).close();
+    assert(fs.identify(path) !== identity);
+    assertEquals(file.identity(), identity);
+    assertEquals(fs.identify(pathIn(path, "below")), undefined, "through a file");
+    file.close();
+    assertThrows(() => file.identity(), FileSystemError);
+  });
+
+  check("a directory is known by its identity", (fs, folder) => {
+    const [one, other] = [pathIn(folder, "one"), pathIn(folder, "other")];
+    fs.makeDirectory(one, 0o700);
+    fs.makeDirectory(other, 0o700);
+    const identity = fs.identify(one);
+    assert(identity !== undefined);
+    assert(identity !== fs.identify(other));
+    fs.open(pathIn(one, "a"), "create", 0o600).close();
+    assertEquals(fs.identify(one), identity);
+  });
+
+  check("a path is made real, that of what is not there too", (fs, folder) => {
+    fs.makeDirectory(pathIn(folder, "d"), 0o700);
+    fs.open(pathIn(folder, "d/a"), "create", 0o600).close();
+    const real = fs.realPath(folder);
+    assertEquals(fs.realPath(real), real);
+    for (const name of ["d", "d/a", "d/none", "none", "none/below/none"]) {
+      assertEquals(fs.realPath(pathIn(folder, name)), pathIn(real, name));
+    }
+    assertEquals(fs.realPath(`${folder}/./d//a`), pathIn(real, "d/a"));
+  });
+
   check("a lock excludes a second one until it is released", async (fs, folder) => {
     const path = pathIn(folder, "a.lock");
     const lock = await fs.lock(path, 0o600);
-    assertEquals(lock.kind, "kernel");
+    assertEquals([lock.kind, lock.isHeld()], ["kernel", true]);
     assertInstanceOf(await assertRejects(() => fs.lock(path, 0o600)), LockedError);
     lock.release();
     lock.release();
+    assertEquals(lock.isHeld(), false);
     const again = await fs.lock(path, 0o600);
     await assertRejects(() => fs.lock(path, 0o600), LockedError);
     again.release();

@@ -166,6 +166,15 @@ export class Process implements FileSystem {
     return this.#disk.under.list(directory);
   }
 
+  identify(path: string): string | undefined {
+    this.requireAlive("Stat", path);
+    return this.#disk.under.identify(path);
+  }
+
+  realPath(path: string): string {
+    return this.#disk.under.realPath(path);
+  }
+
   remove(path: string): void {
     this.change("Remove", path);
     const file = this.#disk.under.open(path, "read");
@@ -198,7 +207,11 @@ export class Process implements FileSystem {
       throw new LockedError(path, { pid: undefined, host: undefined, runtime: undefined });
     }
     this.#locked = true;
-    return { kind: "record", release: () => void (this.#locked = false) };
+    return {
+      kind: "record",
+      isHeld: () => this.#locked,
+      release: () => void (this.#locked = false),
+    };
   }
 }
 
@@ -241,6 +254,11 @@ class DiskFile implements File {
   size(): number {
     this.#process.requireAlive("Stat", this.#path);
     return this.#file.size();
+  }
+
+  identity(): string {
+    this.#process.requireAlive("Stat", this.#path);
+    return this.#file.identity();
   }
 
   truncate(size: number): void {

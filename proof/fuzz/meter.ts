@@ -94,6 +94,10 @@ export class BytesFile implements File {
     return this.#bytes.length;
   }
 
+  identity(): string {
+    return "1";
+  }
+
   write(): never {
     throw new Finding("a write to a file that is only read");
   }
@@ -133,6 +137,14 @@ export class MeteredFileSystem implements FileSystem {
 
   list(directory: string): string[] {
     return this.#under.list(directory);
+  }
+
+  identify(path: string): string | undefined {
+    return this.#under.identify(path);
+  }
+
+  realPath(path: string): string {
+    return this.#under.realPath(path);
   }
 
   remove(path: string): void {
@@ -177,6 +189,10 @@ class MeteredFile implements File {
 
   size(): number {
     return this.#under.size();
+  }
+
+  identity(): string {
+    return this.#under.identity();
   }
 
   truncate(size: number): void {

@@ -44,6 +44,14 @@ export class GatedFileSystem implements FileSystem {
     return this.#under.list(directory);
   }
 
+  identify(path: string): string | undefined {
+    return this.#under.identify(path);
+  }
+
+  realPath(path: string): string {
+    return this.#under.realPath(path);
+  }
+
   remove(path: string): void {
     this.pass({ name: "unlink", path }, () => this.#under.remove(path));
   }
@@ -109,6 +117,10 @@ class GatedFile implements File {
 
   size(): number {
     return this.#under.size();
+  }
+
+  identity(): string {
+    return this.#under.identity();
   }
 
   truncate(size: number): void {

@@ -45,6 +45,16 @@ export class BunFileSystem implements FileSystem {
     return nodeFiles.list(directory);
   }
 
+  /** Which file or directory a name leads to. */
+  identify(path: string): string | undefined {
+    return nodeFiles.identify(path);
+  }
+
+  /** The one path of a file or directory. */
+  realPath(path: string): string {
+    return nodeFiles.realPath(path);
+  }
+
   /** Removes a file. */
   remove(path: string): void {
     nodeFiles.remove(path);

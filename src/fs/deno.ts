@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import {
   type File,
   type FileSystem,
@@ -20,6 +21,7 @@ import {
   type OpenMode,
 } from "./file_system.ts";
 import { type LockAttempt, startInTicks, takeLock } from "./lock_file.ts";
+import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
   attempt,
   attemptAsync,
@@ -36,7 +38,7 @@ interface FsFile {
   seekSync(offset: number, whence: number): number;
   readSync(into: Uint8Array): number | null;
   writeSync(data: Uint8Array): number;
-  statSync(): { size: number };
+  statSync(): FileInfo & { size: number };
   truncateSync(size: number): void;
   syncData(): Promise<void>;
   syncDataSync(): void;
@@ -45,6 +47,11 @@ interface FsFile {
   close(): void;
   /** Deno 2.7 has it, 2.0 has not. */
   tryLockSync?(exclusive: boolean): boolean;
+}
+
+interface FileInfo {
+  dev: number;
+  ino: number | null;
 }
 
 interface FsWatcher extends AsyncIterable<unknown> {
@@ -69,7 +76,9 @@ interface DenoNamespace {
   hostname(): string;
   watchFs(path: string, options: { recursive: boolean }): FsWatcher;
   openSync(path: string, options: OpenOptions): FsFile;
-  statSync(path: string): { isFile: boolean; isDirectory: boolean };
+  statSync(path: string): FileInfo & { isFile: boolean; isDirectory: boolean };
+  realPathSync(path: string): string;
+  readLinkSync(path: string): string;
   readDirSync(path: string): Iterable<{ name: string }>;
   removeSync(path: string): void;
   mkdirSync(path: string, options: { mode: number }): void;
@@ -109,6 +118,33 @@ export class DenoFileSystem implements FileSystem {
       "List",
       directory,
       () => Array.from(this.#deno.readDirSync(directory), (entry) => entry.name),
+    );
+  }
+
+  /** Which file or directory a name leads to. */
+  identify(path: string): string | undefined {
+    const found = whatIsThere(() => attempt("Stat", path, () => this.#deno.statSync(path)));
+    return found === undefined ? undefined : identityOf(found);
+  }
+
+  /** The one path of a file or directory, as far as this process has the right to read its parts. */
+  realPath(path: string): string {
+    const mayRead = (path: string): boolean => this.#isGranted({ name: "read", path });
+    return realPathBy(
+      {
+        list: (directory) => mayRead(directory) ? this.list(directory) : [],
+        identify: (path) => this.identify(path),
+        // To ask for a permission that is not granted would stop the program with a prompt.
+        resolve: (path) =>
+          mayRead(path)
+            ? attempt("Find", path, () => this.#deno.realPathSync(path))
+            : resolve(path),
+        readLink: (path) => {
+          if (!mayRead(path)) throw new FileSystemError("EINVAL", "Read link", path);
+          return attempt("Read link", path, () => this.#deno.readLinkSync(path));
+        },
+      },
+      path,
     );
   }
 
@@ -206,6 +242,11 @@ export class DenoFileSystem implements FileSystem {
   }
 }
 
+/** Which file this is: its device, and its number there. */
+function identityOf({ dev, ino }: FileInfo): string {
+  return `${dev}:${ino}`;
+}
+
 class DenoFile implements File {
   readonly #path: string;
   readonly #file: FsFile;
@@ -271,6 +312,10 @@ class DenoFile implements File {
 
   size(): number {
     return attempt("Stat", this.#path, () => this.#file.statSync()).size;
+  }
+
+  identity(): string {
+    return identityOf(attempt("Stat", this.#path, () => this.#file.statSync()));
   }
 
   truncate(size: number): void {

@@ -115,6 +115,8 @@ export interface File {
   write(data: Uint8Array, offset: number, length?: number): void;
   /** The file's size in bytes. */
   size(): number;
+  /** Which file this is, as {@linkcode FileSystem.identify} tells it of a name that leads here. */
+  identity(): string;
   /** Cuts the file to `size` bytes. */
   truncate(size: number): void;
   /** Makes the data, and what is needed to read it back, durable: fdatasync, off the event loop. */
@@ -136,6 +138,11 @@ export interface Lock {
    * file (`"record"`), where neither the runtime nor a `flock` program gives access to the kernel's.
    */
   readonly kind: "kernel" | "record";
+  /**
+   * Whether the lock file's name still leads to the file that is locked. If not, another process may
+   * have the lock too.
+   */
+  isHeld(): boolean;
   /** Gives the lock back. A second call does nothing. */
   release(): void;
 }
@@ -146,6 +153,19 @@ export interface FileSystem {
   open(path: string, mode: OpenMode, permissions?: number): File;
   /** The names in a directory, in no order. */
   list(directory: string): string[];
+  /**
+   * Which file or directory a name leads to, links followed: the same text for as long as it is the
+   * same one, by whatever name, and another for any other that exists beside it.
+   *
+   * @returns `undefined` where the name leads to nothing.
+   */
+  identify(path: string): string | undefined;
+  /**
+   * The one path of a file or directory: absolute, without links, its last name as its directory
+   * spells it. Of one that is not there, the path that it would be made at, also where a link leads
+   * there.
+   */
+  realPath(path: string): string;
   /** Removes a file. */
   remove(path: string): void;
   /** Makes one directory, whose parent exists. */

@@ -68,17 +68,19 @@ export function takeLock(
         fileSystem.remove(`${path}.claim`);
       }
     }
-    return lockOn(file, kind);
+    return lockOn(fileSystem, path, file, kind);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-function lockOn(file: File, kind: Lock["kind"]): Lock {
+function lockOn(fileSystem: FileSystem, path: string, file: File, kind: Lock["kind"]): Lock {
   let held = true;
+  const identity = file.identity();
   return {
     kind,
+    isHeld: (): boolean => held && fileSystem.identify(path) === identity,
     release(): void {
       if (!held) return;
       held = false;

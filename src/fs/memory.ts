@@ -35,12 +35,15 @@ export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 interface Content {
   bytes: Uint8Array;
   size: number;
+  readonly identity: string;
 }
 
 /** A file system whose files are arrays; what is written is at once as durable as it gets. */
 export class MemoryFileSystem implements FileSystem {
   readonly #files = new Map<string, Content>();
-  readonly #directories = new Set<string>([""]);
+  /** The directories, and what each is known by. */
+  readonly #directories = new Map<string, string>([["", "0"]]);
+  #made = 0;
   readonly #locks = new Set<string>();
 
   /** Opens a file. */
@@ -53,7 +56,7 @@ export class MemoryFileSystem implements FileSystem {
     if (mode === "create") {
       if (content !== undefined || this.#directories.has(name)) fail("EEXIST");
       this.#requireDirectory(parentOf(name), "Open", path);
-      content = { bytes: new Uint8Array(64), size: 0 };
+      content = { bytes: new Uint8Array(64), size: 0, identity: this.#nextIdentity() };
       this.#files.set(name, content);
     } else if (content === undefined) {
       if (this.#directories.has(name)) fail("EISDIR");
@@ -67,9 +70,20 @@ export class MemoryFileSystem implements FileSystem {
   list(directory: string): string[] {
     const name = normalize(directory);
     this.#requireDirectory(name, "List", directory);
-    return [...this.#files.keys(), ...this.#directories]
+    return [...this.#files.keys(), ...this.#directories.keys()]
       .filter((path) => path !== "" && parentOf(path) === name)
       .map((path) => path.slice(path.lastIndexOf("/") + 1));
+  }
+
+  /** Which file or directory a name leads to. */
+  identify(path: string): string | undefined {
+    const name = normalize(path);
+    return this.#files.get(name)?.identity ?? this.#directories.get(name);
+  }
+
+  /** The path without what leads nowhere else, such as `"./"`; there are no links. */
+  realPath(path: string): string {
+    return normalize(path) || ".";
   }
 
   /** Removes a file. */
@@ -87,7 +101,7 @@ export class MemoryFileSystem implements FileSystem {
       throw new FileSystemError("EEXIST", "Make directory", path);
     }
     this.#requireDirectory(parentOf(name), "Make directory", path);
-    this.#directories.add(name);
+    this.#directories.set(name, this.#nextIdentity());
   }
 
   /** Finds the directory; there is nothing to wait for. */
@@ -111,12 +125,17 @@ export class MemoryFileSystem implements FileSystem {
       let held = true;
       return {
         kind: "kernel",
+        isHeld: () => held,
         release: (): void => {
           if (held) this.#locks.delete(name);
           held = false;
         },
       };
     });
+  }
+
+  #nextIdentity(): string {
+    return String(++this.#made);
   }
 
   #requireDirectory(name: string, operation: string, path: string): void {
@@ -157,6 +176,10 @@ class MemoryFile implements File {
 
   size(): number {
     return this.#opened("Stat").size;
+  }
+
+  identity(): string {
+    return this.#opened("Stat").identity;
   }
 
   truncate(size: number): void {

@@ -5,6 +5,7 @@
  */
 import * as fs from "node:fs";
 import { type File, FileSystemError, type OpenMode } from "./file_system.ts";
+import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
   attempt,
   attemptAsync,
@@ -60,6 +61,12 @@ export class NodeFile implements File {
     return attempt("Stat", this.#path, () => fs.fstatSync(this.#descriptor)).size;
   }
 
+  identity(): string {
+    return identityOf(
+      attempt("Stat", this.#path, () => fs.fstatSync(this.#descriptor, { bigint: true })),
+    );
+  }
+
   truncate(size: number): void {
     attempt("Truncate", this.#path, () => fs.ftruncateSync(this.#descriptor, size));
   }
@@ -92,6 +99,8 @@ export class NodeFile implements File {
 export const nodeFiles: {
   open(path: string, mode: OpenMode, permissions?: number): NodeFile;
   list(directory: string): string[];
+  identify(path: string): string | undefined;
+  realPath(path: string): string;
   remove(path: string): void;
   makeDirectory(path: string, permissions: number): void;
   syncDirectory(path: string): Promise<void>;
@@ -108,6 +117,25 @@ export const nodeFiles: {
 
   list(directory) {
     return attempt("List", directory, () => fs.readdirSync(directory));
+  },
+
+  identify(path) {
+    const found = whatIsThere(() =>
+      attempt("Stat", path, () => fs.statSync(path, { bigint: true }))
+    );
+    return found === undefined ? undefined : identityOf(found);
+  },
+
+  realPath(path) {
+    return realPathBy(
+      {
+        list: nodeFiles.list,
+        identify: nodeFiles.identify,
+        resolve: (path) => attempt("Find", path, () => fs.realpathSync.native(path)),
+        readLink: (path) => attempt("Read link", path, () => fs.readlinkSync(path)),
+      },
+      path,
+    );
   },
 
   remove(path) {
@@ -158,6 +186,11 @@ export const nodeFiles: {
     return attempt("Open", path, () => new NodeFile(path, fs.openSync(path, flags, permissions)));
   },
 };
+
+/** Which file this is: its device, and its number there. */
+function identityOf({ dev, ino }: fs.BigIntStats): string {
+  return `${dev}:${ino}`;
+}
 
 /** A directory to be synced; none on Windows, which journals names and has no such call. */
 function openDirectory(path: string): number | undefined {

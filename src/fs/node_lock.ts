@@ -82,6 +82,7 @@ function unreadable(path: string): File {
       read: refuse,
       write: refuse,
       size: refuse,
+      identity: refuse,
       truncate: refuse,
       syncData: refuse,
       syncDataBlocking: refuse,

@@ -161,6 +161,9 @@ export class CrashFileSystem implements FileSystem {
   #process: Process = { isAlive: true, locks: new Set() };
   #observer: ((call: string) => void) | undefined;
   #origin: () => string = () => "as it was made";
+  /** What each file and directory is known by, once it was asked for. */
+  readonly #identities = new WeakMap<Node, string>();
+  #identified = 0;
 
   /** Makes an empty one. */
   constructor({ failedSync = "ext4" }: CrashOptions = {}) {
@@ -235,6 +238,26 @@ export class CrashFileSystem implements FileSystem {
     return [...this.#directory(directory, "List").cached.keys()];
   }
 
+  /** Which file or directory a name leads to. */
+  identify(path: string): string | undefined {
+    let node: Node | undefined = this.#root;
+    for (const part of partsOf(path)) {
+      node = node?.kind === "directory" ? node.cached.get(part) : undefined;
+    }
+    return node === undefined ? undefined : this.#identityOf(node);
+  }
+
+  #identityOf(node: Node): string {
+    const identity = this.#identities.get(node) ?? String(++this.#identified);
+    this.#identities.set(node, identity);
+    return identity;
+  }
+
+  /** The path without what leads nowhere else, such as `"./"`; there are no links. */
+  realPath(path: string): string {
+    return partsOf(path).join("/") || ".";
+  }
+
   /** Removes a file. Its bytes stay where it is open, and on the disk until its directory is synced. */
   remove(path: string): void {
     const [directory, name] = this.#locate(path, "Remove");
@@ -276,7 +299,8 @@ export class CrashFileSystem implements FileSystem {
   /** Takes the lock, which dies with the process, or throws `LockedError`. */
   async lock(path: string): Promise<Lock> {
     await Promise.resolve();
-    const { locks } = this.#process;
+    const process = this.#process;
+    const { locks } = process;
     const name = partsOf(path).join("/");
     if (locks.has(name)) {
       throw new LockedError(path, { pid: undefined, host: undefined, runtime: "memory" });
@@ -287,7 +311,7 @@ export class CrashFileSystem implements FileSystem {
       if (isHeld) locks.delete(name);
       isHeld = false;
     };
-    return { kind: "kernel", release };
+    return { kind: "kernel", isHeld: () => isHeld && process.isAlive, release };
   }
 
   #with(root: (nodes: Map<Node, Node>) => DirectoryNode, origin: () => string): CrashFileSystem {
@@ -299,7 +323,16 @@ export class CrashFileSystem implements FileSystem {
 
   #fileOf(node: FileNode, path: string, isWritable: boolean): File {
     const observer = (call: string): void => this.#observer?.(call);
-    return new CrashFile(node, path, isWritable, this.#process, this.#failedSync, observer);
+    const identity = this.#identityOf(node);
+    return new CrashFile(
+      node,
+      path,
+      isWritable,
+      this.#process,
+      this.#failedSync,
+      observer,
+      identity,
+    );
   }
 
   /** The directory that a path lies in, and its name there; the name is empty for the root. */
@@ -339,6 +372,7 @@ class CrashFile implements FailingFile {
   readonly #process: Process;
   readonly #failedSync: FailedSync;
   readonly #observer: (call: string) => void;
+  readonly #identity: string;
   #isOpen = true;
 
   constructor(
@@ -348,6 +382,7 @@ class CrashFile implements FailingFile {
     process: Process,
     failedSync: FailedSync,
     observer: (call: string) => void,
+    identity: string,
   ) {
     this.#node = node;
     this.#path = path;
@@ -355,6 +390,7 @@ class CrashFile implements FailingFile {
     this.#process = process;
     this.#failedSync = failedSync;
     this.#observer = observer;
+    this.#identity = identity;
   }
 
   read(into: Uint8Array, offset: number, length: number = into.length): number {
@@ -378,6 +414,11 @@ class CrashFile implements FailingFile {
 
   size(): number {
     return this.#opened("Stat").cached.size;
+  }
+
+  identity(): string {
+    this.#opened("Stat");
+    return this.#identity;
   }
 
   truncate(size: number): void {

@@ -259,6 +259,7 @@ export class FaultyFileSystem implements FileSystem {
         }
       },
       size: () => file.size(),
+      identity: () => file.identity(),
       truncate: (size) => void this.#make("truncate", path, () => file.truncate(size)),
       syncData: () => this.#makeLater("syncData", path, () => file.syncData(), failed),
       sync: () => this.#makeLater("sync", path, () => file.sync(), failed),
@@ -272,6 +273,16 @@ export class FaultyFileSystem implements FileSystem {
   /** The names in a directory. */
   list(directory: string): string[] {
     return this.#under.list(directory);
+  }
+
+  /** Which file or directory a name leads to. */
+  identify(path: string): string | undefined {
+    return this.#under.identify(path);
+  }
+
+  /** The one path of a file or directory. */
+  realPath(path: string): string {
+    return this.#under.realPath(path);
   }
 
   /** Removes a file. */

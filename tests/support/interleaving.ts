@@ -39,6 +39,7 @@ export class SlowFileSystem implements FileSystem {
       read: (into, offset, length) => file.read(into, offset, length),
       write: (data, offset, length) => file.write(data, offset, length),
       size: () => file.size(),
+      identity: () => file.identity(),
       truncate: (size) => file.truncate(size),
       syncData: () => this.#later("fdatasync", file.syncData()),
       sync: () => this.#later("fsync", file.sync()),
@@ -50,6 +51,14 @@ export class SlowFileSystem implements FileSystem {
 
   list(directory: string): string[] {
     return this.#under.list(directory);
+  }
+
+  identify(path: string): string | undefined {
+    return this.#under.identify(path);
+  }
+
+  realPath(path: string): string {
+    return this.#under.realPath(path);
   }
 
   remove(path: string): void {
