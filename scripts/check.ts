@@ -2,30 +2,18 @@
  * Everything that must hold of the project, in one run: types, lint, format, docs, the publish dry
  * run, and the same test files on Deno, Bun and Node.
  *
- * `npm test` runs it; `npm test -- NAME` runs only the steps whose name contains NAME.
+ * `npm test` runs it; `npm test -- NAME` runs only the steps whose name contains NAME. A runtime that
+ * crashes is no failure of the project: see `scripts/steps.ts`.
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
+import { type Count, runSteps, type Step } from "./steps.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OFFLINE = ["--config", "deno.offline.json"];
-
-interface Step {
-  readonly name: string;
-  readonly program: string;
-  readonly args: readonly string[];
-  /** How many tests passed and failed, as the runner's output tells. */
-  readonly count?: (output: string) => Count;
-}
-
-interface Count {
-  readonly passed: number;
-  readonly failed: number;
-}
 
 /** A program that npm installed; its own name where it is not, so that the shell's path is tried. */
 function tool(name: string): string {
@@ -106,30 +94,15 @@ const steps: readonly Step[] = [
   },
 ];
 
-function run(step: Step): { ok: boolean; count: Count | undefined } {
-  const started = performance.now();
-  const { status, stdout, stderr, error } = spawnSync(step.program, step.args, {
-    cwd: ROOT,
-    encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1" },
-    maxBuffer: 1 << 28,
-    shell: process.platform === "win32",
-  });
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  const output = `${stdout}${stderr}`;
-  const ok = status === 0;
-  console.log(`${ok ? "ok    " : "FAILED"} ${step.name} (${seconds} s)`);
-  if (!ok) console.log(error === undefined ? output : String(error));
-  return { ok, count: ok ? step.count?.(output) : undefined };
-}
-
 const wanted = process.argv[2] ?? "";
 const chosen = steps.filter((step) => step.name.includes(wanted));
-const results = chosen.map((step) => ({ step, ...run(step) }));
+const { outcomes, crashes, isStable } = runSteps(chosen, ROOT, (line) => console.log(line));
 
-const failed = results.filter(({ ok }) => !ok);
-const counts = results.filter(({ step }) => step.name.startsWith("tests on"));
+const failed = outcomes.filter(({ ok }) => !ok);
+const counts = outcomes.filter(({ step }) => step.name.startsWith("tests on"));
 console.log();
+for (const crash of crashes) console.log(`A runtime crashed: ${crash}`);
+if (crashes.length > 0) console.log(`runtime crashed: ${crashes.length}`);
 for (const { step, count } of counts) {
   if (count === undefined) continue;
   console.log(
@@ -138,6 +111,10 @@ for (const { step, count } of counts) {
 }
 if (failed.length === 0 && new Set(counts.map(({ count }) => count?.passed)).size > 1) {
   console.log("FAILED the runtimes did not run the same number of tests");
+  process.exitCode = 1;
+}
+if (!isStable) {
+  console.log("FAILED more than one runtime crashed");
   process.exitCode = 1;
 }
 if (failed.length > 0 || chosen.length === 0) {

@@ -6,12 +6,12 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FileSystemError } from "../mod.ts";
 import { DenoFileSystem } from "../src/fs/deno.ts";
 import { tolerateUnsupported } from "../src/fs/system_call.ts";
+import { spawnSync } from "./support/child.ts";
 import { bytes, text } from "./support/logs.ts";
 import { commandOn, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   copyFileSync,
@@ -20,6 +19,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { Wal } from "../mod.ts";
+import { spawn, spawnSync } from "./support/child.ts";
 import { bytes, text, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

@@ -11,7 +11,6 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +24,7 @@ import { LineSplitter } from "../src/cli/lines.ts";
 import { DURABLE_FRAME_SIZE, SEGMENT_FRAME_SIZE } from "../src/format/internal.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
+import { spawn, spawnSync } from "./support/child.ts";
 import { bytes, fromHex, KNOWN_ENTRIES, KNOWN_V1, text, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

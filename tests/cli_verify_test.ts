@@ -4,7 +4,6 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
   readdirSync,
@@ -23,6 +22,7 @@ import { frameChecksum } from "../src/format/checksum.ts";
 import { MAX_INTERNAL_SIZE } from "../src/format/internal.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { spawnSync } from "./support/child.ts";
 import { bytes, KNOWN_V1, random, readFile, withLog, writeFile } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert";
-import { type ChildProcess, spawn } from "node:child_process";
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -14,6 +13,7 @@ import { largest, linesOf } from "../examples/crash/lines.ts";
 import { cutPower } from "../examples/crash/power_cut.ts";
 import { findLoss } from "../examples/crash/verify.ts";
 import { Wal } from "../mod.ts";
+import { type ChildProcess, spawn } from "./support/child.ts";
 import { type Command, command, commandOn, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 

@@ -4,7 +4,6 @@
  * @module
  */
 import { test } from "node:test";
-import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import {
@@ -17,6 +16,7 @@ import {
 import { type Entry, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
+import { type ChildProcess, spawn } from "./support/child.ts";
 import { bytes, text } from "./support/logs.ts";
 import { commandOn, ROOT, type Runtime, RUNTIMES } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { assertEquals } from "@std/assert";
+import { spawnSync } from "./support/child.ts";
 import { bytes, toHex, withLog } from "./support/logs.ts";
 import { commandOn, ROOT, type Runtime, RUNTIMES } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

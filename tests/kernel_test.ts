@@ -4,12 +4,12 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { createCRC32 } from "hash-wasm";
 import { assert, assertEquals } from "@std/assert";
 import { createKernel, type Kernel, kernel as chosen } from "../src/format/kernel.ts";
+import { spawnSync } from "./support/child.ts";
 import { random } from "./support/logs.ts";
 import { commandOn, ROOT } from "./support/runtime.ts";
 

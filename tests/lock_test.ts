@@ -4,7 +4,6 @@
  * @module
  */
 import { test } from "node:test";
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -15,6 +14,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { type Lock, LockedError, Wal } from "../mod.ts";
 import { type LockAttempt, type LockOwner, startInTicks, takeLock } from "../src/fs/lock_file.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
+import { type ChildProcess, spawn } from "./support/child.ts";
 import { bytes, withLog } from "./support/logs.ts";
 import { commandOn, ROOT, RUNTIME, type Runtime, RUNTIMES } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

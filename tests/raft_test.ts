@@ -5,7 +5,6 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows, fail } from "@std/assert";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Disk, type Process } from "../examples/raft/disk.ts";
@@ -17,6 +16,7 @@ import { type FileSystem, type Wal, WalError, type WalErrorCode } from "../mod.t
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { type NewRaftEntry, RaftStorage } from "../src/raft.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
+import { spawnSync } from "./support/child.ts";
 import { like } from "./support/like.ts";
 import { bytes, text, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { spawnSync } from "./support/child.ts";
 import { bytes, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -20,6 +19,7 @@ import { existsSync } from "@std/fs";
 import { LockedError, Wal, WalError, type WalErrorCode } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
+import { spawnSync } from "./support/child.ts";
 import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";
 import { command, RUNTIME } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

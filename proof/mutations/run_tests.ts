@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
 import process from "node:process";
+import { spawnSync } from "../../tests/support/child.ts";
 import { ROOT, type Runtime } from "../../tests/support/runtime.ts";
 
 /** How long the tests of one run may take, in milliseconds: more is an endless loop. */

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BrokenPromise, WalOracle } from "../../src/testing.ts";
+import { spawn } from "../../tests/support/child.ts";
 import { random } from "../../tests/support/logs.ts";
 import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
 import type { Line } from "./lines.ts";
