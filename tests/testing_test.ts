@@ -584,6 +584,36 @@ test("the death of the process closes files, frees locks, and keeps the page cac
   again.release();
 });
 
+for (const sync of ["syncData", "sync"] as const) {
+  test(`${sync} takes as long as the observer says, and covers what was there before`, async () => {
+    const { promise: slow, resolve: end } = Promise.withResolvers<void>();
+    const fileSystem = new CrashFileSystem();
+    const file = fileSystem.open("a", "create");
+    file.write(of(1), 0);
+    fileSystem.syncDirectoryBlocking(".");
+    fileSystem.observe((call) => call.startsWith("write") ? undefined : slow);
+    const running = file[sync]();
+    file.write(of(2), 1);
+    assert(statesOf(fileSystem).includes("a="));
+    end();
+    await running;
+    assertEquals(statesOf(fileSystem), ["a=1", "a=1,0", "a=1,2"]);
+  });
+}
+
+test("a sync of a directory takes as long as the observer says", async () => {
+  const { promise: slow, resolve: end } = Promise.withResolvers<void>();
+  const fileSystem = new CrashFileSystem();
+  fileSystem.open("a", "create");
+  fileSystem.observe((call) => call.startsWith("fsync") ? slow : undefined);
+  const running = fileSystem.syncDirectory(".");
+  fileSystem.open("b", "create");
+  assertEquals(statesOf(fileSystem).sort(), ["", "a=", "a= b=", "b="]);
+  end();
+  await running;
+  assertEquals(statesOf(fileSystem), ["a=", "a= b="]);
+});
+
 test("the observer is told of each call that changes something or syncs, before it", async () => {
   const fileSystem = new CrashFileSystem();
   const seen: string[] = [];

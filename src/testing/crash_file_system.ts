@@ -123,6 +123,9 @@ interface DirectoryNode {
 
 type Node = FileNode | DirectoryNode;
 
+/** Sees each call before it is made; what it returns is how long a sync takes. */
+type Observer = (call: string) => unknown;
+
 /** What a process holds; it dies with it. */
 interface Process {
   isAlive: boolean;
@@ -159,7 +162,7 @@ export class CrashFileSystem implements FileSystem {
   readonly #failedSync: FailedSync;
   #root: DirectoryNode = newDirectory();
   #process: Process = { isAlive: true, locks: new Set() };
-  #observer: ((call: string) => void) | undefined;
+  #observer: Observer | undefined;
   #origin: () => string = () => "as it was made";
   /** What each file and directory is known by, once it was asked for. */
   readonly #identities = new WeakMap<Node, string>();
@@ -178,8 +181,11 @@ export class CrashFileSystem implements FileSystem {
   /**
    * Calls `observer` before each call that changes something or syncs, with the call in words; a
    * crash at this moment is a crash without it. There is one observer.
+   *
+   * Where it returns a promise, and the call is a sync that does not block, the sync takes effect when
+   * that has resolved: a slow disk. What is written meanwhile the sync does not cover.
    */
-  observe(observer: ((call: string) => void) | undefined): void {
+  observe(observer: ((call: string) => unknown) | undefined): void {
     this.#observer = observer;
   }
 
@@ -282,10 +288,10 @@ export class CrashFileSystem implements FileSystem {
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
     const directory = this.#directory(path, "Fsync");
-    this.#observer?.(`fsync directory "${path}"`);
+    const work = this.#observer?.(`fsync directory "${path}"`);
     const covered = directory.pending.slice();
     // What is made or removed while the disk works is not covered.
-    await Promise.resolve();
+    await work;
     makeNamesDurable(directory, covered);
   }
 
@@ -322,7 +328,7 @@ export class CrashFileSystem implements FileSystem {
   }
 
   #fileOf(node: FileNode, path: string, isWritable: boolean): File {
-    const observer = (call: string): void => this.#observer?.(call);
+    const observer: Observer = (call) => this.#observer?.(call);
     const identity = this.#identityOf(node);
     return new CrashFile(
       node,
@@ -371,7 +377,7 @@ class CrashFile implements FailingFile {
   readonly #isWritable: boolean;
   readonly #process: Process;
   readonly #failedSync: FailedSync;
-  readonly #observer: (call: string) => void;
+  readonly #observer: Observer;
   readonly #identity: string;
   #isOpen = true;
 
@@ -381,7 +387,7 @@ class CrashFile implements FailingFile {
     isWritable: boolean,
     process: Process,
     failedSync: FailedSync,
-    observer: (call: string) => void,
+    observer: Observer,
     identity: string,
   ) {
     this.#node = node;
@@ -444,10 +450,10 @@ class CrashFile implements FailingFile {
 
   async #sync(call: string): Promise<void> {
     const { pending } = this.#opened("Fsync");
-    this.#observer(`${call} "${this.#path}"`);
+    const work = this.#observer(`${call} "${this.#path}"`);
     const covered = pending.filter(({ state }) => state === "dirty");
     // What is written while the disk works is not covered.
-    await Promise.resolve();
+    await work;
     const node = this.#opened("Fsync");
     // Another sync has failed over it meanwhile, and took it for clean.
     if (covered.some(({ state }) => state === "lost")) throw this.#error("EIO", "Fsync");
