@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CorruptionError } from "./errors.ts";
+import { CorruptionError, WalError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "./format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
@@ -16,7 +16,7 @@ import {
   type SegmentFrame,
 } from "./format/internal.ts";
 import type { File, FileSystem } from "./fs/file_system.ts";
-import { directoryOf, nameOf } from "./fs/path.ts";
+import { directoryOf, nameOf, pathIn } from "./fs/path.ts";
 import type { SegmentScan } from "./recovery.ts";
 import { type SealedSegmentInfo, segmentDamaged } from "./sealed_segment.ts";
 import { firstIndexOf, segmentPath } from "./segments.ts";
@@ -96,6 +96,22 @@ export function requireSegment(
   if (logId !== undefined && found.logId !== undefined && !sameLog(found.logId, logId)) {
     throw segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, "it belongs to another log");
   }
+}
+
+/** Refuses the file of a later segment as that of a log. */
+export function requireFirst(file: File, path: string, checksum: FrameChecksum): void {
+  const [, name] = /^(.+)\.\d{20}$/.exec(nameOf(path)) ?? [];
+  if (name === undefined) return;
+  const { firstIndex = 1 } = readSegmentFrame(file, checksum) ?? {};
+  // A log may be named like a segment, but begins with index 1.
+  if (segmentPath(name, firstIndex) !== nameOf(path)) return;
+  throw new WalError(
+    "ERR_WAL_FORMAT",
+    `"${path}" is the segment from index ${firstIndex} of a log. Nothing was changed. Open the log ` +
+      `by the path of its first file, "${
+        pathIn(directoryOf(path), name)
+      }", whether that is there or not.`,
+  );
 }
 
 /** The error for a segment that the log's other files tell of and that is not there. */

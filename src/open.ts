@@ -18,6 +18,7 @@ import {
 import {
   type JoinedSegments,
   joinSegments,
+  requireFirst,
   requireSegment,
   type SegmentFile,
   segmentFilesOf,
@@ -34,6 +35,7 @@ import {
   type Lock,
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
+import { logPathOf } from "./log_path.ts";
 import { MetaFile } from "./meta.ts";
 import type { ResolvedOptions } from "./options.ts";
 import {
@@ -108,7 +110,16 @@ const MAX_LOOSE = 64 * 1024;
 /** How often a reader looks again at files that a writer changes under its eyes. */
 const READER_TRIES = 20;
 
-/** Opens the log at `path`, or makes it. */
+/** The one path of the log that a path leads to; all its names are taken from it. */
+export function locateLog(fileSystem: FileSystem, path: string): string {
+  try {
+    return logPathOf(fileSystem, path);
+  } catch (error) {
+    throw error instanceof FileSystemError ? describe(error, path) : error;
+  }
+}
+
+/** Opens the log at `path`, which {@linkcode locateLog} has found, or makes it. */
 export async function openLog(
   fileSystem: FileSystem,
   path: string,
@@ -214,6 +225,7 @@ class Opening {
     }
     try {
       requireLog({ file, path: this.#path });
+      requireFirst(file, this.#path, this.#checksum);
     } finally {
       file.close();
     }
@@ -230,6 +242,7 @@ class Opening {
       if (last === undefined) throw new FileSystemError("ENOENT", "Open", this.#path);
       const source = this.#source(this.#fileSystem.open(last.path, "read"), last.path);
       try {
+        if (last.path === this.#path) requireFirst(source.file, this.#path, this.#checksum);
         const found = scanSegment(source);
         if (isUnfinished(found) && found.holds === "frames") throw beginningDamaged(source, found);
         if (isUnfinished(found) && files.length > 1) {

@@ -252,7 +252,7 @@ export class RaftStorage {
     }
   }
 
-  /** The path that the storage was opened with. */
+  /** The path of the log's first file, absolute and without links. */
   get path(): string {
     return this.#wal.path;
   }

@@ -11,7 +11,7 @@ import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
 import { Changes, follow, type FollowOptions, type FollowSource } from "./follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
 import { type FileSystem, FileSystemError, type Lock } from "./fs/file_system.ts";
-import { type OpenedLog, openLog, type Recovery } from "./open.ts";
+import { locateLog, type OpenedLog, openLog, type Recovery } from "./open.ts";
 import { invalid, type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
@@ -184,10 +184,14 @@ export class Wal {
     }
     const resolved = resolveOptions(options);
     const fileSystem = options.fileSystem ?? await runtimeFileSystem();
-    return new Wal(path, fileSystem, resolved, await openLog(fileSystem, path, resolved));
+    const real = locateLog(fileSystem, path);
+    return new Wal(real, fileSystem, resolved, await openLog(fileSystem, real, resolved));
   }
 
-  /** The path that the log was opened with. */
+  /**
+   * The path of the log's first file: absolute and without links, as it was when the log was opened.
+   * All names of the log's files, and those in errors, are taken from it.
+   */
   get path(): string {
     return this.#path;
   }

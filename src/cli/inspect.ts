@@ -7,6 +7,7 @@
 import { frameChecksum } from "../format/checksum.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
+import { locateLog } from "../open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { type Frame, framesOf } from "./frames.ts";
 import { inspectLog, type Outcome, type Report, type SegmentReport } from "./inspection.ts";
@@ -14,7 +15,7 @@ import { printLines } from "./output.ts";
 
 /** Runs the command and returns the exit code: 1 if opening the log would be refused. */
 export async function inspect(args: string[]): Promise<number> {
-  const { log: path, values } = parseArguments(args, {
+  const { log, values } = parseArguments(args, {
     ...MAX_ENTRY_SIZE,
     frames: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -22,6 +23,7 @@ export async function inspect(args: string[]): Promise<number> {
   const maxEntrySize = maxEntrySizeOf(values);
   const checksum = frameChecksum;
   const fileSystem = await runtimeFileSystem();
+  const path = locateLog(fileSystem, log);
   const report = inspectLog(fileSystem, path, checksum, maxEntrySize);
   const frames = values.frames ? framesIn(fileSystem, report) : undefined;
   await printLines(values.json ? jsonOf(report, frames) : textOf(report, frames));

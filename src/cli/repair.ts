@@ -12,6 +12,7 @@ import { runtimeFileSystem } from "../fs/runtime.ts";
 import { MetaFile } from "../meta.ts";
 import { pieces } from "../recovery.ts";
 import { Wal } from "../wal.ts";
+import { locateLog } from "../open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { type Break, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
 import { examine } from "./inspection.ts";
@@ -26,12 +27,13 @@ const PERMISSIONS = 0o600;
 
 /** Runs the command and returns the exit code. */
 export async function repair(args: string[]): Promise<number> {
-  const { log: path, values } = parseArguments(args, {
+  const { log: given, values } = parseArguments(args, {
     ...MAX_ENTRY_SIZE,
     "dry-run": { type: "boolean", default: false },
   });
   const maxEntrySize = maxEntrySizeOf(values);
   const fileSystem = await runtimeFileSystem();
+  const path = locateLog(fileSystem, given);
   const checksum = frameChecksum;
   const files = segmentFiles(fileSystem, path);
   if (values["dry-run"]) {

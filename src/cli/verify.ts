@@ -5,6 +5,7 @@
  */
 import type { FileSystem } from "../fs/file_system.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
+import { locateLog } from "../open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import type { SegmentFile } from "../chain.ts";
 import { printLines } from "./output.ts";
@@ -17,11 +18,12 @@ const READ_SIZE = 1024 * 1024;
 
 /** Runs the command and returns the exit code: 1 if there is damage. */
 export async function verify(args: string[]): Promise<number> {
-  const { log: path, values } = parseArguments(args, {
+  const { log, values } = parseArguments(args, {
     ...MAX_ENTRY_SIZE,
     speed: { type: "boolean", default: false },
   });
   const fileSystem = await runtimeFileSystem();
+  const path = locateLog(fileSystem, log);
   let damaged = 0;
   let lines: string[] = [];
   const verification = await Verification.create(fileSystem, path, maxEntrySizeOf(values), {
