@@ -5,7 +5,7 @@
  */
 import { CorruptionError, WalError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
-import { FILE_HEADER_SIZE, readFileHeader } from "./format/file_header.ts";
+import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "./format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import {
   NO_SEGMENT,
@@ -15,11 +15,12 @@ import {
   SEGMENT_FRAME_SIZE,
   type SegmentFrame,
 } from "./format/internal.ts";
+import { MAX_INDEX } from "./format/limits.ts";
 import type { File, FileSystem } from "./fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "./fs/path.ts";
-import type { SegmentScan } from "./recovery.ts";
+import { pieces, type SegmentScan } from "./recovery.ts";
 import { type SealedSegmentInfo, segmentDamaged } from "./sealed_segment.ts";
-import { firstIndexOf, segmentPath } from "./segments.ts";
+import { firstIndexOf, isBeyondEnd, segmentPath } from "./segments.ts";
 
 /** A segment's file, by its name. */
 export interface SegmentFile {
@@ -36,11 +37,16 @@ export interface JoinedSegments {
   readonly leftovers: SegmentFile[];
 }
 
-/** The files of the log at `path`, by their names, in order. */
+/**
+ * The files of the log at `path`, by their names, in order.
+ *
+ * @throws {WalError} `ERR_WAL_FORMAT` if one is named by an index that no entry can have.
+ */
 export function segmentFilesOf(fileSystem: FileSystem, path: string): SegmentFile[] {
   const name = nameOf(path);
   return fileSystem.list(directoryOf(path))
     .flatMap((file) => {
+      if (isBeyondEnd(name, file)) throw beyondEnd(pathIn(directoryOf(path), file));
       const firstIndex = firstIndexOf(name, file);
       return firstIndex === undefined ? [] : [{ firstIndex, path: segmentPath(path, firstIndex) }];
     })
@@ -68,6 +74,9 @@ export function joinSegments(
   while (next.firstIndex > headIndex) {
     const { previous } = next;
     const file = before.pop();
+    if (file !== undefined && file.firstIndex > previous.firstIndex) {
+      requireOwn(fileSystem, checksum, file, last.logId);
+    }
     if (file === undefined || file.firstIndex !== previous.firstIndex) {
       throw segmentMissing(path, previous.firstIndex === 0 ? headIndex : previous.firstIndex);
     }
@@ -81,6 +90,25 @@ export function joinSegments(
     next = { firstIndex: file.firstIndex, previous: own };
   }
   return { sealed, leftovers: before };
+}
+
+/** The error for a segment with an index that no entry can have. */
+function beyondEnd(path: string): WalError {
+  return new WalError(
+    "ERR_WAL_FORMAT",
+    `"${path}" is no segment that this library can use: its entries would go beyond the index ` +
+      `${MAX_INDEX}, the largest that there is. Nothing was changed. Move the file away if it is ` +
+      "not the log's.",
+  );
+}
+
+/**
+ * Refuses a segment with more entries than there are indexes.
+ *
+ * @throws {WalError} `ERR_WAL_FORMAT`.
+ */
+export function requireIndexes(path: string, { firstIndex, offsets }: SegmentScan): void {
+  if (firstIndex - 1 + offsets.count > MAX_INDEX) throw beyondEnd(path);
 }
 
 /** Refuses a segment whose name and Segment frame, or whose log and the log's id, do not agree. */
@@ -112,6 +140,107 @@ export function requireFirst(file: File, path: string, checksum: FrameChecksum):
         pathIn(directoryOf(path), name)
       }", whether that is there or not.`,
   );
+}
+
+/**
+ * Refuses the last of the log's files whose name and beginning do not agree: another log, if no other
+ * file of the log has its id, else one of the log's own in the wrong place.
+ *
+ * @param others The log's other files.
+ * @param logId The log's id, if that is known from elsewhere.
+ * @throws {WalError} `ERR_WAL_FORMAT`, or {@linkcode CorruptionError}.
+ */
+export function requireLast(
+  fileSystem: FileSystem,
+  checksum: FrameChecksum,
+  segment: SegmentFile,
+  found: SegmentScan,
+  others: readonly SegmentFile[],
+  logId: Uint8Array | undefined,
+): void {
+  if (found.firstIndex === segment.firstIndex) return;
+  const isOwn = (id: Uint8Array | undefined): boolean =>
+    id !== undefined && found.logId !== undefined && sameLog(id, found.logId);
+  if (isOwn(logId) || others.some((other) => isOwn(logIdOf(fileSystem, checksum, other)))) {
+    return requireSegment(segment, found, undefined);
+  }
+  throw foreign(segment.path, `it is the segment from index ${found.firstIndex} of another log`);
+}
+
+/**
+ * Refuses a file with a segment's name that is not the log's, before it is removed: what a crash
+ * leaves of one of its own in the making is.
+ *
+ * @throws {WalError} `ERR_WAL_FORMAT`.
+ */
+export function requireOwn(
+  fileSystem: FileSystem,
+  checksum: FrameChecksum,
+  segment: SegmentFile,
+  logId: Uint8Array | undefined,
+): void {
+  const { version, frame, isUnused } = beginningOf(fileSystem, checksum, segment);
+  if (isUnused) return;
+  if (version === 1 && segment.firstIndex === 1) return;
+  if (frame === undefined) throw foreign(segment.path, "it does not begin as a segment");
+  if (frame.firstIndex !== segment.firstIndex) {
+    throw foreign(segment.path, `it begins with index ${frame.firstIndex}`);
+  }
+  if (logId !== undefined && !sameLog(frame.logId, logId)) {
+    throw foreign(segment.path, "it is of another log");
+  }
+}
+
+/** The id that a segment's file tells of its log; version 1 tells none. */
+export function logIdOf(
+  fileSystem: FileSystem,
+  checksum: FrameChecksum,
+  segment: SegmentFile,
+): Uint8Array | undefined {
+  return beginningOf(fileSystem, checksum, segment).frame?.logId;
+}
+
+/** The error for a file with a segment's name that is not the log's. */
+function foreign(path: string, what: string): WalError {
+  return new WalError(
+    "ERR_WAL_FORMAT",
+    `"${path}" has the name of a segment of this log and is none: ${what}. The file was not ` +
+      "changed. A log is opened by the name of its first file. If this is something else beside " +
+      "the log, move it away.",
+  );
+}
+
+/** What a file with a segment's name begins with. */
+interface Beginning {
+  readonly version: FormatVersion | undefined;
+  readonly frame: SegmentFrame | undefined;
+  /** Whether there is nothing but zeros or a part of a segment's beginning in it. */
+  readonly isUnused: boolean;
+}
+
+function beginningOf(
+  fileSystem: FileSystem,
+  checksum: FrameChecksum,
+  { path }: SegmentFile,
+): Beginning {
+  const file = fileSystem.open(path, "read");
+  try {
+    const head = new Uint8Array(FILE_HEADER_SIZE);
+    const header = readFileHeader(head.subarray(0, file.read(head, 0)));
+    const version = header.kind === "valid" ? header.version : undefined;
+    const frame = version === 2 ? readSegmentFrame(file, checksum) : undefined;
+    const size = file.size();
+    const isShort = (header.kind === "unfinished" || version === 2) && frame === undefined &&
+      size <= FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE;
+    return { version, frame, isUnused: isShort || isZero(file, size) };
+  } finally {
+    file.close();
+  }
+}
+
+function isZero(file: File, size: number): boolean {
+  for (const piece of pieces(file, 0, size)) if (piece.some((byte) => byte !== 0)) return false;
+  return true;
 }
 
 /** The error for a segment that the log's other files tell of and that is not there. */

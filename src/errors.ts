@@ -217,6 +217,16 @@ export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
+/** The error for a file that has a name of the log's and is not the log's. */
+export function notOurs(path: string, kind: string, magic: string): WalError {
+  return new WalError(
+    "ERR_WAL_FORMAT",
+    `"${path}" has the name of the log's ${kind} and is none of this version: it does not begin ` +
+      `with "${magic}" and the version 1 (offset 0). The file was not changed. If it is something ` +
+      "else, move it away; then open the log again.",
+  );
+}
+
 /** The error of a write after which the log is as before. */
 export function writeFailed(doing: string, cause: unknown): WalError {
   return new WalError(

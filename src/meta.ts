@@ -6,15 +6,19 @@
  *
  * @module
  */
-import { CorruptionError, SyncFailedError, writeFailed } from "./errors.ts";
+import { CorruptionError, notOurs, SyncFailedError, WalError, writeFailed } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import {
   decodeMetaSlot,
   encodeMetaSlot,
   MAX_SLOT_SIZE,
+  META_BEGINNING,
   type MetaSlot,
+  MIN_SLOT_SIZE,
   SLOT_OFFSETS,
 } from "./format/meta_slot.ts";
+import { MAX_SEQUENCE } from "./format/limits.ts";
+import { mayBegin } from "./format/magic.ts";
 import { META_FILE } from "./format/redo_record.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
@@ -48,6 +52,7 @@ export class MetaFile {
    * Reads it, if it is there.
    *
    * @throws {CorruptionError} If neither slot is valid.
+   * @throws {WalError} `ERR_WAL_FORMAT` if it is something else than a meta file.
    */
   load(mode: "read" | "write"): void {
     this.#file?.close();
@@ -58,11 +63,23 @@ export class MetaFile {
       if (error instanceof FileSystemError && error.code === "ENOENT") return;
       throw error;
     }
+    try {
+      this.#current = this.#newest(this.#file);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The newest valid slot; none if the file was being made. */
+  #newest(file: File): MetaSlot | undefined {
     const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
     const valid = slots.filter((slot) => slot !== undefined);
-    this.#current = valid.toSorted((a, b) => b.sequence - a.sequence)[0];
+    const [newest] = valid.toSorted((a, b) => b.sequence - a.sequence);
+    if (newest !== undefined) return newest;
+    if (!this.#isOwn(file)) throw notOurs(this.#path, "meta file", "META");
     // The second slot is written when the first is durable. Without it, the making was interrupted.
-    if (this.#current === undefined && this.#file.size() > SLOT_OFFSETS[1]) {
+    if (file.size() > SLOT_OFFSETS[1]) {
       throw new CorruptionError(
         `"${this.#path}" is damaged: neither of its two slots (offsets ${
           SLOT_OFFSETS.join(" and ")
@@ -72,6 +89,7 @@ export class MetaFile {
         { path: this.#path, offset: 0, firstIndexAtRisk: 1 },
       );
     }
+    return undefined;
   }
 
   /**
@@ -122,9 +140,11 @@ export class MetaFile {
    *
    * @param durableIndex The last durable entry, for an error's message.
    * @throws {WalError} `ERR_WAL_WRITE_FAILED`: it tells what it told before.
+   * `ERR_WAL_INDEX_OUT_OF_RANGE`: it cannot count one more update.
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async update(meta: Meta, durableIndex: number): Promise<void> {
+    this.requireSequence();
     const slot: MetaSlot = { ...meta, sequence: (this.#current?.sequence ?? 0) + 1 };
     const bytes = this.#encode(slot);
     const isNew = this.#file === undefined;
@@ -151,6 +171,20 @@ export class MetaFile {
     this.#current = slot;
   }
 
+  /**
+   * Refuses one more update after the last that can be counted.
+   *
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`.
+   */
+  requireSequence(): void {
+    if ((this.#current?.sequence ?? 0) < MAX_SEQUENCE) return;
+    throw new WalError(
+      "ERR_WAL_INDEX_OUT_OF_RANGE",
+      `Cannot store the head index and the state in "${this.#path}": it has counted ` +
+        `${MAX_SEQUENCE} updates, the most that there are. Nothing was changed. Go on in a new log.`,
+    );
+  }
+
   #unknown(durableIndex: number, cause: unknown): SyncFailedError {
     return new SyncFailedError(this.#path, durableIndex, "the head index and the state", cause);
   }
@@ -170,6 +204,17 @@ export class MetaFile {
       if (error instanceof FileSystemError) return unread;
       throw error;
     }
+  }
+
+  /** Whether a file without a valid slot is one that was being made, or one that is damaged. */
+  #isOwn(file: File): boolean {
+    const [first, second] = SLOT_OFFSETS.map((offset) => {
+      const head = new Uint8Array(MIN_SLOT_SIZE);
+      return head.subarray(0, file.read(head, offset));
+    }) as [Uint8Array, Uint8Array];
+    if (second.length === 0) return mayBegin(first, META_BEGINNING);
+    // Whatever else is damaged, it is not written over.
+    return [first, second].some((head) => mayBegin(head, META_BEGINNING.subarray(0, 4)));
   }
 
   /** Gives the file back. */

@@ -18,8 +18,11 @@ import {
 import {
   type JoinedSegments,
   joinSegments,
+  logIdOf,
   requireFirst,
-  requireSegment,
+  requireIndexes,
+  requireLast,
+  requireOwn,
   type SegmentFile,
   segmentFilesOf,
   segmentMissing,
@@ -257,7 +260,7 @@ class Opening {
         if (decision.case === "C" && this.#options.recovery === "default") {
           throw corrupt(source.path, scan, decision);
         }
-        requireSegment(last, scan, undefined);
+        this.#requireLast(last, scan, files, meta);
         const { sealed } = this.#join(files, scan, headIndex);
         const durable = scan.offsets.countBelow(scan.vouched);
         const isStale = headIndex > scan.firstIndex + scan.offsets.count;
@@ -284,7 +287,7 @@ class Opening {
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     if (files.length === 0) return this.#makeFirst(meta);
     const headIndex = meta.current?.headIndex ?? 1;
-    const { last, unused } = await this.#findLast(files, headIndex);
+    const { last, unused } = await this.#findLast(files, meta);
     try {
       const found = "decision" in last ? last.found : emptyScan(last.firstIndex);
       const { sealed, leftovers } = this.#join(files, found, headIndex);
@@ -294,6 +297,7 @@ class Opening {
       ) {
         throw segmentDamaged(`${this.#path}.meta`, 0, 1, "it belongs to another log");
       }
+      for (const file of leftovers) requireOwn(this.#fileSystem, this.#checksum, file, logId);
       // What could make this refuse the log has been looked at. From here on it changes files.
       let removed: Recovery | undefined;
       for (const segment of unused) removed = await this.#removeUnused(segment);
@@ -351,8 +355,9 @@ class Opening {
    */
   async #findLast(
     files: SegmentFile[],
-    headIndex: number,
+    meta: MetaFile,
   ): Promise<{ last: FoundSegment; unused: UnusedSegment[] }> {
+    const headIndex = meta.current?.headIndex ?? 1;
     const isDefault = this.#options.recovery === "default";
     const unused: UnusedSegment[] = [];
     const opened: SegmentSource[] = [];
@@ -365,7 +370,7 @@ class Opening {
         await this.#syncFile(source);
         const found = scanSegment(source);
         if (!isUnfinished(found)) {
-          requireSegment(file, found, undefined);
+          this.#requireLast(file, found, files, meta);
           const decision = decide(source, found);
           if (decision.case === "C" && isDefault) throw corrupt(source.path, found, decision);
           return { last: { ...file, source, found, decision }, unused };
@@ -382,6 +387,18 @@ class Opening {
       for (const { file } of opened) file.close();
       throw error;
     }
+  }
+
+  /** Refuses a last segment that is not what its name says. */
+  #requireLast(
+    file: SegmentFile,
+    found: SegmentScan,
+    files: readonly SegmentFile[],
+    { current }: MetaFile,
+  ): void {
+    const others = files.filter(({ firstIndex }) => firstIndex !== file.firstIndex);
+    requireLast(this.#fileSystem, this.#checksum, file, found, others, current?.logId);
+    requireIndexes(file.path, found);
   }
 
   /** Removes a segment that was never in use: the crash came while it was made. */
@@ -502,14 +519,16 @@ class Opening {
 
   async #replaceTail(path: string, record: InterruptedRedo): Promise<void> {
     const { firstIndex, offset } = record;
+    const behind = segmentFilesOf(this.#fileSystem, this.#path)
+      .filter((segment) => segment.firstIndex > firstIndex);
+    const logId = logIdOf(this.#fileSystem, this.#checksum, { path, firstIndex });
+    for (const segment of behind) requireOwn(this.#fileSystem, this.#checksum, segment, logId);
     const file = this.#fileSystem.open(path, "write");
     try {
       if (this.#redo.isUntouched(file, record)) return;
       // A truncation drops the segments behind first, newest first.
       // Whoever removed one may have died before that was durable.
       await this.#fileSystem.syncDirectory(directoryOf(path));
-      const behind = segmentFilesOf(this.#fileSystem, this.#path)
-        .filter((segment) => segment.firstIndex > firstIndex);
       for (const segment of behind.toReversed()) {
         this.#fileSystem.remove(segment.path);
         await this.#fileSystem.syncDirectory(directoryOf(path));

@@ -27,6 +27,7 @@
  */
 import { isBytes } from "./bytes.ts";
 import { WalError } from "./errors.ts";
+import { MAX_INDEX } from "./format/limits.ts";
 import type { Recovery } from "./open.ts";
 import { invalid, type WalOptions } from "./options.ts";
 import { decodeEntry, decodeState, encodeEntry, encodeState, isTerm } from "./raft/format.ts";
@@ -463,13 +464,17 @@ export class RaftStorage {
     prevTerm: number,
     entries: readonly NewRaftEntry[],
   ): Promise<AppendOutcome> {
-    if (!Number.isSafeInteger(prevIndex) || prevIndex < 0) {
-      throw invalid("prevIndex", "a whole number from 0", prevIndex);
+    if (!Number.isSafeInteger(prevIndex) || prevIndex < 0 || prevIndex > MAX_INDEX) {
+      throw invalid("prevIndex", `a whole number from 0 to ${MAX_INDEX}`, prevIndex);
     }
     if (prevTerm !== 0 && !isTerm(prevTerm)) {
       throw invalid("prevTerm", "a whole number from 0", prevTerm);
     }
     requireEntries(entries);
+    // Those in conflict must not go for entries that have no index.
+    if (entries.length > MAX_INDEX - prevIndex) {
+      throw invalid("prevIndex", `${MAX_INDEX - entries.length} or lower`, prevIndex);
+    }
     requireAscent(prevTerm, entries);
     const { outcome, synced } = await this.#enqueue(async () => ({
       outcome: await this.#resolve(prevIndex, prevTerm, entries),
@@ -634,8 +639,9 @@ export class RaftStorage {
    */
   async installSnapshot(snapshot: SnapshotMark): Promise<boolean> {
     const { index, term } = snapshot;
-    if (!Number.isSafeInteger(index) || index < 1) {
-      throw invalid("snapshot's index", "a whole number from 1", index);
+    // The log goes on after it.
+    if (!Number.isSafeInteger(index) || index < 1 || index >= MAX_INDEX) {
+      throw invalid("snapshot's index", `a whole number from 1 to ${MAX_INDEX - 1}`, index);
     }
     if (!isTerm(term)) throw invalid("snapshot's term", "a whole number from 1", term);
     return await this.#enqueue(async () => {

@@ -13,12 +13,15 @@
  *
  * @module
  */
-import { SyncFailedError } from "./errors.ts";
+import { notOurs, SyncFailedError, WalError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { readUint32, writeUint32 } from "./format/frame.ts";
+import { mayBegin } from "./format/magic.ts";
 import {
   decodeRedoRecord,
   encodeRedoRecord,
+  isPossible,
+  REDO_BEGINNING,
   REDO_HEAD_SIZE,
   type RedoRecord,
 } from "./format/redo_record.ts";
@@ -152,12 +155,18 @@ export class RedoFile {
     return this.#fileSystem.list(directoryOf(this.#path)).includes(nameOf(this.#path));
   }
 
-  /** The replacement that was interrupted; none if the redo file is not whole. */
+  /**
+   * The replacement that was interrupted; none if the redo file is not whole.
+   *
+   * @throws {WalError} `ERR_WAL_FORMAT` if it is something else than a redo file.
+   */
   load(): InterruptedRedo | undefined {
     const redo = this.#fileSystem.open(this.#path, "read");
     try {
-      const head = new Uint8Array(REDO_HEAD_SIZE);
-      const record = decodeRedoRecord(head.subarray(0, redo.read(head, 0)));
+      const bytes = new Uint8Array(REDO_HEAD_SIZE);
+      const head = bytes.subarray(0, redo.read(bytes, 0));
+      if (!mayBegin(head, REDO_BEGINNING)) throw notOurs(this.#path, "redo file", "REDO");
+      const record = decodeRedoRecord(head);
       if (record === undefined) return undefined;
       const end = REDO_HEAD_SIZE + record.length;
       const rest = redo.size() - end - CHECKSUM_SIZE;
@@ -165,7 +174,9 @@ export class RedoFile {
       const stored = new Uint8Array(CHECKSUM_SIZE);
       redo.read(stored, end);
       const holds = this.#checksum.crc32Of(pieces(redo, 0, end)) === readUint32(stored, 0);
-      return holds ? { ...record, isInUse: rest > 0 } : undefined;
+      if (!holds) return undefined;
+      if (!isPossible(record)) throw impossible(this.#path);
+      return { ...record, isInUse: rest > 0 };
     } finally {
       redo.close();
     }
@@ -213,6 +224,15 @@ export class RedoFile {
   async #syncDirectory(): Promise<void> {
     await this.#fileSystem.syncDirectory(directoryOf(this.#path));
   }
+}
+
+/** The error for a redo file that is whole and tells of a place that no file has. */
+function impossible(path: string): WalError {
+  return new WalError(
+    "ERR_WAL_FORMAT",
+    `"${path}" tells of a replacement at an index or offset that is too large to be. It was not ` +
+      "changed, and the log neither. Use the library that wrote it, or move the file away.",
+  );
 }
 
 /**

@@ -11,6 +11,7 @@ import { EntryCursor, type EntryMemory, type SegmentEntries } from "./entry_curs
 import { SyncFailedError, WalError, writeFailed } from "./errors.ts";
 import type { FormatVersion } from "./format/file_header.ts";
 import { MAX_SEGMENT_ENTRIES, NO_SEGMENT, type PreviousSegment } from "./format/internal.ts";
+import { isFirstIndex, MAX_INDEX } from "./format/limits.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
 import type { RedoFile } from "./redo.ts";
@@ -31,6 +32,8 @@ const MAX_OPEN = 64;
 /** Digits of an index in a file's name, so that names sort as the indexes do. */
 const INDEX_DIGITS = 20;
 
+const MAX_UINT64 = 2n ** 64n - 1n;
+
 /** The file of the segment that begins with an index. */
 export function segmentPath(path: string, firstIndex: number): string {
   return firstIndex === 1 ? path : `${path}.${String(firstIndex).padStart(INDEX_DIGITS, "0")}`;
@@ -39,10 +42,24 @@ export function segmentPath(path: string, firstIndex: number): string {
 /** The first index that a file's name tells, for the log's file named `name`; undefined if none. */
 export function firstIndexOf(name: string, file: string): number | undefined {
   if (file === name) return 1;
+  const index = numberOf(name, file);
+  return index !== undefined && index > 1 && isFirstIndex(Number(index))
+    ? Number(index)
+    : undefined;
+}
+
+/** Whether a file has the name of a segment that begins where no index is. */
+export function isBeyondEnd(name: string, file: string): boolean {
+  const index = numberOf(name, file);
+  return index !== undefined && index > MAX_INDEX && !isFirstIndex(Number(index));
+}
+
+/** The u64 that a file's name ends in as a segment's does; undefined if it does not. */
+function numberOf(name: string, file: string): bigint | undefined {
   const digits = file.slice(name.length + 1);
-  const isSibling = file.startsWith(`${name}.`) && /^\d{20}$/.test(digits);
-  const index = Number(digits);
-  return isSibling && Number.isSafeInteger(index) && index > 1 ? index : undefined;
+  if (!file.startsWith(`${name}.`) || !/^\d{20}$/.test(digits)) return undefined;
+  const index = BigInt(digits);
+  return index <= MAX_UINT64 ? index : undefined;
 }
 
 /** What all segments of a log have in common. */
@@ -125,6 +142,7 @@ export class Segments {
    * @throws {WalError} As `Segment.append`.
    */
   append(data: Uint8Array): void {
+    this.#requireIndexes(1);
     if (!this.#fits(1, Segment.sizeOf(data))) this.roll();
     this.#active.append(data);
   }
@@ -138,6 +156,7 @@ export class Segments {
   appendBatch(entries: readonly Uint8Array[]): void {
     const size = Segment.sizeOfBatch(entries);
     this.#requireFit(entries, size);
+    this.#requireIndexes(entries.length);
     const { version, offsets } = this.#active;
     if (version === 1 && offsets.count === 0) this.#beginAnew();
     // Version 1 has no frame that makes an atom.
@@ -153,7 +172,7 @@ export class Segments {
    * @throws {WalError} As `Segment.append`.
    */
   appendFrames(frames: Uint8Array, count: number): boolean {
-    if (!this.#fits(count, Segment.sizeOfStaged(frames))) return false;
+    if (count > this.#indexesLeft || !this.#fits(count, Segment.sizeOfStaged(frames))) return false;
     this.#active.appendFrames(frames);
     return true;
   }
@@ -370,6 +389,23 @@ export class Segments {
     if (!this.#mayRoll || (offsets.count === 0 && entries === 1)) return true;
     return end + size <= this.#context.segmentSize &&
       offsets.count + entries <= MAX_SEGMENT_ENTRIES;
+  }
+
+  /** How many more entries there are indexes for. */
+  get #indexesLeft(): number {
+    return MAX_INDEX - this.lastIndex;
+  }
+
+  #requireIndexes(count: number): void {
+    if (count <= this.#indexesLeft) return;
+    throw new WalError(
+      "ERR_WAL_INDEX_OUT_OF_RANGE",
+      `Cannot append ${
+        count === 1 ? "an entry" : `${count} entries`
+      } to "${this.#context.path}": ` +
+        `its last index is ${this.lastIndex}, and the largest that there is ${MAX_INDEX}. Nothing ` +
+        "was written. Go on in a new log, or reset this one to a lower index.",
+    );
   }
 
   #requireFit(entries: readonly Uint8Array[], size: number): void {

@@ -14,6 +14,7 @@ import { type FileSystem, FileSystemError, type Lock } from "./fs/file_system.ts
 import { locateLog, type OpenedLog, openLog, type Recovery } from "./open.ts";
 import { invalid, type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
+import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
 import type { MetaFile } from "./meta.ts";
 import type { Segment, SegmentCounters } from "./segment.ts";
@@ -800,8 +801,8 @@ export class Wal {
    *
    * Durability at return: the entries are gone and never come back.
    *
-   * @param nextIndex The index of the next entry, from 1.
-   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: not a whole number from 1. `ERR_WAL_FORMAT`:
+   * @param nextIndex The index of the next entry, from 1 to 2^53 - 2.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: not one of these. `ERR_WAL_FORMAT`:
    * with `format: 1` a log begins with 1. `ERR_WAL_BUSY`: another truncation or reset has not
    * resolved yet. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
@@ -821,10 +822,11 @@ export class Wal {
    */
   async reset(nextIndex: number): Promise<void> {
     this.#requireWritable();
-    if (!Number.isSafeInteger(nextIndex) || nextIndex < 1) {
+    if (!Number.isSafeInteger(nextIndex) || nextIndex < 1 || nextIndex > MAX_INDEX) {
       throw new WalError(
         "ERR_WAL_INDEX_OUT_OF_RANGE",
-        `A log cannot begin with the index ${String(nextIndex)}: give a whole number from 1.`,
+        `A log cannot begin with the index ${String(nextIndex)}: give a whole number from 1 to ` +
+          `${MAX_INDEX}.`,
       );
     }
     if (nextIndex !== 1) this.#requireFormat2("reset");
@@ -835,6 +837,8 @@ export class Wal {
   }
 
   async #reset(nextIndex: number): Promise<void> {
+    // Of what would be refused half-way, nothing is begun.
+    this.#meta.requireSequence();
     try {
       // What is below the head is still in its segment, and must not come back when the head moves
       // down again.

@@ -18,7 +18,7 @@ import { expected, Finding, require } from "./finding.ts";
 import { type FileSet, LOG, REDO } from "./layout.ts";
 import { Meter, MeteredFileSystem } from "./meter.ts";
 import { isLog } from "./reference.ts";
-import { isInMiddle, isReplaced, settle } from "./replacement.ts";
+import { isInMiddle, isReplaced, mayBeForeign, settle } from "./replacement.ts";
 import { allowance, equal, few, requireEntryIn, sizeOf, type Target } from "./target.ts";
 
 /** Buffers that are taken whatever the files' size. */
@@ -26,6 +26,9 @@ const BUFFER = 128 * 1024;
 
 /** What `wal verify` and `wal inspect` take whatever the files' size. */
 const TOOL_BUFFER = 8 * 1024 * 1024 + BUFFER;
+
+/** What came of a file that has a name of the log's and is not the log's. */
+const NOT_OURS = /^write WalError: "" (has the name of|is no segment|tells of a replacement)/;
 
 /** How many entries are read of each end. */
 const READ = 60;
@@ -62,6 +65,12 @@ class Loaded {
       require(this.under.list(".").includes(name), `${after}: the file "${name}" is gone`);
       require(equal(this.read(name), bytes), `${after}: the file "${name}" is another`);
     }
+  }
+
+  /** Whether the redo file, if there is one, is as it was. */
+  isAsBefore(): boolean {
+    const redo = this.#files.get(REDO);
+    return redo !== undefined && this.under.list(".").includes(REDO);
   }
 
   check(): void {
@@ -147,6 +156,7 @@ async function openToRead({ files, settings }: FuzzCase): Promise<string> {
 async function openToWrite({ files, settings }: FuzzCase): Promise<string> {
   const { outcome, entries } = await tryToWrite(files, settings);
   if (!files.has(REDO) || isRefusedAtOnce(files)) return outcome;
+  if (NOT_OURS.test(outcome) && mayBeForeign(files)) return outcome;
   const made = settle(files);
   const settled = await tryToWrite(made, settings);
   // One that is refused may be refused for another reason first.
@@ -183,7 +193,9 @@ async function tryToWrite(files: FileSet, settings: FuzzCase["settings"]): Promi
     require(!(error instanceof SyncFailedError), `no sync failed: ${outcome}`);
     if (settings.recovery === "default") {
       // What is refused is left as it was, but for a replacement that was finished before.
-      const left = isRefusedAtOnce(files) ? files : settled;
+      const isAsBefore = isRefusedAtOnce(files) || loaded.isAsBefore();
+      if (isAsBefore && !isRefusedAtOnce(files)) require(mayBeForeign(files), outcome);
+      const left = isAsBefore ? files : settled;
       loaded.requireFiles(`refused (${outcome.slice(0, 110)})`, left);
     }
     return { outcome: `write ${outcome}`, entries: new Map() };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WalError } from "../../src/errors.ts";
 import type { FrameChecksum } from "../../src/format/checksum.ts";
 import {
   decodeRedoRecord,
@@ -15,7 +16,7 @@ import { writeFile } from "../../tests/support/logs.ts";
 import { require } from "./finding.ts";
 import { isMarked, LOG, readU32, readU64, REDO, REDO_HEADER, tailIn, targetOf } from "./layout.ts";
 import { Meter, MeteredFileSystem } from "./meter.ts";
-import { isUntouched, isWhole } from "./replacement.ts";
+import { isForeignRedo, isUntouched, isWhole } from "./replacement.ts";
 import { allowance, equal, few, sizeOf, type Target } from "./target.ts";
 
 /** Buffers that are taken whatever the files' size. */
@@ -38,8 +39,13 @@ export function redoTarget(checksum: FrameChecksum): Target {
 
       const head = decodeRedoRecord(bytes.subarray(0, REDO_HEADER));
       if (head !== undefined) compareHead(head, bytes);
-      const record = redo.load();
+      const record = load(redo);
       meter.check();
+      if (record === "foreign") {
+        require(isForeignRedo(bytes), "a redo file was taken for something else");
+        return "foreign";
+      }
+      require(!isForeignRedo(bytes), "something else was taken for a redo file");
       require((record !== undefined) === isWhole(bytes), "a redo file is whole, and is not");
       if (record === undefined) return `not whole, head ${head !== undefined}`;
 
@@ -59,6 +65,16 @@ export function redoTarget(checksum: FrameChecksum): Target {
       }, untouched ${untouched} ${record.isInUse}`;
     },
   };
+}
+
+/** What a redo file tells, or that it is something else. */
+function load(redo: RedoFile): ReturnType<RedoFile["load"]> | "foreign" {
+  try {
+    return redo.load();
+  } catch (error) {
+    if (error instanceof WalError && error.code === "ERR_WAL_FORMAT") return "foreign";
+    throw error;
+  }
 }
 
 function compareHead(record: RedoRecord, bytes: Uint8Array): void {

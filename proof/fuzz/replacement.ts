@@ -9,6 +9,7 @@ import {
   checksumAt,
   concat,
   type FileSet,
+  holds,
   indexIn,
   isMarked,
   META,
@@ -28,6 +29,36 @@ export function isWhole(redo: Uint8Array): boolean {
   return end >= REDO_HEADER && readU32(redo, 0) === REDO_MAGIC && readU32(redo, 4) === 1 &&
     readU64(redo, 36) === BigInt(end - REDO_HEADER) &&
     readU32(redo, end) === crc32(redo.subarray(0, end));
+}
+
+/** Whether a file in the redo file's place is none, nor what a crash may leave of one. */
+export function isForeignRedo(redo: Uint8Array): boolean {
+  const head = redo.subarray(0, REDO_HEADER);
+  if (head.every((byte) => byte === 0)) return false;
+  const beginning = [0x52, 0x45, 0x44, 0x4f, 0, 0, 0, 1];
+  if (!head.subarray(0, 8).every((byte, i) => byte === beginning[i])) return true;
+  if (!isWhole(redo)) return false;
+  return readU64(redo, 8) >= 2n ** 53n || readU64(redo, 16) + readU64(redo, 24) >= 2n ** 53n;
+}
+
+/**
+ * Whether there may be a file that opening refuses before it goes on with a replacement: one in the
+ * redo file's place, one with the name of a segment that no index is for, or one that would have to
+ * be removed and does not begin as a segment of the same log.
+ */
+export function mayBeForeign(files: FileSet): boolean {
+  const redo = files.get(REDO) ?? new Uint8Array(0);
+  if (isForeignRedo(redo)) return true;
+  const target = isWhole(redo) ? targetOf(redo) ?? "" : "";
+  const id = files.get(target)?.subarray(18, 26).join();
+  return [...files].some(([name, bytes]) => {
+    const index = indexIn(name) ?? 0;
+    if (!Number.isSafeInteger(index)) return index <= 2 ** 64;
+    if (index <= (indexIn(target) ?? Infinity)) return false;
+    const isVersion2 = bytes.length >= 54 && readU64(bytes, 0) === 0x57414c2100000002n;
+    return !isVersion2 || !holds(bytes, 8, 54) || readU64(bytes, 26) !== BigInt(index) ||
+      bytes.subarray(18, 26).join() !== id;
+  });
 }
 
 /** Whether a file never had the tail, or still has it and the redo file is not in use. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ENDS } from "./ends.ts";
 import type { Runtime } from "../../tests/support/runtime.ts";
 
 /** A change that breaks a promise, and the test that fails then. */
@@ -247,8 +248,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "the redo file's checksum is not checked",
     file: "src/redo.ts",
-    find: "return holds ? {",
-    replace: "return holds || rest === 0 ? {",
+    find: "if (!holds) return undefined;",
+    replace: "if (!holds && rest !== 0) return undefined;",
     caughtBy: [DURABILITY, "a redo file that fails its checksum is not gone on with"],
   },
   {
@@ -947,8 +948,8 @@ const META_FILE: readonly Mutation[] = [
   {
     name: "two damaged slots count as none",
     file: "src/meta.ts",
-    find: "this.#current === undefined && this.#file.size() > SLOT_OFFSETS[1]",
-    replace: "this.#current === undefined && this.#file.size() < 0",
+    find: "if (file.size() > SLOT_OFFSETS[1])",
+    replace: "if (file.size() < 0)",
     caughtBy: [META, "damage in both slots is corruption of the meta file, and nothing is changed"],
   },
   {
@@ -1727,4 +1728,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...META_FILE,
   ...CHECKS,
   ...FILE_SYSTEMS,
+  ...ENDS,
 ];

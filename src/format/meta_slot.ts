@@ -13,6 +13,8 @@
  */
 import { readUint32, writeUint32 } from "./frame.ts";
 import { LOG_ID_SIZE, readUint64, writeUint64 } from "./internal.ts";
+import { isFirstIndex, MAX_SEQUENCE } from "./limits.ts";
+import { beginningWith } from "./magic.ts";
 
 /** Where the two slots begin, in bytes. */
 export const SLOT_OFFSETS: readonly [number, number] = [0, 65_536];
@@ -23,7 +25,13 @@ export const MAX_STATE_SIZE: number = 32 * 1024;
 /** "META" in ASCII. */
 const MAGIC = 0x4d455441;
 const VERSION = 1;
+
+/** What the file begins with. */
+export const META_BEGINNING: Uint8Array = beginningWith(MAGIC, VERSION);
 const STATE_AT = 4 + 4 + LOG_ID_SIZE + 8 + 8 + 4;
+
+/** The smallest slot in bytes, without a state. */
+export const MIN_SLOT_SIZE: number = STATE_AT + 4;
 
 /** The largest slot in bytes. */
 export const MAX_SLOT_SIZE: number = STATE_AT + MAX_STATE_SIZE + 4;
@@ -66,12 +74,8 @@ export function decodeMetaSlot(
   }
   const sequence = readUint64(bytes, 16);
   const headIndex = readUint64(bytes, 24);
-  // No update writes others, and the next one could not count on from them.
-  if (!isCounter(sequence) || !isCounter(headIndex)) return undefined;
+  // No update writes others.
+  if (sequence < 1 || sequence > MAX_SEQUENCE || !isFirstIndex(headIndex)) return undefined;
   const logId = bytes.slice(8, 8 + LOG_ID_SIZE);
   return { logId, sequence, headIndex, state: bytes.slice(STATE_AT, end) };
-}
-
-function isCounter(number: number): boolean {
-  return number >= 1 && number < Number.MAX_SAFE_INTEGER;
 }

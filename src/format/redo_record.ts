@@ -10,10 +10,15 @@
  */
 import { readUint32, writeUint32 } from "./frame.ts";
 import { readUint64, writeUint64 } from "./internal.ts";
+import { isFirstIndex } from "./limits.ts";
+import { beginningWith } from "./magic.ts";
 
 /** "REDO" in ASCII. */
 const MAGIC = 0x5245444f;
 const VERSION = 1;
+
+/** What the file begins with. */
+export const REDO_BEGINNING: Uint8Array = beginningWith(MAGIC, VERSION);
 
 /** The size of the head in bytes. */
 export const REDO_HEAD_SIZE = 44;
@@ -33,6 +38,12 @@ export interface RedoRecord {
   readonly oldChecksum: number;
   /** How long it is to be. */
   readonly length: number;
+}
+
+/** Whether the numbers of a head are ones that a file can have. */
+export function isPossible({ firstIndex, offset, oldLength }: RedoRecord): boolean {
+  return (firstIndex === META_FILE || isFirstIndex(firstIndex)) &&
+    Number.isSafeInteger(offset + oldLength);
 }
 
 /** A head as bytes. */

@@ -11,6 +11,7 @@
  * @module
  */
 import { readUint64, writeUint64 } from "../format/internal.ts";
+import { isFirstIndex } from "../format/limits.ts";
 
 /** What stands in front of a command. */
 const TERM_SIZE = 8;
@@ -75,7 +76,7 @@ export function decodeState(bytes: Uint8Array): RaftState | undefined {
 /** Whether it is the mark of a snapshot, or of none. */
 function isMark({ index, term }: RaftState["snapshot"]): boolean {
   if (index === 0) return term === 0;
-  return Number.isSafeInteger(index + 1) && isTerm(term);
+  return isFirstIndex(index + 1) && isTerm(term);
 }
 
 /** A name that begins with U+FEFF keeps it. */

@@ -1,0 +1,114 @@
+/**
+ * The mutations of what holds at the ends: of the numbers, of the names, of the sizes.
+ *
+ * @module
+ */
+import type { Mutation } from "./list.ts";
+
+const INDEX_ENDS = "tests/index_ends_test.ts";
+const SIBLINGS = "tests/siblings_test.ts";
+
+/** The changes, each of which a test notices. */
+export const ENDS: readonly Mutation[] = [
+  {
+    name: "an append goes beyond the largest index",
+    file: "src/segments.ts",
+    find: "if (count <= this.#indexesLeft) return;",
+    replace: "if (count <= 3 * this.#indexesLeft + 3) return;",
+    caughtBy: [
+      INDEX_ENDS,
+      "a reset at each index near the end: appended, read, rolled, cut and reopened",
+    ],
+  },
+  {
+    name: "entries that wait go beyond the largest index",
+    file: "src/segments.ts",
+    find: "count > this.#indexesLeft || !this.#fits",
+    replace: "!this.#fits",
+    caughtBy: [
+      INDEX_ENDS,
+      "a batch that would pass the end is refused whole; of those that wait, each has its own answer",
+    ],
+  },
+  {
+    name: "a reset goes beyond the largest index",
+    file: "src/wal.ts",
+    find: "nextIndex < 1 || nextIndex > MAX_INDEX",
+    replace: "nextIndex < 1",
+    caughtBy: [
+      INDEX_ENDS,
+      "a reset beyond the largest index is refused, and the log is as it was",
+    ],
+  },
+  {
+    name: "a snapshot leaves no index for the log",
+    file: "src/raft.ts",
+    find: "index < 1 || index >= MAX_INDEX",
+    replace: "index < 1",
+    caughtBy: [INDEX_ENDS, "a Raft node's index and term end where they are exact"],
+  },
+  {
+    name: "a segment with more entries than indexes is opened",
+    file: "src/chain.ts",
+    find: "if (firstIndex - 1 + offsets.count > MAX_INDEX)",
+    replace: "if (firstIndex - 1 + offsets.count > 2 * MAX_INDEX)",
+    caughtBy: [
+      INDEX_ENDS,
+      "a segment that holds more entries than there are indexes is refused",
+    ],
+  },
+  {
+    name: "a segment whose name is beyond the largest index is passed over",
+    file: "src/chain.ts",
+    find: "if (isBeyondEnd(name, file)) throw",
+    replace: 'if (isBeyondEnd(name, "")) throw',
+    caughtBy: [
+      INDEX_ENDS,
+      "a file whose name is an index beyond the end is refused; what is no u64 is no segment",
+    ],
+  },
+  {
+    name: "the meta file counts beyond its end",
+    file: "src/meta.ts",
+    find: "(this.#current?.sequence ?? 0) < MAX_SEQUENCE",
+    replace: "(this.#current?.sequence ?? 0) <= MAX_SEQUENCE",
+    caughtBy: [
+      INDEX_ENDS,
+      "a meta file whose numbers are beyond the end is refused; at the end it is not",
+    ],
+  },
+  {
+    name: "a file in the redo file's place is removed whatever it is",
+    file: "src/redo.ts",
+    find: "if (!mayBegin(head, REDO_BEGINNING)) throw",
+    replace: "if (!mayBegin(head, head)) throw",
+    caughtBy: [SIBLINGS, "another program's LOG.redo is left alone"],
+  },
+  {
+    name: "a file in the meta file's place is written over whatever it is",
+    file: "src/meta.ts",
+    find: "if (!this.#isOwn(file)) throw",
+    replace: "if (!this.#isOwn(file) && file.size() > 1e9) throw",
+    caughtBy: [SIBLINGS, "a log that is named LOG.meta keeps its entries when LOG is opened"],
+  },
+  {
+    name: "a file below the head is removed whatever it is",
+    file: "src/open.ts",
+    find: "for (const file of leftovers) requireOwn(",
+    replace: "for (const file of leftovers.slice(9)) requireOwn(",
+    caughtBy: [
+      SIBLINGS,
+      "a file below the head that is not the log's is not removed as a leftover",
+    ],
+  },
+  {
+    name: "an interrupted truncation removes files whatever they are",
+    file: "src/open.ts",
+    find: "for (const segment of behind) requireOwn(",
+    replace: "for (const segment of behind.slice(9)) requireOwn(",
+    caughtBy: [
+      SIBLINGS,
+      "an interrupted truncation that goes on does not remove another log's file",
+    ],
+  },
+];
