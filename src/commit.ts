@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { clock } from "./clock.ts";
 
 /** A sync that has not begun, and those who wait for it. */
 interface Group {
@@ -42,7 +43,7 @@ export class GroupCommit {
   async #run(): Promise<void> {
     // Callers of the same turn of the event loop get into one group: also those who were just
     // answered and come back at once.
-    for (await endOfTurn(); this.#next !== undefined; await endOfTurn()) {
+    for (await clock.endOfTurn(); this.#next !== undefined; await clock.endOfTurn()) {
       const group = this.#next;
       this.#next = undefined;
       try {
@@ -55,16 +56,6 @@ export class GroupCommit {
     }
     this.#loop = undefined;
   }
-}
-
-/** Where a runtime has it; it takes microseconds, a timer takes a millisecond. */
-const { setImmediate: schedule = setTimeout } = globalThis as {
-  setImmediate?: (callback: () => void) => void;
-};
-
-/** Resolves when all who can run now have run, and what has arrived has been taken in. */
-function endOfTurn(): Promise<void> {
-  return new Promise((resolve) => schedule(resolve));
 }
 
 function newGroup(): Group {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { clock, type Timer } from "./clock.ts";
 import type { Entry } from "./entry.ts";
 import { WalError } from "./errors.ts";
 
@@ -123,16 +124,16 @@ export class Changes {
 
   /** Resolves at the next change, or when the signal is aborted, or after so many milliseconds. */
   async next(signal: AbortSignal | undefined, milliseconds?: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: Timer | undefined;
     let wake = (): void => {};
     await new Promise<void>((resolve) => {
       wake = resolve;
       this.#waiting.add(wake);
       signal?.addEventListener("abort", wake, { once: true });
       if (signal?.aborted) wake();
-      if (milliseconds !== undefined) timer = setTimeout(wake, milliseconds);
+      if (milliseconds !== undefined) timer = clock.after(milliseconds, wake);
     });
-    clearTimeout(timer);
+    timer?.cancel();
     this.#waiting.delete(wake);
     signal?.removeEventListener("abort", wake);
   }

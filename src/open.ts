@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { pause } from "./clock.ts";
 import {
   CorruptionError,
   reasonOf,
@@ -158,7 +159,7 @@ async function viewPatiently(
     } catch (error) {
       const mayPass = error instanceof CorruptionError || error instanceof FileSystemError;
       if (!mayPass || tries >= READER_TRIES || !hasLog(fileSystem, path)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, tries));
+      await pause(tries);
     }
   }
 }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { pause } from "./clock.ts";
 import type { Changes, Followed, FollowSource } from "./follow.ts";
 import { CorruptionError } from "./errors.ts";
 import { type FileSystem, FileSystemError } from "./fs/file_system.ts";
@@ -81,7 +82,7 @@ export class Tailer implements FollowSource {
       if (this.#compare(this.#view) && this.#view.refresh()) return this.#view;
       // The writer is at work on the files still; or it died over them, and they stay like this.
       if (tries >= MAX_TRIES) return this.#view;
-      await new Promise((resolve) => setTimeout(resolve, tries));
+      await pause(tries);
     }
   }
 

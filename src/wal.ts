@@ -4,6 +4,7 @@
  * @module
  */
 import { copyOf, isBytes } from "./bytes.ts";
+import { clock, type Timer } from "./clock.ts";
 import { GroupCommit } from "./commit.ts";
 import type { EntryCursor, EntryMemory } from "./entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
@@ -28,7 +29,7 @@ import { Tailer } from "./tailer.ts";
  */
 const WRITE_BEHIND = 8 * 1024 * 1024;
 
-/** How long the log is idle after a sync before the file is told of it, in milliseconds. */
+/** How long the log is idle after a sync before the file is told of it, in milliseconds, or half as long again. */
 const IDLE_MS = 100;
 
 /**
@@ -134,9 +135,9 @@ export class Wal {
   #epoch = 0;
   #closing: Promise<void> | undefined;
   #writeBehind: Promise<void> | undefined;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  /** When the last sync had ended, in milliseconds since some moment. */
-  #lastSync = 0;
+  #idleTimer: Timer | undefined;
+  /** Whether there was no sync since the idle timer was set. */
+  #isQuiet = false;
 
   private constructor(
     path: string,
@@ -993,13 +994,13 @@ export class Wal {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#idleTimer);
+    this.#idleTimer?.cancel();
     this.#changes.notify();
     try {
       await this.#queue;
       await this.#commit.idle();
       await this.#writeBehind;
-      clearTimeout(this.#idleTimer);
+      this.#idleTimer?.cancel();
       if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();
       if (this.#failure !== undefined && !this.#failureTold) throw this.#told(this.#failure);
     } finally {
@@ -1062,8 +1063,8 @@ export class Wal {
   /** What follows a sync that somebody waits for. */
   #synced(): void {
     this.#changes.notify();
-    this.#lastSync = performance.now();
-    if (this.#idleTimer === undefined) this.#vouchWhenIdle(IDLE_MS);
+    this.#isQuiet = false;
+    if (this.#idleTimer === undefined) this.#vouchWhenIdle();
   }
 
   /** A sync that nobody waits for; it never rejects. */
@@ -1082,15 +1083,16 @@ export class Wal {
    * Lets the file tell of the last sync once there was none for a moment. One timer waits for that, as
    * long as need be, since to set one anew takes longer than the rest of a sync's bookkeeping.
    */
-  #vouchWhenIdle(milliseconds: number): void {
+  #vouchWhenIdle(): void {
     if (this.#closing !== undefined) return;
-    this.#idleTimer = setTimeout(() => {
+    this.#idleTimer = clock.after(IDLE_MS / 2, () => {
       this.#idleTimer = undefined;
       if (this.#failure !== undefined) return;
-      const left = this.#lastSync + IDLE_MS - performance.now();
-      if (left > 0) this.#vouchWhenIdle(Math.ceil(left));
+      const wasQuiet = this.#isQuiet;
+      this.#isQuiet = true;
+      if (!wasQuiet) this.#vouchWhenIdle();
       else if (this.#rewriting === undefined) this.#vouch();
-    }, milliseconds);
+    });
   }
 
   /** Writes a Durable frame if one is due; whether it did. */
@@ -1113,7 +1115,7 @@ export class Wal {
   #ended(error: unknown): SyncFailedError {
     if (!(error instanceof SyncFailedError)) throw error;
     this.#failure ??= error;
-    clearTimeout(this.#idleTimer);
+    this.#idleTimer?.cancel();
     this.#changes.notify();
     return this.#failure;
   }

@@ -14,6 +14,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { type Entry, Wal, WalError } from "../mod.ts";
+import { clock } from "../src/clock.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { type ChildProcess, spawn } from "./support/child.ts";
@@ -78,19 +79,19 @@ test("a follower gets what is there and what comes, once it is durable", async (
 
 test("a follower beside the writer does not poll", async () => {
   const log = await Wal.open(PATH, { fileSystem: new MemoryFileSystem() });
-  const timers = globalThis.setTimeout;
+  const { after } = clock;
   const follower = new Collector(log);
   await pause(1);
   let started = 0;
-  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
+  clock.after = (...args) => {
     started++;
-    return timers(...args);
-  }) as typeof setTimeout;
+    return after(...args);
+  };
   try {
-    await new Promise((resolve) => timers(resolve, 150));
+    await pause(150);
     assertEquals(started, 0);
   } finally {
-    globalThis.setTimeout = timers;
+    clock.after = after;
   }
   await follower.stop();
   await log.close();

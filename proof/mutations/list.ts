@@ -636,7 +636,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed sync does not end the handle",
     file: "src/wal.ts",
-    find: "    this.#failure ??= error;\n    clearTimeout(this.#idleTimer);\n" +
+    find: "    this.#failure ??= error;\n    this.#idleTimer?.cancel();\n" +
       "    this.#changes.notify();\n    return this.#failure;\n",
     replace: "    return error;\n",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],

@@ -14,6 +14,7 @@ import {
   WalError,
   type WalErrorCode,
 } from "../../mod.ts";
+import { clock } from "../../src/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/memory.ts";
 import {
   CrashFileSystem,
@@ -50,35 +51,30 @@ const SCRATCH = "scratch";
 /** Where the files are: in a memory that cannot die, or in one whose failed syncs are as on a file system. */
 export type DiskKind = "memory" | FailedSync;
 
-/** Timers that go off when a command says so; shorter ones than the log's idle time are the real ones. */
+/** The timer of an idle log goes off when a command says so; shorter ones are the real ones. */
 class ManualTimers {
-  readonly #set = globalThis.setTimeout;
-  readonly #clear = globalThis.clearTimeout;
-  readonly #waiting = new Map<unknown, () => void>();
+  readonly #after = clock.after;
+  readonly #waiting = new Set<() => void>();
 
   constructor() {
-    const set = (callback: () => void, milliseconds: number = 0): unknown => {
-      if (milliseconds < 100) return this.#set(callback, milliseconds);
-      const id = {};
-      this.#waiting.set(id, callback);
-      return id;
+    clock.after = (milliseconds, call) => {
+      if (milliseconds < 50) return this.#after(milliseconds, call);
+      this.#waiting.add(call);
+      return { cancel: () => this.#waiting.delete(call) };
     };
-    const clear = (id: unknown): void => {
-      if (!this.#waiting.delete(id)) this.#clear(id as number);
-    };
-    Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
   }
 
-  /** All go off. */
+  /** All go off, and those that they set. */
   fire(): void {
-    const callbacks = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const callback of callbacks) callback();
+    for (const call of this.#waiting) {
+      this.#waiting.delete(call);
+      call();
+    }
   }
 
   /** Gives the real ones back. */
   restore(): void {
-    Object.assign(globalThis, { setTimeout: this.#set, clearTimeout: this.#clear });
+    clock.after = this.#after;
   }
 }
 
