@@ -87,7 +87,10 @@ export class Segment implements Entries {
   #entriesEnd: number;
   #durableCount: number;
   #durableEnd: number;
+  /** What a Durable frame in the file vouches for, at least. */
   #vouched: number;
+  /** The same at the most: a cut leaves some of the Durable frames. */
+  #mostVouched: number;
   /** Where the zeros behind the end go to; the end, if there are none. */
   #allocated: number;
   /** How far to extend the file; 0 once that has failed. */
@@ -127,7 +130,7 @@ export class Segment implements Entries {
     this.#entriesEnd = scan.entriesEnd;
     this.#durableCount = durableCount;
     this.#durableEnd = scan.entriesEnd;
-    this.#vouched = scan.vouched;
+    this.#vouched = this.#mostVouched = scan.vouched;
     this.#allocated = scan.end;
     // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
     this.#preallocate = scan.version === 2 ? preallocate : 0;
@@ -241,7 +244,7 @@ export class Segment implements Entries {
     this.#checksum.seal(buffer, 0, size);
     this.#write(buffer, size);
     this.#entriesEnd = this.#end;
-    if (lead > 0) this.#vouched = this.#durableEnd;
+    if (lead > 0) this.#vouched = this.#mostVouched = this.#durableEnd;
   }
 
   /**
@@ -256,7 +259,7 @@ export class Segment implements Entries {
     const buffer = this.#stage(size, size);
     this.#checksum.seal(buffer, 0, size);
     this.#write(buffer, size);
-    this.#vouched = this.#durableEnd;
+    this.#vouched = this.#mostVouched = this.#durableEnd;
     return true;
   }
 
@@ -364,9 +367,9 @@ export class Segment implements Entries {
     return { file: this.#file, firstIndex: this.firstIndex, offset };
   }
 
-  /** Whether a Durable frame vouches for more than what is before an offset. */
+  /** Whether a Durable frame may vouch for more than what is before an offset. */
   vouchesBeyond(offset: number): boolean {
-    return this.#vouched > offset;
+    return this.#mostVouched > offset;
   }
 
   /**
@@ -389,8 +392,9 @@ export class Segment implements Entries {
       this.#end = end;
       this.#entriesEnd = count === 0 ? 0 : end;
       this.#durableCount = Math.min(this.#durableCount, count);
-      // The Durable frames that told of what is left may have been cut off too.
+      // The Durable frames that told of what is left may have been cut off too, or be there still.
       this.#vouched = 0;
+      this.#mostVouched = Math.min(this.#mostVouched, end);
       this.#counters.syncs++;
       await this.#file.sync();
     } catch (cause) {

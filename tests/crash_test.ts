@@ -67,6 +67,25 @@ async function useSpaceAhead(session: Session): Promise<void> {
   await session.close();
 }
 
+/** Truncations, the second of which drops what a Durable frame that the first has left vouches for. */
+async function truncateAgainAndAgain(session: Session): Promise<void> {
+  await session.append(4500);
+  for (const size of [60, 61, 62]) await session.appendAndSync(size);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.truncateFrom(1);
+  await session.append(4500);
+  for (const size of [60, 61, 62]) await session.appendAndSync(size);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.reset(1);
+  await session.close();
+}
+
+test("every crash of one truncation after the other keeps every promise", TIMEOUT, async () => {
+  const trial = trialOf(truncateAgainAndAgain, {}, newTally());
+  const { crashes } = await exploreCrashes(trial, { statesPerCrash: 64 });
+  assert(crashes > 20, `${crashes} crashes`);
+});
+
 for (const syncMode of ["async", "blocking"] as const) {
   test(`every crash in space ahead keeps every promise, ${syncMode} syncs`, TIMEOUT, async () => {
     const options = { segmentSize: 16_384, preallocate: 8192, syncMode } as const;
