@@ -14,9 +14,16 @@ const kindOf: ((this: unknown) => unknown) | undefined = Object.getOwnPropertyDe
   Symbol.toStringTag,
 )?.get;
 
-/** Whether a value is a `Uint8Array` of any realm that has its memory still. */
+/** Tells a typed array's length, whatever a subclass says. */
+const lengthOf: ((this: unknown) => unknown) | undefined = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  "length",
+)?.get;
+
+/** Whether a value is a `Uint8Array` of any realm that has its memory still, and its own length. */
 export function isBytes(value: unknown): value is Uint8Array {
-  return kindOf?.call(value) === "Uint8Array" && hasMemory(value as Uint8Array);
+  return kindOf?.call(value) === "Uint8Array" && hasMemory(value as Uint8Array) &&
+    lengthOf?.call(value) === (value as Uint8Array).length;
 }
 
 /** An array that was detached, or whose buffer was made too short for it, has the length 0. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { WalError } from "./errors.ts";
+import { invalid, invalidChoice, requireObject, requireOptions } from "./arguments.ts";
 import { MAX_LENGTH } from "./format/frame.ts";
 import type { FormatVersion } from "./format/file_header.ts";
 import type { FileSystem } from "./fs/file_system.ts";
@@ -111,25 +111,29 @@ const MIN_SEGMENT_SIZE = 256;
 /** A Seal's offsets have 32 bits, and an entry may still lie behind this size. */
 const MAX_SEGMENT_SIZE = 2 ** 31;
 
+/** Every method that a file system must have. */
+const METHODS: Readonly<Record<Exclude<keyof FileSystem, "watch">, true>> = {
+  open: true,
+  list: true,
+  identify: true,
+  realPath: true,
+  remove: true,
+  makeDirectory: true,
+  syncDirectory: true,
+  syncDirectoryBlocking: true,
+  lock: true,
+};
+
+const NAMES: readonly string[] = [...Object.keys(DEFAULTS), "fileSystem"];
+
 /** Fills in the defaults and refuses what makes no sense. */
 export function resolveOptions(options: WalOptions): ResolvedOptions {
-  if (typeof options !== "object" || options === null) {
-    throw invalid("options", "an object", options);
-  }
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(DEFAULTS, name) && name !== "fileSystem") {
-      throw new WalError(
-        "ERR_WAL_INVALID_ARGUMENT",
-        `Unknown option "${name}": the options are ${
-          Object.keys(DEFAULTS).join(", ")
-        }, fileSystem.`,
-      );
-    }
-  }
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  );
-  const resolved: ResolvedOptions = { ...DEFAULTS, ...given };
+  requireOptions("options", options, NAMES);
+  requireFileSystem(options.fileSystem);
+  const given = Object.keys(DEFAULTS)
+    .map((name) => [name, options[name as keyof WalOptions]])
+    .filter(([, value]) => value !== undefined);
+  const resolved: ResolvedOptions = { ...DEFAULTS, ...Object.fromEntries(given) };
   const { maxEntrySize, segmentSize, format, recovery, readOnly, syncMode, preallocate, mode } =
     resolved;
   if (!Number.isInteger(maxEntrySize) || maxEntrySize < 1 || maxEntrySize > MAX_LENGTH) {
@@ -144,11 +148,11 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
   }
   if (format !== 1 && format !== 2) throw invalid("format", "1 or 2", format);
   if (recovery !== "default" && recovery !== "salvage") {
-    throw invalid("recovery", '"default" or "salvage"', recovery);
+    throw invalidChoice("recovery", '"default" or "salvage"', recovery);
   }
   if (typeof readOnly !== "boolean") throw invalid("readOnly", "true or false", readOnly);
   if (syncMode !== "async" && syncMode !== "blocking") {
-    throw invalid("syncMode", '"async" or "blocking"', syncMode);
+    throw invalidChoice("syncMode", '"async" or "blocking"', syncMode);
   }
   if (!Number.isInteger(preallocate) || preallocate < 0 || preallocate > MAX_SEGMENT_SIZE) {
     const wanted = `a whole number of bytes from 0 to ${MAX_SEGMENT_SIZE}`;
@@ -169,13 +173,12 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
   };
 }
 
-/** The error for an argument that makes no sense. */
-export function invalid(name: string, wanted: string, given: unknown): WalError {
-  // Of an object its kind alone: it may hold an entry, and may have no words for itself.
-  const value = Object(given) === given ? Object.prototype.toString.call(given) : given;
-  const shown = typeof value === "string" && value === given ? `"${value}"` : String(value);
-  return new WalError(
-    "ERR_WAL_INVALID_ARGUMENT",
-    `The ${name} must be ${wanted}, not ${shown.slice(0, 80)} (${typeof given}).`,
-  );
+function requireFileSystem(fileSystem: unknown): void {
+  if (fileSystem === undefined) return;
+  requireObject("fileSystem", fileSystem);
+  const missing = Object.keys(METHODS)
+    .find((name) => typeof (fileSystem as Record<string, unknown>)[name] !== "function");
+  if (missing !== undefined) {
+    throw invalid("fileSystem", `one with a ${missing} method`, fileSystem);
+  }
 }

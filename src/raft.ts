@@ -25,11 +25,12 @@
  *
  * @module
  */
+import { invalid, isArray, noEntry, RANGE, requireObject, requireOptions } from "./arguments.ts";
 import { isBytes } from "./bytes.ts";
 import { WalError } from "./errors.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import type { Recovery } from "./open.ts";
-import { invalid, type WalOptions } from "./options.ts";
+import type { WalOptions } from "./options.ts";
 import { decodeEntry, decodeState, encodeEntry, encodeState, isTerm } from "./raft/format.ts";
 import type { RaftState } from "./raft/format.ts";
 import { Terms } from "./raft/terms.ts";
@@ -231,8 +232,9 @@ export class RaftStorage {
    * ```
    */
   static async open(path: string, options: RaftStorageOptions = {}): Promise<RaftStorage> {
+    requireObject("options", options);
     for (const name of ["format", "readOnly"]) {
-      if (Object.hasOwn(options, name)) {
+      if (name in options) {
         throw new WalError(
           "ERR_WAL_INVALID_ARGUMENT",
           `The option "${name}" is not open to choice: a Raft node writes a log of format 2. To ` +
@@ -366,6 +368,7 @@ export class RaftStorage {
    * ```
    */
   entries(range: EntryRange = {}): Generator<RaftEntry, void, undefined> {
+    requireOptions("range", range, RANGE);
     const { from = this.firstIndex, to = this.#lastIndex } = range;
     if (from !== this.#lastIndex + 1) this.#requireIndex(from);
     if (to !== from - 1) this.#requireIndex(to);
@@ -382,8 +385,8 @@ export class RaftStorage {
    *
    * Durability at return: the entries, as one atom.
    *
-   * @param entries At least one; their terms must not go down. They are copied once the changes that
-   * were called before are done.
+   * @param entries At least one; their terms must not go down. They are copied before the call
+   * returns.
    * @returns The indexes of the first and the last of them.
    * @throws `WalError` `ERR_WAL_INVALID_ARGUMENT`: no entries, or a term that goes down.
    * `ERR_WAL_ENTRY_TOO_LARGE`, `ERR_WAL_BATCH_TOO_LARGE`, `ERR_WAL_WRITE_FAILED`: nothing was
@@ -404,13 +407,13 @@ export class RaftStorage {
    * ```
    */
   async append(entries: readonly NewRaftEntry[]): Promise<BatchRange> {
-    requireEntries(entries);
-    if (entries.length === 0) throw invalid("batch", "an array of at least one entry", entries);
+    const batch = readEntries(entries);
+    if (batch.length === 0) throw invalid("batch", "an array of at least one entry", entries);
     // Those who are called together get their turn together, and so share the sync.
     await this.#queue;
     this.#requireWhole();
-    requireAscent(this.lastTerm, entries);
-    const range = this.#append(entries);
+    requireAscent(this.lastTerm, batch);
+    const range = this.#append(batch);
     await this.#wal.sync();
     return range;
   }
@@ -429,7 +432,8 @@ export class RaftStorage {
    *
    * @param prevIndex The index of the entry in front of these.
    * @param prevTerm The term of that entry.
-   * @param entries The entries behind it; none, in a heartbeat.
+   * @param entries The entries after it; none, in a heartbeat. They are copied before the call
+   * returns.
    * @returns Whether the log has the previous entry, and if not, where to try next.
    * @throws `WalError` `ERR_WAL_INVALID_ARGUMENT`: a term goes down, or an entry contradicts the
    * snapshot; then something that was committed is not, and nothing was changed.
@@ -470,14 +474,14 @@ export class RaftStorage {
     if (prevTerm !== 0 && !isTerm(prevTerm)) {
       throw invalid("prevTerm", "a whole number from 0", prevTerm);
     }
-    requireEntries(entries);
+    const batch = readEntries(entries);
     // Those in conflict must not go for entries that have no index.
-    if (entries.length > MAX_INDEX - prevIndex) {
-      throw invalid("prevIndex", `${MAX_INDEX - entries.length} or lower`, prevIndex);
+    if (batch.length > MAX_INDEX - prevIndex) {
+      throw invalid("prevIndex", `${MAX_INDEX - batch.length} or lower`, prevIndex);
     }
-    requireAscent(prevTerm, entries);
+    requireAscent(prevTerm, batch);
     const { outcome, synced } = await this.#enqueue(async () => ({
-      outcome: await this.#resolve(prevIndex, prevTerm, entries),
+      outcome: await this.#resolve(prevIndex, prevTerm, batch),
       // Entries that were there already may still be on their way to the disk.
       synced: this.#wal.sync(),
     }));
@@ -488,7 +492,7 @@ export class RaftStorage {
   async #resolve(
     prevIndex: number,
     prevTerm: number,
-    entries: readonly NewRaftEntry[],
+    entries: readonly EncodedEntry[],
   ): Promise<AppendOutcome> {
     const { snapshot } = this.#state;
     const conflict = this.#conflictAt(prevIndex, prevTerm);
@@ -552,6 +556,7 @@ export class RaftStorage {
    * ```
    */
   async setHardState(hardState: HardState): Promise<void> {
+    requireObject("hard state", hardState);
     const { term, votedFor } = hardState;
     if (term !== 0 && !isTerm(term)) throw invalid("term", "a whole number from 0", term);
     if (votedFor !== null && (typeof votedFor !== "string" || !votedFor.isWellFormed())) {
@@ -638,6 +643,7 @@ export class RaftStorage {
    * ```
    */
   async installSnapshot(snapshot: SnapshotMark): Promise<boolean> {
+    requireObject("snapshot", snapshot);
     const { index, term } = snapshot;
     // The log goes on after it.
     if (!Number.isSafeInteger(index) || index < 1 || index >= MAX_INDEX) {
@@ -747,8 +753,8 @@ export class RaftStorage {
     );
   }
 
-  #append(entries: readonly NewRaftEntry[]): BatchRange {
-    const range = this.#wal.appendBatch(entries.map(({ term, data }) => encodeEntry(term, data)));
+  #append(entries: readonly EncodedEntry[]): BatchRange {
+    const range = this.#wal.appendBatch(entries.map(({ bytes }) => bytes));
     entries.forEach(({ term }, i) => this.#terms.add(range.firstIndex + i, term));
     this.#lastIndex = range.lastIndex;
     return range;
@@ -816,23 +822,31 @@ export class RaftStorage {
     const has = lastIndex < firstIndex
       ? "has no entries"
       : `has the entries ${firstIndex} to ${lastIndex}`;
-    throw new WalError(
-      "ERR_WAL_INDEX_OUT_OF_RANGE",
-      `There is no entry ${String(index)}: the log "${this.path}" ${has}, and its snapshot those ` +
-        `up to ${firstIndex - 1}.`,
-    );
+    throw noEntry(index, this.path, `${has}, and its snapshot those up to ${firstIndex - 1}`);
   }
 }
 
-function requireEntries(entries: readonly NewRaftEntry[]): void {
-  if (!Array.isArray(entries)) throw invalid("batch", "an array of entries", entries);
-  for (const { term, data } of entries) {
+/** An entry that was taken from the caller, as its bytes in the log. */
+interface EncodedEntry {
+  readonly term: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Copies the entries of a batch, each read once. */
+function readEntries(entries: readonly NewRaftEntry[]): EncodedEntry[] {
+  if (!isArray(entries)) throw invalid("batch", "an array of entries", entries);
+  const batch: EncodedEntry[] = [];
+  for (const entry of entries) {
+    requireObject("entry", entry);
+    const { term, data } = entry;
     if (!isTerm(term)) throw invalid("entry's term", "a whole number from 1", term);
     if (!isBytes(data)) throw invalid("entry's data", "a Uint8Array", data);
+    batch.push({ term, bytes: encodeEntry(term, data) });
   }
+  return batch;
 }
 
-function requireAscent(before: number, entries: readonly NewRaftEntry[]): void {
+function requireAscent(before: number, entries: readonly EncodedEntry[]): void {
   for (const { term } of entries) {
     if (term < before) throw invalid("entry's term", `${before} or higher`, term);
     before = term;

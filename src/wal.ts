@@ -3,6 +3,16 @@
  *
  * @module
  */
+import {
+  invalid,
+  isArray,
+  isSignal,
+  kindOf,
+  noEntry,
+  RANGE,
+  requireOptions,
+  requirePath,
+} from "./arguments.ts";
 import { copyOf, isBytes } from "./bytes.ts";
 import { clock, type Timer } from "./clock.ts";
 import { GroupCommit } from "./commit.ts";
@@ -13,7 +23,7 @@ import { Changes, follow, type FollowOptions, type FollowSource } from "./follow
 import { runtimeFileSystem } from "./fs/runtime.ts";
 import { type FileSystem, FileSystemError, type Lock } from "./fs/file_system.ts";
 import { locateLog, type OpenedLog, openLog, type Recovery } from "./open.ts";
-import { invalid, type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
+import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
@@ -28,6 +38,8 @@ import { Tailer } from "./tailer.ts";
  * for the disk, never has much to wait for.
  */
 const WRITE_BEHIND = 8 * 1024 * 1024;
+
+const FOLLOW_OPTIONS: readonly (keyof FollowOptions)[] = ["from", "signal", "durable"];
 
 /** How long the log is idle after a sync before the file is told of it, in milliseconds, or half as long again. */
 const IDLE_MS = 100;
@@ -162,14 +174,14 @@ export class Wal {
    *
    * Durability at return: every entry that the log then has.
    *
-   * @param path The path of the log's first file.
+   * @param path The path of the log's first file; of a URL, what `fileURLToPath` of `node:url` returns.
    * @param options See {@linkcode WalOptions}.
    * @throws {LockedError} `ERR_WAL_LOCKED`: another writer has the log open.
    * @throws {CorruptionError} `ERR_WAL_CORRUPT`: acknowledged data is damaged.
    * @throws {WalError} `ERR_WAL_FORMAT`: not a log, or one of a later version.
    * `ERR_WAL_ENTRY_TOO_LARGE`: it holds an entry above `maxEntrySize`. `ERR_WAL_PERMISSION`,
    * `ERR_WAL_NOT_A_FILE`, `ERR_WAL_NOT_FOUND` (only with `readOnly`) and `ERR_WAL_IO`: what the
-   * system said. `ERR_WAL_INVALID_ARGUMENT`: an option that makes no sense.
+   * system said. `ERR_WAL_INVALID_ARGUMENT`: a path or an option that makes no sense.
    *
    * @example
    * ```ts
@@ -181,9 +193,7 @@ export class Wal {
    * ```
    */
   static async open(path: string, options: WalOptions = {}): Promise<Wal> {
-    if (typeof path !== "string" || path === "" || path.includes("\0")) {
-      throw invalid("path", "a path of at least one character", path);
-    }
+    requirePath(path);
     const resolved = resolveOptions(options);
     const fileSystem = options.fileSystem ?? await runtimeFileSystem();
     const real = locateLog(fileSystem, path);
@@ -297,15 +307,25 @@ export class Wal {
    * ```
    */
   appendBatch(entries: readonly Uint8Array[]): BatchRange {
-    if (!Array.isArray(entries) || entries.length === 0) {
-      throw invalid("batch", "an array of at least one Uint8Array", entries);
-    }
-    for (const data of entries) this.#requireEntry(data);
+    const batch = this.#readBatch(entries);
     this.#begin("append to", "appendBatchAndSync");
-    const [only] = entries;
-    if (only !== undefined && entries.length === 1) this.#append(only);
-    else this.#appendBatch(entries);
-    return { firstIndex: this.lastIndex - entries.length + 1, lastIndex: this.lastIndex };
+    const [only] = batch;
+    if (only !== undefined && batch.length === 1) this.#append(only);
+    else this.#appendBatch(batch);
+    return { firstIndex: this.lastIndex - batch.length + 1, lastIndex: this.lastIndex };
+  }
+
+  /** The entries of a batch, each read once: an array may answer otherwise the next time. */
+  #readBatch(entries: readonly Uint8Array[]): Uint8Array[] {
+    const batch: Uint8Array[] = [];
+    if (isArray(entries)) {
+      for (const data of entries) {
+        this.#requireEntry(data);
+        batch.push(data);
+      }
+    }
+    if (batch.length === 0) throw invalid("batch", "an array of at least one Uint8Array", entries);
+    return batch;
   }
 
   /** Refuses a call that cannot be made now, and writes what was staged before it. */
@@ -578,7 +598,7 @@ export class Wal {
    * @param range Which entries; by default all.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: `from` is below {@linkcode firstIndex} or more
    * than one above {@linkcode lastIndex}, or `to` is above {@linkcode lastIndex}. `ERR_WAL_CLOSED`.
-   * `ERR_WAL_IO`.
+   * `ERR_WAL_IO`. `ERR_WAL_INVALID_ARGUMENT`: the range is no object, or has another name in it.
    * @throws {CorruptionError} `ERR_WAL_CORRUPT`: an entry fails its checksum.
    *
    * @example
@@ -633,6 +653,7 @@ export class Wal {
   /** Begins to read the entries of a range. */
   #cursor(range: EntryRange, memory: EntryMemory): { cursor: EntryCursor; to: number } {
     this.#requireOpen();
+    requireOptions("range", range, RANGE);
     const { from = this.firstIndex, to = this.lastIndex } = range;
     if (from !== this.lastIndex + 1) this.#requireIndex(from);
     if (to !== from - 1) this.#requireIndex(to);
@@ -658,7 +679,8 @@ export class Wal {
    * @param options From where, until when, and whether to wait for the disk.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: `from` is no index of the log or right behind
    * it, or a head truncation has overtaken the loop; the message names the new first index.
-   * `ERR_WAL_CLOSED`: the log was closed before the call.
+   * `ERR_WAL_CLOSED`: the log was closed before the call. `ERR_WAL_INVALID_ARGUMENT`: an option with
+   * an unknown name or a value of the wrong kind.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the handle has ended.
    *
    * @example
@@ -678,7 +700,14 @@ export class Wal {
    */
   follow(options: FollowOptions = {}): AsyncGenerator<Entry, void, undefined> {
     this.#requireOpen();
-    const { from } = options;
+    requireOptions("options", options, FOLLOW_OPTIONS);
+    const { from, signal, durable } = options;
+    if (signal !== undefined && !isSignal(signal)) {
+      throw invalid("signal", "an AbortSignal", signal);
+    }
+    if (durable !== undefined && typeof durable !== "boolean") {
+      throw invalid("durable", "true or false", durable);
+    }
     if (from !== undefined && from !== this.lastIndex + 1) this.#requireIndex(from);
     return follow(this.#options.readOnly ? this.#followFiles() : this.#followOwn(), options);
   }
@@ -826,7 +855,7 @@ export class Wal {
     if (!Number.isSafeInteger(nextIndex) || nextIndex < 1 || nextIndex > MAX_INDEX) {
       throw new WalError(
         "ERR_WAL_INDEX_OUT_OF_RANGE",
-        `A log cannot begin with the index ${String(nextIndex)}: give a whole number from 1 to ` +
+        `A log cannot begin with the index ${kindOf(nextIndex)}: give a whole number from 1 to ` +
           `${MAX_INDEX}.`,
       );
     }
@@ -1178,18 +1207,12 @@ export class Wal {
   #requireIndex(index: number): void {
     const { firstIndex } = this;
     // What is staged is behind what is written, and written only for who asks for it.
-    const isWritten = index <= this.#segments.lastIndex;
-    if (
-      Number.isSafeInteger(index) && index >= firstIndex && (isWritten || index <= this.lastIndex)
-    ) {
-      return;
-    }
+    const isThere = Number.isSafeInteger(index) && index >= firstIndex &&
+      (index <= this.#segments.lastIndex || index <= this.lastIndex);
+    if (isThere) return;
     const has = this.lastIndex < this.firstIndex
       ? "has no entries"
       : `has the entries ${this.firstIndex} to ${this.lastIndex}`;
-    throw new WalError(
-      "ERR_WAL_INDEX_OUT_OF_RANGE",
-      `There is no entry ${String(index)}: the log "${this.#path}" ${has}, numbered from 1.`,
-    );
+    throw noEntry(index, this.#path, `${has}, numbered from 1`);
   }
 }

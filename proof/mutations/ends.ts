@@ -6,6 +6,7 @@
 import type { Mutation } from "./list.ts";
 
 const INDEX_ENDS = "tests/index_ends_test.ts";
+const ARGUMENTS = "tests/arguments_test.ts";
 const SIBLINGS = "tests/siblings_test.ts";
 
 /** The changes, each of which a test notices. */
@@ -75,6 +76,30 @@ export const ENDS: readonly Mutation[] = [
     caughtBy: [
       INDEX_ENDS,
       "a meta file whose numbers are beyond the end is refused; at the end it is not",
+    ],
+  },
+  {
+    name: "an unknown option is taken in silence",
+    file: "src/arguments.ts",
+    find: "find((name) => !known.includes(name))",
+    replace: "find((name) => name === known.join())",
+    caughtBy: [ARGUMENTS, "an unknown option is named, with those that there are"],
+  },
+  {
+    name: "a message shows what it was given",
+    file: "src/arguments.ts",
+    find: 'return `a string of ${counted(value.length, "character")}`;',
+    replace: "return value;",
+    caughtBy: [ARGUMENTS, "append: every wrong kind is refused by its kind, and nothing is done"],
+  },
+  {
+    name: "a Raft batch is read again after a wait",
+    file: "src/raft.ts",
+    find: "batch.push({ term, bytes: encodeEntry(term, data) });",
+    replace: "batch.push({ term, get bytes() { return encodeEntry(term, data); } });",
+    caughtBy: [
+      ARGUMENTS,
+      "a Raft batch is taken when it is given: the caller may change it at once",
     ],
   },
   {
