@@ -20,9 +20,20 @@ import {
 import { MAX_SEQUENCE } from "./format/limits.ts";
 import { mayBegin } from "./format/magic.ts";
 import { META_FILE } from "./format/redo_record.ts";
-import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type FileSystemErrorCode,
+} from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
 import type { InterruptedRedo, RedoFile } from "./redo.ts";
+
+/** A log that is only read may have a name beside which there is no room for this file's. */
+const NOT_THERE: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>([
+  "ENOENT",
+  "ENAMETOOLONG",
+]);
 
 /** What the meta file tells. */
 export type Meta = Pick<MetaSlot, "logId" | "headIndex" | "state">;
@@ -60,7 +71,7 @@ export class MetaFile {
     try {
       this.#file = this.#fileSystem.open(this.#path, mode);
     } catch (error) {
-      if (error instanceof FileSystemError && error.code === "ENOENT") return;
+      if (error instanceof FileSystemError && NOT_THERE.has(error.code)) return;
       throw error;
     }
     try {

@@ -39,6 +39,7 @@ import {
   type Lock,
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
+import { requireRoom } from "./log_name.ts";
 import { logPathOf } from "./log_path.ts";
 import { MetaFile } from "./meta.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -114,11 +115,17 @@ const MAX_LOOSE = 64 * 1024;
 /** How often a reader looks again at files that a writer changes under its eyes. */
 const READER_TRIES = 20;
 
-/** The one path of the log that a path leads to; all its names are taken from it. */
-export function locateLog(fileSystem: FileSystem, path: string): string {
+/**
+ * The one path of the log that a path leads to; all its names are taken from it.
+ *
+ * @param isWritten Whether it is to be opened to write, so that there must be room for its names.
+ */
+export function locateLog(fileSystem: FileSystem, path: string, isWritten = false): string {
   try {
     return logPathOf(fileSystem, path);
   } catch (error) {
+    const isTooLong = error instanceof FileSystemError && error.code === "ENAMETOOLONG";
+    if (isTooLong && isWritten) requireRoom(fileSystem, path);
     throw error instanceof FileSystemError ? describe(error, path) : error;
   }
 }
@@ -220,12 +227,15 @@ class Opening {
 
   /** Makes the directory, and refuses a file that is no log before a lock file is made beside it. */
   async prepare(): Promise<void> {
+    requireRoom(this.#fileSystem, this.#path);
     let file: File;
     try {
       file = this.#fileSystem.open(this.#path, "read");
     } catch (error) {
       if (!(error instanceof FileSystemError) || error.code !== "ENOENT") throw error;
-      return await this.#makeDirectories(directoryOf(this.#path));
+      await this.#makeDirectories(directoryOf(this.#path));
+      // In a directory that was not there, a name cannot be tried.
+      return requireRoom(this.#fileSystem, this.#path);
     }
     try {
       requireLog({ file, path: this.#path });
@@ -759,5 +769,6 @@ const ADVICE: Readonly<Partial<Record<FileSystemErrorCode, [WalErrorCode, string
     "ERR_WAL_IO",
     "It is being opened to write or truncated, or that was interrupted: open it again, or to write.",
   ],
+  ENAMETOOLONG: ["ERR_WAL_INVALID_ARGUMENT", "Choose a shorter one, or another directory."],
   ENOENT: ["ERR_WAL_NOT_FOUND", "Check the path; a log is made only when it is opened to write."],
 };

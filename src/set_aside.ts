@@ -42,14 +42,24 @@ export async function setAside(fileSystem: FileSystem, stretch: Stretch): Promis
   return path;
 }
 
+/** The path of a file for bytes that are set aside, the first or a later of the same place. */
+export function setAsidePath(
+  logPath: string,
+  segment: number,
+  from: number,
+  copy: number,
+): string {
+  const base = `${logPath}.cut-${String(segment).padStart(20, "0")}-${from}`;
+  return copy === 1 ? base : `${base}-${copy}`;
+}
+
 /** Makes a file of a name that is not taken: the same place may have been cut before. */
 function create(
   fileSystem: FileSystem,
   { logPath, segment, from, permissions }: Stretch,
 ): { path: string; file: File } {
-  const base = `${logPath}.cut-${String(segment).padStart(20, "0")}-${from}`;
   for (let copy = 1;; copy++) {
-    const path = copy === 1 ? base : `${base}-${copy}`;
+    const path = setAsidePath(logPath, segment, from, copy);
     try {
       return { path, file: fileSystem.open(path, "create", permissions) };
     } catch (error) {

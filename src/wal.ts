@@ -196,7 +196,7 @@ export class Wal {
     requirePath(path);
     const resolved = resolveOptions(options);
     const fileSystem = options.fileSystem ?? await runtimeFileSystem();
-    const real = locateLog(fileSystem, path);
+    const real = locateLog(fileSystem, path, !resolved.readOnly);
     return new Wal(real, fileSystem, resolved, await openLog(fileSystem, real, resolved));
   }
 

@@ -7,6 +7,7 @@ import type { Mutation } from "./list.ts";
 
 const INDEX_ENDS = "tests/index_ends_test.ts";
 const ARGUMENTS = "tests/arguments_test.ts";
+const LOG_NAME = "tests/log_name_test.ts";
 const SIBLINGS = "tests/siblings_test.ts";
 
 /** The changes, each of which a test notices. */
@@ -76,6 +77,36 @@ export const ENDS: readonly Mutation[] = [
     caughtBy: [
       INDEX_ENDS,
       "a meta file whose numbers are beyond the end is refused; at the end it is not",
+    ],
+  },
+  {
+    name: "a name is not tried before a log is made",
+    file: "src/open.ts",
+    find: "async prepare(): Promise<void> {\n    requireRoom(this.#fileSystem, this.#path);",
+    replace: "async prepare(): Promise<void> {",
+    caughtBy: [
+      LOG_NAME,
+      "a log that is there under a name that is too long is read, and told to be renamed",
+    ],
+  },
+  {
+    name: "a name is not tried in a directory that was made for the log",
+    file: "src/open.ts",
+    find: "return requireRoom(this.#fileSystem, this.#path);",
+    replace: "return;",
+    caughtBy: [
+      LOG_NAME,
+      "the limit is the file system's own, also in a directory that is yet to be made",
+    ],
+  },
+  {
+    name: "a name has room for a roll only",
+    file: "src/log_name.ts",
+    find: "name + LONGEST",
+    replace: 'name + ".00000000000000000002"',
+    caughtBy: [
+      LOG_NAME,
+      "a name of any length either has room for all names of the log's, or is refused",
     ],
   },
   {
