@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { memberOf } from "./fs/file_system.ts";
 
 /** The stable codes, one a kind of error. Compare with these, not with messages. */
 export type WalErrorCode =
@@ -212,9 +213,11 @@ export class SyncFailedError extends WalError {
   }
 }
 
-/** The short reason that an error message quotes of its cause. */
+/** The short reason that an error message quotes of its cause, whatever realm that is of. */
 export function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  const message = memberOf(cause, "message");
+  if (typeof message === "string") return message;
+  return typeof cause === "object" ? "an unknown error" : String(cause);
 }
 
 /** The error for a file that has a name of the log's and is not the log's. */

@@ -8,7 +8,7 @@
  * @module
  */
 import { WalError } from "./errors.ts";
-import { type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import { type FileSystem, isFileSystemError } from "./fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "./fs/path.ts";
 import { setAsidePath } from "./set_aside.ts";
 
@@ -50,7 +50,7 @@ function hasRoom(fileSystem: FileSystem, directory: string, name: string): boole
   try {
     fileSystem.identify(pathIn(directory, name + LONGEST));
   } catch (error) {
-    if (!(error instanceof FileSystemError)) throw error;
+    if (!isFileSystemError(error)) throw error;
     // Whatever else is wrong, those who open a file are told of.
     return error.code !== "ENAMETOOLONG";
   }

@@ -6,7 +6,7 @@
  * @module
  */
 import { WalError } from "./errors.ts";
-import { type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import { type FileSystem, isFileSystemError } from "./fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "./fs/path.ts";
 import { firstIndexOf } from "./segments.ts";
 
@@ -57,7 +57,7 @@ function namesIn(fileSystem: FileSystem, directory: string): string[] {
   try {
     return fileSystem.list(directory);
   } catch (error) {
-    if (error instanceof FileSystemError && error.code === "ENOENT") return [];
+    if (isFileSystemError(error) && error.code === "ENOENT") return [];
     throw error;
   }
 }

@@ -23,8 +23,8 @@ import { META_FILE } from "./format/redo_record.ts";
 import {
   type File,
   type FileSystem,
-  FileSystemError,
   type FileSystemErrorCode,
+  isFileSystemError,
 } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
 import type { InterruptedRedo, RedoFile } from "./redo.ts";
@@ -71,7 +71,7 @@ export class MetaFile {
     try {
       this.#file = this.#fileSystem.open(this.#path, mode);
     } catch (error) {
-      if (error instanceof FileSystemError && NOT_THERE.has(error.code)) return;
+      if (isFileSystemError(error) && NOT_THERE.has(error.code)) return;
       throw error;
     }
     try {
@@ -212,7 +212,7 @@ export class MetaFile {
     try {
       return this.#readSlot(offset)?.sequence === slot?.sequence;
     } catch (error) {
-      if (error instanceof FileSystemError) return unread;
+      if (isFileSystemError(error)) return unread;
       throw error;
     }
   }

@@ -36,6 +36,7 @@ import {
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
+  isFileSystemError,
   type Lock,
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
@@ -124,9 +125,9 @@ export function locateLog(fileSystem: FileSystem, path: string, isWritten = fals
   try {
     return logPathOf(fileSystem, path);
   } catch (error) {
-    const isTooLong = error instanceof FileSystemError && error.code === "ENAMETOOLONG";
+    const isTooLong = isFileSystemError(error) && error.code === "ENAMETOOLONG";
     if (isTooLong && isWritten) requireRoom(fileSystem, path);
-    throw error instanceof FileSystemError ? describe(error, path) : error;
+    throw isFileSystemError(error) ? describe(error, path) : error;
   }
 }
 
@@ -149,7 +150,7 @@ export async function openLog(
     // To free the space of dropped entries may take a new segment.
     const isFull = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
     const cause = isFull ? error.cause : error;
-    throw cause instanceof FileSystemError ? describe(cause, path) : error;
+    throw isFileSystemError(cause) ? describe(cause, path) : error;
   }
 }
 
@@ -164,7 +165,7 @@ async function viewPatiently(
     try {
       return { ...new Opening(fileSystem, path, options, checksum).view(), lock: undefined };
     } catch (error) {
-      const mayPass = error instanceof CorruptionError || error instanceof FileSystemError;
+      const mayPass = error instanceof CorruptionError || isFileSystemError(error);
       if (!mayPass || tries >= READER_TRIES || !hasLog(fileSystem, path)) throw error;
       await pause(tries);
     }
@@ -176,7 +177,7 @@ function hasLog(fileSystem: FileSystem, path: string): boolean {
   try {
     return fileSystem.list(directoryOf(path)).some((name) => name.startsWith(`${nameOf(path)}.`));
   } catch (error) {
-    if (error instanceof FileSystemError) return false;
+    if (isFileSystemError(error)) return false;
     throw error;
   }
 }
@@ -232,7 +233,7 @@ class Opening {
     try {
       file = this.#fileSystem.open(this.#path, "read");
     } catch (error) {
-      if (!(error instanceof FileSystemError) || error.code !== "ENOENT") throw error;
+      if (!isFileSystemError(error) || error.code !== "ENOENT") throw error;
       await this.#makeDirectories(directoryOf(this.#path));
       // In a directory that was not there, a name cannot be tried.
       return requireRoom(this.#fileSystem, this.#path);
@@ -631,7 +632,7 @@ class Opening {
       this.#fileSystem.makeDirectory(path, permissions);
       await this.#syncParentIfAllowed(parent);
     } catch (error) {
-      if (!(error instanceof FileSystemError)) throw error;
+      if (!isFileSystemError(error)) throw error;
       if (error.code === "EEXIST") return await this.#syncParentIfAllowed(path);
       if (error.code !== "ENOENT" || parent === path) throw error;
       await this.#makeDirectories(parent);
@@ -647,7 +648,7 @@ class Opening {
     try {
       await this.#fileSystem.syncDirectory(parent);
     } catch (error) {
-      const isDenied = error instanceof FileSystemError &&
+      const isDenied = isFileSystemError(error) &&
         (error.code === "EACCES" || error.code === "EPERM");
       if (!isDenied) throw error;
     }

@@ -28,8 +28,8 @@ import {
 import {
   type File,
   type FileSystem,
-  FileSystemError,
   type FileSystemErrorCode,
+  isFileSystemError,
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
 import { pieces } from "./recovery.ts";
@@ -104,7 +104,7 @@ export class RedoFile {
       await this.begin(target, tail, length);
       return true;
     } catch (error) {
-      const isFull = error instanceof FileSystemError && FULL.has(error.code);
+      const isFull = isFileSystemError(error) && FULL.has(error.code);
       if (isFull) return false;
       throw error;
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import { type File, type FileSystem, isFileSystemError } from "./fs/file_system.ts";
 import { directoryOf } from "./fs/path.ts";
 import { pieces } from "./recovery.ts";
 
@@ -63,7 +63,7 @@ function create(
     try {
       return { path, file: fileSystem.open(path, "create", permissions) };
     } catch (error) {
-      if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
+      if (!isFileSystemError(error) || error.code !== "EEXIST") throw error;
     }
   }
 }

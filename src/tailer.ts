@@ -10,7 +10,7 @@
 import { pause } from "./clock.ts";
 import type { Changes, Followed, FollowSource } from "./follow.ts";
 import { CorruptionError } from "./errors.ts";
-import { type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import { type FileSystem, isFileSystemError } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
 import type { MetaFile } from "./meta.ts";
 import { openLog } from "./open.ts";
@@ -116,7 +116,7 @@ export class Tailer implements FollowSource {
 
   /** A read failed: the writer may have changed the files under it, so they are looked at anew. */
   #failed(error: unknown): void {
-    const mayPass = error instanceof CorruptionError || error instanceof FileSystemError;
+    const mayPass = error instanceof CorruptionError || isFileSystemError(error);
     if (!mayPass || ++this.#failures > MAX_FAILURES) throw error;
   }
 
@@ -230,7 +230,7 @@ function isThere(active: Segment, fileSystem: FileSystem): boolean {
     return active.isAtPath(fileSystem);
   } catch (error) {
     // It was removed since the names were listed.
-    if (error instanceof FileSystemError) return false;
+    if (isFileSystemError(error)) return false;
     throw error;
   }
 }

@@ -21,7 +21,12 @@ import type { Entry, EntryRange, EntryView } from "./entry.ts";
 import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
 import { Changes, follow, type FollowOptions, type FollowSource } from "./follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
-import { type FileSystem, FileSystemError, type Lock } from "./fs/file_system.ts";
+import {
+  type FileSystem,
+  type FileSystemError,
+  isFileSystemError,
+  type Lock,
+} from "./fs/file_system.ts";
 import { locateLog, type OpenedLog, openLog, type Recovery } from "./open.ts";
 import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
@@ -950,7 +955,7 @@ export class Wal {
         await work();
       } catch (error) {
         if (error instanceof SyncFailedError) throw this.#told(this.#ended(error));
-        if (error instanceof FileSystemError) throw this.#ioFailed("change", error);
+        if (isFileSystemError(error)) throw this.#ioFailed("change", error);
         throw error;
       } finally {
         this.#epoch++;
@@ -1057,7 +1062,7 @@ export class Wal {
       active.trim();
     } catch (error) {
       // What stays is unused space to the next open.
-      if (!(error instanceof FileSystemError)) throw error;
+      if (!isFileSystemError(error)) throw error;
     }
   }
 
@@ -1156,7 +1161,7 @@ export class Wal {
 
   /** The error of a read, with what the system says of it in the log's form. */
   #readFailed(error: unknown): unknown {
-    return error instanceof FileSystemError ? this.#ioFailed("read", error) : error;
+    return isFileSystemError(error) ? this.#ioFailed("read", error) : error;
   }
 
   #ioFailed(doing: string, cause: FileSystemError): WalError {

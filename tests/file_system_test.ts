@@ -5,15 +5,17 @@
  */
 import { test } from "node:test";
 import { statSync } from "node:fs";
+import { runInNewContext } from "node:vm";
 import { join } from "node:path";
 import process from "node:process";
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { FileSystemError } from "../mod.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { type FileSystem, FileSystemError, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
-import { attempt, attemptAsync, requireProgress } from "../src/fs/system_call.ts";
+import { attempt, attemptAsync, codeOf, requireProgress } from "../src/fs/system_call.ts";
 import { CrashFileSystem, FaultyFileSystem } from "../src/testing.ts";
 import { conformance } from "./conformance.ts";
+import { like } from "./support/like.ts";
 import { RUNTIME } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 
@@ -55,16 +57,61 @@ test("an interrupted call is made again", async () => {
 });
 
 test("what a runtime throws is mapped to one set of codes", () => {
-  const codeOf = (error: unknown): string =>
-    assertThrows(() =>
-      attempt("Try", "a", () => {
-        throw error;
-      }), FileSystemError).code;
-  assertEquals(codeOf(Object.assign(new Error("x"), { code: "ENOSPC" })), "ENOSPC");
-  assertEquals(codeOf(Object.assign(new Error("x"), { name: "NotCapable" })), "EACCES");
-  assertEquals(codeOf(Object.assign(new Error("x"), { name: "BadResource" })), "EBADF");
-  assertEquals(codeOf(new Error("x")), "EUNKNOWN");
-  assertEquals(codeOf("x"), "EUNKNOWN");
+  const thrown: readonly (readonly [unknown, string])[] = [
+    [{ code: "ENOSPC" }, "ENOSPC"],
+    [{ name: "NotCapable" }, "EACCES"],
+    [{ name: "BadResource" }, "EBADF"],
+    [{ code: "ERR_ACCESS_DENIED", message: "fsync API is disabled" }, "EACCES"],
+    [{ code: "EOPNOTSUPP" }, "ENOTSUP"],
+    [new Error("x"), "EUNKNOWN"],
+    [Object.create(null), "EUNKNOWN"],
+    [runInNewContext("Object.assign(new Error('x'), { code: 'ENOENT' })"), "ENOENT"],
+    ["x", "EUNKNOWN"],
+    [null, "EUNKNOWN"],
+    [undefined, "EUNKNOWN"],
+  ];
+  for (const [error, code] of thrown) {
+    const throwing = (): never => {
+      throw error;
+    };
+    assertEquals(assertThrows(() => attempt("Try", "a", throwing), FileSystemError).code, code);
+  }
+});
+
+test("an error without a name is told by the system's number, on each platform", () => {
+  const codes = {
+    linux: { 28: "ENOSPC", 37: "ENOLCK", 95: "ENOTSUP", 116: "ESTALE", 122: "EDQUOT" },
+    darwin: { 28: "ENOSPC", 77: "ENOLCK", 102: "ENOTSUP", 70: "ESTALE", 69: "EDQUOT" },
+    freebsd: { 28: "ENOSPC", 77: "ENOLCK", 45: "ENOTSUP", 70: "ESTALE", 69: "EDQUOT" },
+    win32: { 28: "EUNKNOWN", 122: "EUNKNOWN" },
+  };
+  for (const [platform, numbers] of Object.entries(codes)) {
+    for (const [number, code] of Object.entries(numbers)) {
+      const ofNode = { code: `Unknown system error -${number}`, errno: -Number(number) };
+      const ofDeno = new Error(`Some words (os error ${number}): open '/tmp/(os error 1)'`);
+      assertEquals([codeOf(ofNode, platform), codeOf(ofDeno, platform)], [code, code], platform);
+    }
+  }
+  assertEquals(codeOf(new Error("Cannot open 'x(os error 28)' (os error 5)"), "linux"), "EUNKNOWN");
+});
+
+test("an error of another copy of the library, or of a file system of one's own, counts", async () => {
+  const under = new MemoryFileSystem();
+  const fileSystem = like<FileSystem>(under, {
+    open: (path, mode) => {
+      try {
+        return under.open(path, mode);
+      } catch (error) {
+        throw { name: "FileSystemError", code: (error as FileSystemError).code, message: "no" };
+      }
+    },
+  });
+  const log = await Wal.open("data/a.wal", { fileSystem });
+  await log.setState(new Uint8Array(1));
+  await log.close();
+  const reading = Wal.open("data/none.wal", { fileSystem, readOnly: true });
+  const error = await assertRejects(() => reading, WalError);
+  assertEquals(error.code, "ERR_WAL_NOT_FOUND");
 });
 
 test("a write that takes nothing is an error, not an endless loop", () => {

@@ -8,7 +8,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { spawnSync } from "./support/child.ts";
-import { bytes, withLog } from "./support/logs.ts";
+import { Wal } from "../mod.ts";
+import { runtimeFileSystem } from "../src/fs/runtime.ts";
+import { bytes, readFile, text, withLog } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 
@@ -137,6 +139,60 @@ traced("an interrupted fdatasync is made again", (folder) => {
   const syncs = changes(steps, "sync").filter((call) => call === "fdatasync ./a.wal");
   assert(syncs.length >= 2, `${syncs.length} fdatasync`);
 });
+
+/** Runs a program under strace, which lets calls on some paths fail; what the program prints. */
+function runFailing(
+  file: string,
+  folder: string,
+  paths: readonly string[],
+  failures: Readonly<Record<string, string>>,
+): string {
+  const { program, args } = command(join(ROOT, file), folder);
+  const { stdout, stderr } = spawnSync("strace", [
+    ...["-f", "-o", "/dev/null", "-e", `trace=${Object.keys(failures)}`],
+    ...paths.flatMap((path) => ["-P", path]),
+    ...Object.entries(failures).flatMap(([calls, code]) => ["-e", `inject=${calls}:error=${code}`]),
+    ...[program, ...args],
+  ], { encoding: "utf8" });
+  assertEquals(stderr, "");
+  return stdout;
+}
+
+traced("an error is told by its name, also one that the runtime has no name for", (folder) => {
+  const paths = ["file", "directory"].map((name) => join(folder, name));
+  const told = runFailing("tests/support/tell_errors.ts", folder, paths, {
+    ftruncate: "EDQUOT",
+    fdatasync: "ESTALE",
+    fsync: "ENOLCK",
+    "?unlink,unlinkat": "EOPNOTSUPP",
+    "?mkdir,mkdirat": "EUCLEAN",
+  });
+  assertEquals(told.trimEnd().split("\n"), [
+    'Truncate "./file": the disk quota is used up (EDQUOT)',
+    'Fdatasync "./file": the file server no longer has the file (ESTALE)',
+    'Fsync "./file": the file system has no locks to give (ENOLCK)',
+    'Remove "./file": the file system does not have this call (ENOTSUP)',
+    'Make directory "./directory": the file system is damaged (EUCLEAN)',
+  ]);
+});
+
+traced(
+  "a killed writer's log opens although the quota leaves no space for the redo file",
+  async (folder) => {
+    const path = join(folder, "a.wal");
+    const fileSystem = await runtimeFileSystem();
+    const log = await Wal.open(path, { fileSystem });
+    log.append(bytes("never synced"));
+    const killed = readFile(fileSystem, path);
+    await log.close();
+    writeFileSync(path, killed);
+    const told = runFailing("tests/support/open.ts", path, [`${path}.redo`], {
+      "write,pwrite64,writev,pwritev": "EDQUOT",
+    });
+    assertEquals(told, "opened\n");
+    await withLog(path, {}, (log) => assertEquals(log.readAll().map(text), ["never synced"]));
+  },
+);
 
 test(
   "a short write at any byte of a frame leaves no part of it",

@@ -1483,7 +1483,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "a file system that cannot sync a directory is an error",
     file: "src/fs/system_call.ts",
-    find: 'if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;',
+    find: 'if (!isFileSystemError(error) || error.code !== "EINVAL") throw error;',
     replace: "throw error;",
     caughtBy: [
       ADAPTERS,
@@ -1493,8 +1493,8 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "a directory whose sync fails counts as synced",
     file: "src/fs/system_call.ts",
-    find: 'if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;',
-    replace: "if (!(error instanceof FileSystemError)) throw error;",
+    find: 'if (!isFileSystemError(error) || error.code !== "EINVAL") throw error;',
+    replace: "if (!isFileSystemError(error)) throw error;",
     caughtBy: [
       ADAPTERS,
       "a file system that cannot sync directories is no error, any other failure is",

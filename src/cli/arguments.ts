@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { reasonOf } from "../errors.ts";
+import { memberOf } from "../fs/file_system.ts";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
 
@@ -51,10 +53,9 @@ function parse<const T extends OptionsConfig>(
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    const code = error instanceof TypeError && "code" in error ? String(error.code) : "";
-    if (!code.startsWith("ERR_PARSE_ARGS")) throw error;
+    if (!String(memberOf(error, "code")).startsWith("ERR_PARSE_ARGS")) throw error;
     // The sentences behind the first are about positional arguments that look like options.
-    throw new UsageError(`${(error as TypeError).message.split(". ", 1)[0]}.`);
+    throw new UsageError(`${reasonOf(error).split(". ", 1)[0]}.`);
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { type SegmentFile, segmentFilesOf } from "../chain.ts";
-import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 
 /**
  * The segments' files in order.
@@ -37,7 +37,7 @@ export function readStart(
       file.close();
     }
   } catch (error) {
-    if (error instanceof FileSystemError && error.code === "ENOENT") return undefined;
+    if (isFileSystemError(error) && error.code === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -17,7 +17,7 @@ import { existsSync, realpathSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { WalError } from "../errors.ts";
-import { FileSystemError } from "../fs/file_system.ts";
+import { type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { append } from "./append.ts";
 import { UsageError } from "./arguments.ts";
 import { cat } from "./cat.ts";
@@ -96,7 +96,7 @@ export async function main(args: string[]): Promise<number> {
       await write(process.stderr, `wal: ${error.message}\n\n${USAGE}\n`);
       return 2;
     }
-    if (error instanceof WalError || error instanceof FileSystemError) {
+    if (error instanceof WalError || isFileSystemError(error)) {
       await write(process.stderr, `wal: ${messageOf(error)}\n`);
       return 1;
     }

@@ -6,6 +6,7 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import type { Writable } from "node:stream";
+import { memberOf } from "../fs/file_system.ts";
 import { toFileSystemError } from "../fs/system_call.ts";
 
 /** How many bytes of lines are gathered before they are written. */
@@ -71,5 +72,5 @@ export async function printLines(lines: Iterable<Uint8Array | string>): Promise<
 }
 
 function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EPIPE";
+  return memberOf(error, "code") === "EPIPE";
 }

@@ -6,7 +6,7 @@
  */
 import { CorruptionError } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
-import { type File, type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { MetaFile } from "../meta.ts";
@@ -145,7 +145,7 @@ function createCopy(fileSystem: FileSystem, base: string): { path: string; file:
     try {
       return { path, file: fileSystem.open(path, "create", PERMISSIONS) };
     } catch (error) {
-      if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
+      if (!isFileSystemError(error) || error.code !== "EEXIST") throw error;
     }
   }
 }

@@ -12,7 +12,7 @@ import { FRAME_HEADER_SIZE } from "../format/frame.ts";
 import { FILE_HEADER_SIZE } from "../format/file_header.ts";
 import { LOG_ID_SIZE, readInternalPayload, sameLog } from "../format/internal.ts";
 import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../format/meta_slot.ts";
-import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { requireLog } from "../recovery.ts";
 import { segmentPath } from "../segments.ts";
 import { commonId, fromHead } from "./chain.ts";
@@ -170,7 +170,7 @@ export class Verification {
     try {
       return this.#fileSystem.open(path, "read");
     } catch (error) {
-      if (!(error instanceof FileSystemError) || error.code !== "ENOENT") throw error;
+      if (!isFileSystemError(error) || error.code !== "ENOENT") throw error;
       const now = segmentFiles(this.#fileSystem, this.#path);
       if ((now[0]?.firstIndex ?? 0) <= firstIndex) throw error;
       this.#listener.note(`${path}: a writer has just removed it`);

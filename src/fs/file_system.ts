@@ -9,47 +9,79 @@
  * @module
  */
 
-/** What went wrong in a file system, in the names of POSIX; `EUNKNOWN` for anything else. */
+/** What went wrong in a file system, in the names of POSIX and Linux; `EUNKNOWN` for anything else. */
 export type FileSystemErrorCode =
   | "EACCES"
+  | "EAGAIN"
   | "EBADF"
   | "EBUSY"
   | "EDQUOT"
   | "EEXIST"
   | "EFBIG"
+  | "EHOSTDOWN"
   | "EINVAL"
   | "EIO"
   | "EISDIR"
   | "ELOOP"
   | "EMFILE"
   | "ENAMETOOLONG"
+  | "ENFILE"
+  | "ENODEV"
   | "ENOENT"
+  | "ENOKEY"
+  | "ENOLCK"
+  | "ENOMEM"
   | "ENOSPC"
+  | "ENOSYS"
+  | "ENOTCONN"
   | "ENOTDIR"
   | "ENOTEMPTY"
+  | "ENOTSUP"
+  | "ENXIO"
+  | "EOVERFLOW"
   | "EPERM"
   | "EROFS"
+  | "ESTALE"
+  | "ETIMEDOUT"
+  | "ETXTBSY"
+  | "EUCLEAN"
   | "EUNKNOWN";
 
 const MEANING: Readonly<Record<FileSystemErrorCode, string>> = {
   EACCES: "permission denied",
+  EAGAIN: "it is not possible at the moment",
   EBADF: "the file is closed",
   EBUSY: "the file is in use",
   EDQUOT: "the disk quota is used up",
   EEXIST: "it exists already",
   EFBIG: "the file would be too large",
+  EHOSTDOWN: "the file server is down",
   EINVAL: "not possible on this kind of file",
   EIO: "the device failed",
   EISDIR: "it is a directory",
   ELOOP: "too many symbolic links",
   EMFILE: "too many open files",
   ENAMETOOLONG: "the name is too long",
+  ENFILE: "too many open files in the whole system",
+  ENODEV: "there is no such device any more",
   ENOENT: "no such file or directory",
+  ENOKEY: "the directory is encrypted and locked",
+  ENOLCK: "the file system has no locks to give",
+  ENOMEM: "no memory is left",
   ENOSPC: "no space is left on the device",
+  ENOSYS: "the system does not have this call",
+  ENOTCONN: "the program that serves the file system has ended",
   ENOTDIR: "a part of the path is not a directory",
   ENOTEMPTY: "the directory is not empty",
+  ENOTSUP: "the file system does not have this call",
+  ENXIO: "the device is gone",
+  EOVERFLOW: "the file is too large for this system",
   EPERM: "the operation is not permitted",
   EROFS: "the file system is read-only",
+  ESTALE: "the file server no longer has the file",
+  ETIMEDOUT: "the file server does not answer",
+  ETXTBSY: "the file is being run",
+  EUCLEAN: "the file system is damaged",
   EUNKNOWN: "the system call failed",
 };
 
@@ -91,6 +123,22 @@ export class FileSystemError extends Error {
     this.code = code;
     this.path = path;
   }
+}
+
+/**
+ * Whether an error is of a file system: one with a code of its own. It may be of another copy of this
+ * library, or of another realm, so its class is not asked for.
+ */
+export function isFileSystemError(error: unknown): error is FileSystemError {
+  const code = memberOf(error, "code");
+  return typeof code === "string" && isFileSystemErrorCode(code);
+}
+
+/** A member of what was thrown, which may be no object at all. */
+export function memberOf(error: unknown, name: "code" | "errno" | "message" | "name"): unknown {
+  return typeof error === "object" && error !== null && name in error
+    ? (error as Record<string, unknown>)[name]
+    : undefined;
 }
 
 /**

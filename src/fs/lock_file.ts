@@ -13,7 +13,7 @@
  */
 import { readFileSync } from "node:fs";
 import { LockedError, type LockHolder } from "../errors.ts";
-import { type File, type FileSystem, FileSystemError, type Lock } from "./file_system.ts";
+import { type File, type FileSystem, isFileSystemError, type Lock } from "./file_system.ts";
 
 /** The process that takes a lock, and what it can tell of others on its host. */
 export interface LockOwner {
@@ -114,7 +114,7 @@ function claimRecord(fileSystem: FileSystem, path: string): File {
   try {
     return fileSystem.open(`${path}.claim`, "create", 0o600);
   } catch (error) {
-    if (!(error instanceof FileSystemError) || error.code !== "EEXIST") throw error;
+    if (!isFileSystemError(error) || error.code !== "EEXIST") throw error;
     throw new LockedError(`${path}.claim`, {
       pid: undefined,
       host: undefined,
@@ -133,7 +133,7 @@ function readRecord(file: File): LockRecord {
     if (typeof value === "object" && value !== null) fields = value;
   } catch (error) {
     // A holder that has not yet written its record, or (on Windows) whose lock covers the bytes.
-    if (!(error instanceof SyntaxError) && !(error instanceof FileSystemError)) throw error;
+    if (!(error instanceof SyntaxError) && !isFileSystemError(error)) throw error;
   }
   const text = (value: unknown): string | undefined =>
     typeof value === "string" ? value : undefined;

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { constants, openSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
-import { type File, FileSystemError } from "./file_system.ts";
+import { type File, isFileSystemError, memberOf } from "./file_system.ts";
 import { type LockAttempt, type LockOwner, startInTicks } from "./lock_file.ts";
 import { NodeFile, nodeFiles } from "./node_file.ts";
 import { toFileSystemError } from "./system_call.ts";
@@ -50,7 +50,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+    return memberOf(error, "code") !== "ESRCH";
   }
 }
 
@@ -63,8 +63,7 @@ function tryExclusiveOpen(path: string, permissions: number, exclusive: number):
     };
   } catch (error) {
     const failure = toFileSystemError(error, "Open", path);
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "EAGAIN" && failure.code !== "EBUSY") throw failure;
+    if (failure.code !== "EAGAIN" && failure.code !== "EBUSY") throw failure;
     return { file: unreadable(path), outcome: "held" };
   }
 }
@@ -74,7 +73,7 @@ function unreadable(path: string): File {
   try {
     return nodeFiles.open(path, "read");
   } catch (error) {
-    if (!(error instanceof FileSystemError)) throw error;
+    if (!isFileSystemError(error)) throw error;
     const refuse = (): never => {
       throw error;
     };

@@ -5,7 +5,12 @@
  * @module
  */
 import { basename, dirname, isAbsolute, join, sep } from "node:path";
-import { type FileSystem, FileSystemError, type FileSystemErrorCode } from "./file_system.ts";
+import {
+  type FileSystem,
+  FileSystemError,
+  type FileSystemErrorCode,
+  isFileSystemError,
+} from "./file_system.ts";
 
 /** How many links lead from one to the next at the most: what Linux allows (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -34,7 +39,7 @@ function unless<T>(codes: readonly FileSystemErrorCode[], call: () => T): T | un
   try {
     return call();
   } catch (error) {
-    if (error instanceof FileSystemError && codes.includes(error.code)) return undefined;
+    if (isFileSystemError(error) && codes.includes(error.code)) return undefined;
     throw error;
   }
 }

@@ -4,12 +4,21 @@
  *
  * @module
  */
-import { FileSystemError, type FileSystemErrorCode, isFileSystemErrorCode } from "./file_system.ts";
+import {
+  FileSystemError,
+  type FileSystemErrorCode,
+  isFileSystemError,
+  memberOf,
+} from "./file_system.ts";
 
-/** Errors of Deno's own, which carry a name and no code. */
+/** Names of the runtimes' own, and other names of POSIX. */
 const BY_NAME: Readonly<Record<string, FileSystemErrorCode>> = {
   AlreadyExists: "EEXIST",
   BadResource: "EBADF",
+  EINTEGRITY: "EUCLEAN",
+  EOPNOTSUPP: "ENOTSUP",
+  ERR_ACCESS_DENIED: "EACCES", // Node's permission model
+  EWOULDBLOCK: "EAGAIN",
   FilesystemLoop: "ELOOP",
   IsADirectory: "EISDIR",
   NotADirectory: "ENOTDIR",
@@ -18,12 +27,75 @@ const BY_NAME: Readonly<Record<string, FileSystemErrorCode>> = {
   PermissionDenied: "EACCES",
 };
 
-/** Those to which Deno gives neither a name of its own nor a code: the system's words. */
-const BY_MESSAGE: readonly (readonly [string, FileSystemErrorCode])[] = [
-  ["File too large", "EFBIG"],
-  ["Disk quota exceeded", "EDQUOT"],
-  ["Disc quota exceeded", "EDQUOT"],
-];
+/** The system's numbers, the same on every system. */
+const BY_NUMBER: Readonly<Record<number, FileSystemErrorCode>> = {
+  1: "EPERM",
+  2: "ENOENT",
+  5: "EIO",
+  6: "ENXIO",
+  9: "EBADF",
+  12: "ENOMEM",
+  13: "EACCES",
+  16: "EBUSY",
+  17: "EEXIST",
+  19: "ENODEV",
+  20: "ENOTDIR",
+  21: "EISDIR",
+  22: "EINVAL",
+  23: "ENFILE",
+  24: "EMFILE",
+  26: "ETXTBSY",
+  27: "EFBIG",
+  28: "ENOSPC",
+  30: "EROFS",
+};
+
+/** Those of Linux: asm-generic/errno.h. */
+const LINUX: Readonly<Record<number, FileSystemErrorCode>> = {
+  11: "EAGAIN",
+  36: "ENAMETOOLONG",
+  37: "ENOLCK",
+  38: "ENOSYS",
+  39: "ENOTEMPTY",
+  40: "ELOOP",
+  75: "EOVERFLOW",
+  95: "ENOTSUP",
+  107: "ENOTCONN",
+  110: "ETIMEDOUT",
+  112: "EHOSTDOWN",
+  116: "ESTALE",
+  117: "EUCLEAN",
+  122: "EDQUOT",
+  126: "ENOKEY",
+};
+
+/** Those of macOS and FreeBSD: sys/errno.h. */
+const BSD: Readonly<Record<number, FileSystemErrorCode>> = {
+  35: "EAGAIN",
+  45: "ENOTSUP",
+  57: "ENOTCONN",
+  60: "ETIMEDOUT",
+  62: "ELOOP",
+  63: "ENAMETOOLONG",
+  64: "EHOSTDOWN",
+  66: "ENOTEMPTY",
+  69: "EDQUOT",
+  70: "ESTALE",
+  77: "ENOLCK",
+  78: "ENOSYS",
+  84: "EOVERFLOW",
+};
+
+/** The further numbers of each platform; Windows has none of its own. */
+const BY_PLATFORM: Readonly<Record<string, Readonly<Record<number, FileSystemErrorCode>>>> = {
+  android: LINUX,
+  darwin: { ...BSD, 102: "ENOTSUP" },
+  freebsd: { ...BSD, 97: "EUCLEAN" },
+  linux: LINUX,
+};
+
+/** Node, Bun and Deno have it. */
+const PLATFORM = (globalThis as { process?: { platform?: string } }).process?.platform ?? "";
 
 /** Makes a call that returns at once. */
 export function attempt<T>(operation: string, path: string, call: () => T): T {
@@ -53,8 +125,7 @@ export async function attemptAsync<T>(
 
 /** Whether a call was interrupted by a signal and is to be made again. */
 export function isInterrupted(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return error.name === "Interrupted" || ("code" in error && error.code === "EINTR");
+  return memberOf(error, "name") === "Interrupted" || memberOf(error, "code") === "EINTR";
 }
 
 /** The runtime's error as a {@linkcode FileSystemError}. */
@@ -64,17 +135,33 @@ export function toFileSystemError(
   path: string,
 ): FileSystemError {
   if (error instanceof FileSystemError) return error;
-  return new FileSystemError(codeOf(error), operation, path, { cause: error });
+  return new FileSystemError(codeOf(error, PLATFORM), operation, path, { cause: error });
 }
 
-function codeOf(error: unknown): FileSystemErrorCode {
-  if (!(error instanceof Error)) return "EUNKNOWN";
-  const code = "code" in error ? error.code : undefined;
-  if (typeof code === "string" && isFileSystemErrorCode(code)) return code;
-  const named = BY_NAME[error.name];
-  if (named !== undefined) return named;
-  const [, worded] = BY_MESSAGE.find(([words]) => error.message.startsWith(words)) ?? [];
-  return worded ?? "EUNKNOWN";
+/**
+ * The code of what a runtime threw: by its own code or name, or else by the system's number. Node has
+ * no name for some numbers, and Deno tells most of them in its message only.
+ */
+export function codeOf(error: unknown, platform: string): FileSystemErrorCode {
+  if (isFileSystemError(error)) return error.code;
+  for (const name of [memberOf(error, "code"), memberOf(error, "name")]) {
+    if (typeof name === "string" && Object.hasOwn(BY_NAME, name)) {
+      return BY_NAME[name] ?? "EUNKNOWN";
+    }
+  }
+  const number = numberOf(error);
+  const others = BY_PLATFORM[platform];
+  // Windows counts its own errors, and Node those of C.
+  if (number === undefined || others === undefined) return "EUNKNOWN";
+  return BY_NUMBER[number] ?? others[number] ?? "EUNKNOWN";
+}
+
+/** The system's number for an error. Node and Bun have it negative. */
+function numberOf(error: unknown): number | undefined {
+  const number = memberOf(error, "errno");
+  if (typeof number === "number") return Math.abs(number);
+  const told = /^[^('"]*\(os error (\d+)\)/.exec(String(memberOf(error, "message")))?.[1];
+  return told === undefined ? undefined : Number(told);
 }
 
 /** Refuses a write that took nothing, which would otherwise be made again for ever. */
@@ -88,5 +175,5 @@ export function requireProgress(written: number, path: string): number {
  * loses.
  */
 export function tolerateUnsupported(error: unknown): void {
-  if (!(error instanceof FileSystemError) || error.code !== "EINVAL") throw error;
+  if (!isFileSystemError(error) || error.code !== "EINVAL") throw error;
 }

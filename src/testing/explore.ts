@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { reasonOf } from "../errors.ts";
 import type { FileSystem, FileSystemErrorCode } from "../fs/file_system.ts";
 import { BrokenPromise } from "./broken_promise.ts";
 import { CrashFileSystem, type FailedSync } from "./crash_file_system.ts";
@@ -279,7 +280,7 @@ async function check<Fact>(
   try {
     await trial.check(disk, promised);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new BrokenPromise(`${reason} (a crash ${when}; ${disk.origin})`, { cause });
   }
 }
