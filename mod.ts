@@ -28,6 +28,7 @@ export {
 export type { FollowOptions } from "./src/follow.ts";
 export type { FormatVersion } from "./src/format/file_header.ts";
 export {
+  type Directory,
   type File,
   type FileSystem,
   FileSystemError,

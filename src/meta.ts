@@ -26,7 +26,7 @@ import {
   type FileSystemErrorCode,
   isFileSystemError,
 } from "./fs/file_system.ts";
-import { directoryOf } from "./fs/path.ts";
+import type { LogDirectory } from "./log_directory.ts";
 import type { InterruptedRedo, RedoFile } from "./redo.ts";
 
 /** A log that is only read may have a name beside which there is no room for this file's. */
@@ -41,14 +41,22 @@ export type Meta = Pick<MetaSlot, "logId" | "headIndex" | "state">;
 /** The meta file of one log. */
 export class MetaFile {
   readonly #fileSystem: FileSystem;
+  readonly #directory: LogDirectory;
   readonly #path: string;
   readonly #permissions: number;
   readonly #checksum: FrameChecksum;
   #current: MetaSlot | undefined;
   #file: File | undefined;
 
-  constructor(fileSystem: FileSystem, path: string, permissions: number, checksum: FrameChecksum) {
+  constructor(
+    fileSystem: FileSystem,
+    directory: LogDirectory,
+    path: string,
+    permissions: number,
+    checksum: FrameChecksum,
+  ) {
     this.#fileSystem = fileSystem;
+    this.#directory = directory;
     this.#path = path;
     this.#permissions = permissions;
     this.#checksum = checksum;
@@ -172,7 +180,7 @@ export class MetaFile {
       await this.#file.sync();
       // The second slot is written when the first, and the file's name, are durable.
       if (isNew || this.#current === undefined) {
-        await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+        await this.#directory.sync();
       }
       this.#file.write(bytes, second);
       await this.#file.syncData();

@@ -40,6 +40,7 @@ import {
   type Lock,
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
+import { LogDirectory } from "./log_directory.ts";
 import { requireRoom } from "./log_name.ts";
 import { logPathOf } from "./log_path.ts";
 import { MetaFile } from "./meta.ts";
@@ -61,7 +62,7 @@ import {
 import { segmentDamaged } from "./sealed_segment.ts";
 import { type InterruptedRedo, RedoFile } from "./redo.ts";
 import { setAside } from "./set_aside.ts";
-import { Segment, type SegmentCounters } from "./segment.ts";
+import { openTwice, Segment, type SegmentCounters, type WritableSource } from "./segment.ts";
 import { beginSegment, createSegment, type SegmentContext, Segments } from "./segments.ts";
 
 /**
@@ -105,6 +106,7 @@ export interface OpenedLog {
   readonly segments: Segments;
   readonly meta: MetaFile;
   readonly counters: SegmentCounters;
+  readonly directory: LogDirectory;
   /** None if the log is only read. */
   readonly lock: Lock | undefined;
   readonly recovery: Recovery;
@@ -139,13 +141,14 @@ export async function openLog(
 ): Promise<OpenedLog> {
   const checksum = frameChecksum;
   let lock: Lock | undefined;
+  const opening = new Opening(fileSystem, path, options, checksum);
   try {
     if (options.readOnly) return await viewPatiently(fileSystem, path, options, checksum);
-    const opening = new Opening(fileSystem, path, options, checksum);
     await opening.prepare();
     lock = await fileSystem.lock(`${path}.lock`, options.mode);
     return { ...await opening.recover(), lock };
   } catch (error) {
+    opening.directory.close();
     lock?.release();
     // To free the space of dropped entries may take a new segment.
     const isFull = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
@@ -184,7 +187,7 @@ function hasLog(fileSystem: FileSystem, path: string): boolean {
 
 /** The last segment, once it is known. */
 interface Active {
-  readonly source: SegmentSource;
+  readonly source: WritableSource;
   readonly scan: SegmentScan;
 }
 
@@ -192,20 +195,22 @@ type Opened = Omit<OpenedLog, "lock">;
 
 /** A segment without a valid beginning, with nothing or only others like it behind it. */
 interface UnusedSegment extends SegmentFile {
-  readonly source: SegmentSource;
+  readonly source: WritableSource;
   readonly found: UnfinishedSegment;
 }
 
 /** The segment that the log ends in, and what was decided about its end; or its only file. */
 type FoundSegment =
   | (SegmentFile & {
-    readonly source: SegmentSource;
+    readonly source: WritableSource;
     readonly found: SegmentScan;
     readonly decision: Decision;
   })
   | UnusedSegment;
 
 class Opening {
+  /** The directory of the log's files, held open once it is there. */
+  readonly directory: LogDirectory;
   readonly #fileSystem: FileSystem;
   readonly #path: string;
   readonly #options: ResolvedOptions;
@@ -223,7 +228,8 @@ class Opening {
     this.#path = path;
     this.#options = options;
     this.#checksum = checksum;
-    this.#redo = new RedoFile(fileSystem, path, options.mode, checksum);
+    this.directory = new LogDirectory(fileSystem, directoryOf(path));
+    this.#redo = new RedoFile(fileSystem, this.directory, path, options.mode, checksum);
   }
 
   /** Makes the directory, and refuses a file that is no log before a lock file is made beside it. */
@@ -294,6 +300,7 @@ class Opening {
 
   /** Opens for writing: decides, does what was decided, and finishes what a crash left half done. */
   async recover(): Promise<Opened> {
+    this.directory.hold();
     if (this.#redo.exists()) await this.#finishReplacement();
     const meta = this.#loadMeta("write");
     const files = segmentFilesOf(this.#fileSystem, this.#path);
@@ -326,7 +333,7 @@ class Opening {
       await meta.secure(this.#redo);
       for (const { path } of leftovers) this.#fileSystem.remove(path);
       // Whoever made the last file may have died before its name was durable.
-      await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+      await this.directory.sync();
       // A Seal without a next segment is a roll that a crash interrupted.
       if (scan.seal !== undefined) {
         segments.goOnBehind({ ...scan, size: scan.end, checksum: scan.seal.checksum });
@@ -335,7 +342,7 @@ class Opening {
       else await segments.dropBefore(headIndex);
       return this.#opened(segments, meta, "decision" in last ? removed ?? report : report);
     } catch (error) {
-      for (const { source } of [last, ...unused]) source.file.close();
+      for (const { source } of [last, ...unused]) closeBoth(source);
       throw error;
     }
   }
@@ -347,6 +354,7 @@ class Opening {
       segments,
       meta,
       counters: this.#counters,
+      directory: this.directory,
       recovery: { ...report, entries },
     };
   }
@@ -372,12 +380,13 @@ class Opening {
     const headIndex = meta.current?.headIndex ?? 1;
     const isDefault = this.#options.recovery === "default";
     const unused: UnusedSegment[] = [];
-    const opened: SegmentSource[] = [];
+    const opened: WritableSource[] = [];
     try {
       for (;;) {
         const file = files.at(-1);
         if (file === undefined) throw segmentMissing(this.#path, 1);
-        const source = this.#source(this.#fileSystem.open(file.path, "write"), file.path);
+        const { file: first, second } = openTwice(this.#fileSystem, file.path);
+        const source = { ...this.#source(first, file.path), second };
         opened.push(source);
         await this.#syncFile(source);
         const found = scanSegment(source);
@@ -396,7 +405,7 @@ class Opening {
         files.pop();
       }
     } catch (error) {
-      for (const { file } of opened) file.close();
+      for (const source of opened) closeBoth(source);
       throw error;
     }
   }
@@ -418,16 +427,16 @@ class Opening {
     const setAside = found.holds === "nothing"
       ? undefined
       : await this.#setAside(source, firstIndex, 0, found.size);
-    source.file.close();
+    closeBoth(source);
     this.#fileSystem.remove(path);
-    await this.#fileSystem.syncDirectory(directoryOf(this.#path));
+    await this.directory.sync();
     const report = this.#report(path, { case: "E", vouched: 0 }, emptyScan(firstIndex));
     return { ...report, bytesCut: found.size, setAside };
   }
 
   /** Does what the decision table says of the bytes behind the last whole frame. */
   async #recoverEnd(
-    source: SegmentSource,
+    source: WritableSource,
     found: SegmentScan,
     decision: Decision,
   ): Promise<{ active: Active; report: Recovery }> {
@@ -540,10 +549,10 @@ class Opening {
       if (this.#redo.isUntouched(file, record)) return;
       // A truncation drops the segments behind first, newest first.
       // Whoever removed one may have died before that was durable.
-      await this.#fileSystem.syncDirectory(directoryOf(path));
+      await this.directory.sync();
       for (const segment of behind.toReversed()) {
         this.#fileSystem.remove(segment.path);
-        await this.#fileSystem.syncDirectory(directoryOf(path));
+        await this.directory.sync();
       }
       this.#redo.goOn(record);
       await this.#redo.finish({ file, firstIndex, offset }, record.length);
@@ -556,7 +565,7 @@ class Opening {
 
   /** Makes a log anew in a file whose making was interrupted, or (salvage) whose beginning is gone. */
   async #makeAnew(
-    source: SegmentSource,
+    source: WritableSource,
     { holds, size }: UnfinishedSegment,
     firstIndex: number,
     logId: Uint8Array,
@@ -586,12 +595,13 @@ class Opening {
   #setAside({ file }: SegmentSource, segment: number, from: number, to: number): Promise<string> {
     const { mode: permissions } = this.#options;
     const stretch = { file, logPath: this.#path, segment, from, to, permissions };
-    return setAside(this.#fileSystem, stretch);
+    return setAside(this.#fileSystem, this.directory, stretch);
   }
 
   #meta(): MetaFile {
     const path = `${this.#path}.meta`;
-    return new MetaFile(this.#fileSystem, path, this.#options.mode, this.#checksum);
+    const { mode } = this.#options;
+    return new MetaFile(this.#fileSystem, this.directory, path, mode, this.#checksum);
   }
 
   #loadMeta(mode: "read" | "write"): MetaFile {
@@ -608,6 +618,7 @@ class Opening {
     const { maxEntrySize, segmentSize, format, preallocate, mode } = this.#options;
     return {
       fileSystem: this.#fileSystem,
+      directory: this.directory,
       path: this.#path,
       checksum: this.#checksum,
       maxEntrySize,
@@ -673,6 +684,11 @@ class Opening {
       created: false,
     };
   }
+}
+
+function closeBoth({ file, second }: WritableSource): void {
+  file.close();
+  second.close();
 }
 
 /** Writes pieces one behind the other. */

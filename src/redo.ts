@@ -31,7 +31,8 @@ import {
   type FileSystemErrorCode,
   isFileSystemError,
 } from "./fs/file_system.ts";
-import { directoryOf, nameOf } from "./fs/path.ts";
+import { nameOf } from "./fs/path.ts";
+import type { LogDirectory } from "./log_directory.ts";
 import { pieces } from "./recovery.ts";
 
 const CHECKSUM_SIZE = 4;
@@ -50,17 +51,20 @@ const FULL: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>(["EN
 /** The redo file of one log. There is one replacement at a time. */
 export class RedoFile {
   readonly #fileSystem: FileSystem;
+  readonly #directory: LogDirectory;
   readonly #path: string;
   readonly #permissions: number;
   readonly #checksum: FrameChecksum;
 
   constructor(
     fileSystem: FileSystem,
+    directory: LogDirectory,
     logPath: string,
     permissions: number,
     checksum: FrameChecksum,
   ) {
     this.#fileSystem = fileSystem;
+    this.#directory = directory;
     this.#path = `${logPath}.redo`;
     this.#permissions = permissions;
     this.#checksum = checksum;
@@ -144,7 +148,7 @@ export class RedoFile {
   async end(): Promise<void> {
     try {
       this.#fileSystem.remove(this.#path);
-      await this.#syncDirectory();
+      await this.#directory.sync();
     } catch (cause) {
       throw new SyncFailedError(this.#path, 0, "the end of a truncation or of a recovery", cause);
     }
@@ -152,7 +156,7 @@ export class RedoFile {
 
   /** Whether there is one, so that a replacement was interrupted, or its beginning. */
   exists(): boolean {
-    return this.#fileSystem.list(directoryOf(this.#path)).includes(nameOf(this.#path));
+    return this.#fileSystem.list(this.#directory.path).includes(nameOf(this.#path));
   }
 
   /**
@@ -210,7 +214,7 @@ export class RedoFile {
   async #syncAll(redo: File): Promise<void> {
     try {
       await redo.sync();
-      await this.#syncDirectory();
+      await this.#directory.sync();
     } catch (cause) {
       throw new SyncFailedError(
         this.#path,
@@ -219,10 +223,6 @@ export class RedoFile {
         cause,
       );
     }
-  }
-
-  async #syncDirectory(): Promise<void> {
-    await this.#fileSystem.syncDirectory(directoryOf(this.#path));
   }
 }
 

@@ -35,6 +35,7 @@ import type { File, FileSystem } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./redo.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
+import { Syncs } from "./syncs.ts";
 
 /** How many of its last bytes a reader remembers. */
 const TAIL_SIZE = 64 * 1024;
@@ -63,6 +64,27 @@ export interface SegmentSettings {
   readonly preallocate: number;
 }
 
+/** A segment's file that is written. */
+export interface WritableSource extends SegmentSource {
+  /** A second descriptor of the file, opened together with the first, for syncs that block. */
+  readonly second: File;
+}
+
+/**
+ * Opens a segment's file to write, with both of its descriptors.
+ *
+ * @throws {FileSystemError} If it cannot be opened.
+ */
+export function openTwice(fileSystem: FileSystem, path: string): { file: File; second: File } {
+  const file = fileSystem.open(path, "write");
+  try {
+    return { file, second: fileSystem.open(path, "write") };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
 /** An open segment. */
 export class Segment implements Entries {
   /** The file's path. */
@@ -81,12 +103,18 @@ export class Segment implements Entries {
   readonly #batches: Batches;
   readonly #source: SegmentSource;
   readonly #file: File;
+  readonly #second: File | undefined;
+  readonly #syncs = new Syncs();
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
   #end: number;
   #entriesEnd: number;
   #durableCount: number;
   #durableEnd: number;
+  /** What a blocking sync has covered while another ran, whose verdict is waited for. */
+  #unsettledEnd = 0;
+  /** How many entries all syncs so far agree on. */
+  #settledCount: number;
   /** What a Durable frame in the file vouches for, at least. */
   #vouched: number;
   /** The same at the most: a cut leaves some of the Durable frames. */
@@ -106,11 +134,12 @@ export class Segment implements Entries {
 
   /**
    * Takes over a file that was scanned and, unless it is only read, cut to the scan's end and synced.
+   * One that is only read has no second descriptor.
    *
    * @param durableCount How many of the entries are known to be durable.
    */
   constructor(
-    source: SegmentSource,
+    source: SegmentSource | WritableSource,
     scan: SegmentScan,
     durableCount: number,
     { counters, preallocate }: SegmentSettings,
@@ -124,11 +153,13 @@ export class Segment implements Entries {
     this.reader = new EntryReader(source, scan.firstIndex, this);
     this.#source = source;
     this.#file = source.file;
+    this.#second = "second" in source ? source.second : undefined;
     this.#checksum = source.checksum;
     this.#counters = counters;
     this.#end = scan.end;
     this.#entriesEnd = scan.entriesEnd;
     this.#durableCount = durableCount;
+    this.#settledCount = durableCount;
     this.#durableEnd = scan.entriesEnd;
     this.#vouched = this.#mostVouched = scan.vouched;
     this.#allocated = scan.end;
@@ -154,12 +185,17 @@ export class Segment implements Entries {
 
   /** How many bytes of entries were written since the last sync began to cover them. */
   get unsyncedBytes(): number {
-    return this.#entriesEnd - this.#durableEnd;
+    return this.#entriesEnd - Math.max(this.#durableEnd, this.#unsettledEnd);
   }
 
   /** Whether every entry is durable. */
   get isDurable(): boolean {
     return this.#durableCount === this.offsets.count;
+  }
+
+  /** Whether a sync runs. */
+  get isSyncing(): boolean {
+    return this.#syncs.isPending;
   }
 
   /** The bytes that an append of an entry would take, at the most. */
@@ -264,42 +300,90 @@ export class Segment implements Entries {
   }
 
   /**
-   * Makes all entries durable that are there when it is called, and extends the file for the next.
+   * Makes all entries durable that are there when the sync begins, which is when no other runs, and
+   * extends the file for the next.
    *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async sync(): Promise<void> {
-    const count = this.offsets.count;
-    const end = this.#entriesEnd;
-    const bytes = this.unsyncedBytes;
-    this.#counters.syncs++;
-    this.#running++;
-    try {
+    let count = 0;
+    let end = 0;
+    await this.#run("the last entries", () => {
+      count = this.offsets.count;
+      end = this.#entriesEnd;
+      const bytes = this.unsyncedBytes;
       const running = this.#file.syncData();
       // The disk is at work meanwhile.
       this.#extend(bytes);
-      await running;
+      return running;
+    });
+    this.#durableCount = Math.max(this.#durableCount, count);
+    this.#settledCount = this.#durableCount;
+    this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);
+  }
+
+  /** Makes a sync after the one that runs. The file stays open until it has ended. */
+  async #run(doing: string, begin: () => Promise<void>): Promise<void> {
+    this.#running++;
+    try {
+      await this.#syncs.run(() => {
+        this.#counters.syncs++;
+        return begin();
+      });
     } catch (cause) {
-      throw this.#syncFailed("the last entries", cause);
+      throw this.#syncFailed(doing, cause);
     } finally {
       this.#running--;
       if (this.#closed && this.#running === 0) this.#file.close();
     }
-    this.#durableCount = Math.max(this.#durableCount, count);
-    this.#durableEnd = Math.max(this.#durableEnd, end);
   }
 
-  /** The same while the caller waits. */
-  syncBlocking(): void {
-    this.#counters.syncs++;
+  /**
+   * Resolves when no sync runs.
+   *
+   * @throws {SyncFailedError} If one has failed.
+   */
+  async settled(): Promise<void> {
     try {
-      this.#extend(this.unsyncedBytes);
-      this.#file.syncDataBlocking();
+      await this.#syncs.settled();
     } catch (cause) {
       throw this.#syncFailed("the last entries", cause);
     }
+  }
+
+  /** The same as {@linkcode sync} while the caller waits. */
+  syncBlocking(): void {
+    this.#runBlocking("the last entries", (file) => {
+      this.#extend(this.unsyncedBytes);
+      file.syncDataBlocking();
+    });
+    this.#coveredAtOnce();
+  }
+
+  /** Makes a sync now, through the second descriptor. */
+  #runBlocking(doing: string, sync: (file: File) => void): void {
+    const file = this.#second;
+    if (file === undefined) throw new TypeError("A segment that is only read has nothing to sync");
+    this.#counters.syncs++;
+    try {
+      this.#syncs.runBlocking(() => sync(file));
+    } catch (cause) {
+      throw this.#syncFailed(doing, cause);
+    }
+  }
+
+  /**
+   * A blocking sync has covered all entries. If another runs, that one has a verdict too, and until
+   * then no Durable frame may vouch for them.
+   */
+  #coveredAtOnce(): void {
     this.#durableCount = this.offsets.count;
-    this.#durableEnd = this.#entriesEnd;
+    if (this.#syncs.isPending) {
+      this.#unsettledEnd = this.#entriesEnd;
+    } else {
+      this.#settledCount = this.#durableCount;
+      this.#durableEnd = this.#entriesEnd;
+    }
   }
 
   /** Where the batch ends that a position lies within, behind its first entry; undefined if none. */
@@ -336,19 +420,15 @@ export class Segment implements Entries {
       }
       checksum = readUint32(header, CHECKSUM_AT);
     }
-    this.#counters.syncs++;
-    try {
+    this.#runBlocking("the full segment", (file) => {
       this.#trim();
-      this.#file.syncBlocking();
-    } catch (cause) {
-      throw this.#syncFailed("the full segment", cause);
-    }
+      file.syncBlocking();
+    });
     if (count < this.offsets.count) {
       this.offsets.cut(count);
       this.#cuts++;
     }
-    this.#durableCount = this.offsets.count;
-    this.#durableEnd = this.#entriesEnd;
+    this.#coveredAtOnce();
     return { firstIndex: this.firstIndex, size: this.#end, checksum };
   }
 
@@ -392,16 +472,17 @@ export class Segment implements Entries {
       this.#end = end;
       this.#entriesEnd = count === 0 ? 0 : end;
       this.#durableCount = Math.min(this.#durableCount, count);
+      this.#settledCount = Math.min(this.#settledCount, count);
       // The Durable frames that told of what is left may have been cut off too, or be there still.
       this.#vouched = 0;
       this.#mostVouched = Math.min(this.#mostVouched, end);
-      this.#counters.syncs++;
-      await this.#file.sync();
     } catch (cause) {
       throw this.#syncFailed("the truncation", cause);
     }
-    this.#durableCount = count;
+    await this.#run("the truncation", () => this.#file.sync());
+    this.#durableCount = this.#settledCount = count;
     this.#durableEnd = this.#entriesEnd;
+    this.#unsettledEnd = 0;
   }
 
   /** In a reader: remembers the last bytes, by which a cut and what was written behind it is known. */
@@ -464,12 +545,15 @@ export class Segment implements Entries {
     if (this.#closed) return;
     this.#closed = true;
     this.reader.close();
+    this.#second?.close();
     if (this.#running === 0) this.#file.close();
   }
 
   /** How large the Durable frame is that the next write begins with: 0 if none is owed. */
   #durableFrameSize(): number {
-    return this.version === 2 && this.#durableEnd > this.#vouched ? DURABLE_FRAME_SIZE : 0;
+    const isOwed = this.version === 2 && this.#durableEnd > this.#vouched;
+    // After a sync that failed nothing is vouched for.
+    return isOwed && !this.#syncs.hasFailed ? DURABLE_FRAME_SIZE : 0;
   }
 
   /**
@@ -549,17 +633,15 @@ export class Segment implements Entries {
    * a power cut could bring back bytes of the failed write behind later ones.
    */
   #cutBack(): void {
-    try {
+    this.#runBlocking("the cut back to the last whole entry after a failed write", (file) => {
       this.#file.truncate(this.#end);
       this.#allocated = this.#end;
-      this.#file.syncBlocking();
-    } catch (cause) {
-      throw this.#syncFailed("the cut back to the last whole entry after a failed write", cause);
-    }
+      file.syncBlocking();
+    });
   }
 
   #syncFailed(doing: string, cause: unknown): SyncFailedError {
-    const durableIndex = this.firstIndex - 1 + this.#durableCount;
+    const durableIndex = this.firstIndex - 1 + this.#settledCount;
     return new SyncFailedError(this.path, durableIndex, doing, cause);
   }
 }

@@ -13,7 +13,7 @@ import type { FormatVersion } from "./format/file_header.ts";
 import { MAX_SEGMENT_ENTRIES, NO_SEGMENT, type PreviousSegment } from "./format/internal.ts";
 import { isFirstIndex, MAX_INDEX } from "./format/limits.ts";
 import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
-import { directoryOf } from "./fs/path.ts";
+import type { LogDirectory } from "./log_directory.ts";
 import type { RedoFile } from "./redo.ts";
 import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
 import {
@@ -24,7 +24,13 @@ import {
   type SealedSegmentInfo,
   segmentDamaged,
 } from "./sealed_segment.ts";
-import { Segment, segmentBeginning, type SegmentSettings } from "./segment.ts";
+import {
+  openTwice,
+  Segment,
+  segmentBeginning,
+  type SegmentSettings,
+  type WritableSource,
+} from "./segment.ts";
 
 /** How many full segments are kept open for reading. */
 const MAX_OPEN = 64;
@@ -65,6 +71,7 @@ function numberOf(name: string, file: string): bigint | undefined {
 /** What all segments of a log have in common. */
 export interface SegmentContext extends SegmentSettings {
   readonly fileSystem: FileSystem;
+  readonly directory: LogDirectory;
   /** The log's path. */
   readonly path: string;
   readonly checksum: SegmentSource["checksum"];
@@ -88,6 +95,8 @@ export class Segments {
   readonly #rebuilt = new Set<string>();
   /** The full segments whose Seals were found to hold. */
   readonly #checked = new WeakSet<SealedSegmentInfo>();
+  /** Full segments on which a sync runs that was begun before they were full, or has failed. */
+  readonly #unsettled = new Set<Segment>();
   #active: Segment;
 
   constructor(context: SegmentContext, sealed: readonly SealedSegmentInfo[], active: Segment) {
@@ -124,6 +133,16 @@ export class Segments {
   /** The last index that is known to be durable: full segments are. */
   get durableIndex(): number {
     return this.#active.firstIndex - 1 + this.#active.durableCount;
+  }
+
+  /** Whether every entry is durable, and no sync has yet to say so. */
+  get isSettled(): boolean {
+    return this.#active.isDurable && !this.isSyncing;
+  }
+
+  /** Whether a sync runs, or has failed, that is not yet told. */
+  get isSyncing(): boolean {
+    return this.#active.isSyncing || this.#unsettled.size > 0;
   }
 
   /** The size of all segments in bytes. */
@@ -177,6 +196,33 @@ export class Segments {
     return true;
   }
 
+  /**
+   * Makes all entries durable that are there when it is called, and waits for the verdict of every
+   * sync that runs.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async sync(): Promise<void> {
+    const active = this.#active.isDurable ? this.#active.settled() : this.#active.sync();
+    await Promise.all([active, this.#earlierSettled()]);
+  }
+
+  /**
+   * Resolves when no sync runs.
+   *
+   * @throws {SyncFailedError} If one has failed.
+   */
+  async settled(): Promise<void> {
+    await Promise.all([this.#active.settled(), this.#earlierSettled()]);
+  }
+
+  async #earlierSettled(): Promise<void> {
+    for (const segment of this.#unsettled) {
+      await segment.settled();
+      this.#unsettled.delete(segment);
+    }
+  }
+
   /** Ends the segment and makes the next, while the caller waits. */
   roll(): void {
     const full = this.#active;
@@ -201,6 +247,7 @@ export class Segments {
     const end = { firstIndex, size, checksum };
     const next = createSegment(this.#context, this.lastIndex + 1, end);
     this.#sealed.push({ path, firstIndex, count: offsets.count, size, checksum });
+    if (this.#active.isSyncing) this.#unsettled.add(this.#active);
     this.#active.close();
     this.#active = next;
   }
@@ -209,7 +256,7 @@ export class Segments {
   #beginAnew(): void {
     const { logId } = this.#context;
     const { path, firstIndex } = this.#active;
-    const source = this.#source(this.#openToWrite(path), path);
+    const source = this.#openToWrite(path);
     try {
       source.file.truncate(0);
       beginSegment(source, { version: 2, logId, firstIndex, previous: NO_SEGMENT });
@@ -220,13 +267,14 @@ export class Segments {
       this.#active = new Segment(source, scan, 0, this.#context);
     } catch (cause) {
       source.file.close();
+      source.second.close();
       throw new SyncFailedError(path, firstIndex - 1, "the new beginning of an empty log", cause);
     }
   }
 
-  #openToWrite(path: string): File {
+  #openToWrite(path: string): WritableSource {
     try {
-      return this.#context.fileSystem.open(path, "write");
+      return this.#writable(path);
     } catch (cause) {
       throw writeFailed(`begin "${path}" anew`, cause);
     }
@@ -267,7 +315,7 @@ export class Segments {
   async dropBefore(index: number): Promise<void> {
     const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
     if (isAll && this.#mayRoll) this.roll();
-    const { fileSystem, path } = this.#context;
+    const { fileSystem, directory, path } = this.#context;
     let removed = false;
     for (;;) {
       const [first, second = this.#active] = this.#sealed;
@@ -279,7 +327,7 @@ export class Segments {
     }
     if (!removed) return;
     try {
-      await fileSystem.syncDirectory(directoryOf(path));
+      await directory.sync();
     } catch (cause) {
       throw new SyncFailedError(path, this.durableIndex, "the removal of dropped segments", cause);
     }
@@ -326,7 +374,7 @@ export class Segments {
 
   /** Removes all segments behind a full one, newest first, each for good; it is appended to again. */
   async #dropSegmentsBehind(info: SealedSegmentInfo, reopened: Segment): Promise<void> {
-    const { fileSystem, path } = this.#context;
+    const { fileSystem, directory } = this.#context;
     const kept = this.#sealed.indexOf(info);
     const dropped = [...this.#sealed.slice(kept + 1), this.#active].map(({ path }) => path);
     this.#active.close();
@@ -336,7 +384,7 @@ export class Segments {
     for (const segment of dropped.toReversed()) {
       try {
         fileSystem.remove(segment);
-        await fileSystem.syncDirectory(directoryOf(path));
+        await directory.sync();
       } catch (cause) {
         throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);
       }
@@ -349,7 +397,7 @@ export class Segments {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async moveTo(index: number): Promise<void> {
-    const { fileSystem, path } = this.#context;
+    const { fileSystem, directory, path } = this.#context;
     const old = this.#active;
     const dropped = this.#sealed.map(({ path }) => path);
     try {
@@ -361,7 +409,7 @@ export class Segments {
       this.#closeAll();
       this.#sealed.length = 0;
       for (const segment of dropped) fileSystem.remove(segment);
-      await fileSystem.syncDirectory(directoryOf(path));
+      await directory.sync();
     } catch (cause) {
       throw new SyncFailedError(path, index - 1, `the log's new beginning at ${index}`, cause);
     }
@@ -477,7 +525,7 @@ export class Segments {
 
   /** Opens a full segment to be appended to again. */
   #reopen(info: SealedSegmentInfo): Segment {
-    const source = this.#source(this.#context.fileSystem.open(info.path, "write"), info.path);
+    const source = this.#writable(info.path);
     try {
       const scan = scanFull(source, info.size);
       if (isUnfinished(scan) || scan.offsets.count !== info.count) {
@@ -489,8 +537,14 @@ export class Segments {
       return new Segment(source, scan, scan.offsets.count, this.#context);
     } catch (error) {
       source.file.close();
+      source.second.close();
       throw error;
     }
+  }
+
+  #writable(path: string): WritableSource {
+    const { file, second } = openTwice(this.#context.fileSystem, path);
+    return { ...this.#source(file, path), second };
   }
 
   #source(file: File, path: string): SegmentSource {
@@ -520,17 +574,19 @@ export function createSegment(
   firstIndex: number,
   previous: PreviousSegment,
 ): Segment {
-  const { fileSystem, checksum, logId, maxEntrySize, permissions } = context;
+  const { fileSystem, directory, checksum, logId, maxEntrySize, permissions } = context;
   // A segment of version 1 cannot say where it begins.
   const version = firstIndex === 1 ? context.format : 2;
   const path = segmentPath(context.path, firstIndex);
   const file = fileSystem.open(path, "create", permissions);
-  const source = { file, path, checksum, maxEntrySize };
+  let second: File | undefined;
   try {
+    second = fileSystem.open(path, "write");
+    const source = { file, second, path, checksum, maxEntrySize };
     beginSegment(source, { version, logId, firstIndex, previous });
     try {
       file.syncBlocking();
-      fileSystem.syncDirectoryBlocking(directoryOf(path));
+      directory.syncBlocking();
     } catch (cause) {
       throw new SyncFailedError(path, firstIndex - 1, "a new segment", cause);
     }
@@ -539,11 +595,12 @@ export function createSegment(
     return new Segment(source, scan, 0, context);
   } catch (error) {
     file.close();
+    second?.close();
     if (error instanceof SyncFailedError) throw error;
     try {
       // A file that came back after a crash would stand behind entries that are yet to be appended.
       fileSystem.remove(path);
-      fileSystem.syncDirectoryBlocking(directoryOf(path));
+      directory.syncBlocking();
     } catch (cause) {
       const doing = "the removal of a segment that could not be made";
       throw new SyncFailedError(path, firstIndex - 1, doing, cause);

@@ -4,7 +4,7 @@
  * @module
  */
 import { type File, type FileSystem, isFileSystemError } from "./fs/file_system.ts";
-import { directoryOf } from "./fs/path.ts";
+import type { LogDirectory } from "./log_directory.ts";
 import { pieces } from "./recovery.ts";
 
 /** Which bytes to keep, and where. */
@@ -26,7 +26,11 @@ export interface Stretch {
  *
  * @returns The new file's path.
  */
-export async function setAside(fileSystem: FileSystem, stretch: Stretch): Promise<string> {
+export async function setAside(
+  fileSystem: FileSystem,
+  directory: LogDirectory,
+  stretch: Stretch,
+): Promise<string> {
   const { path, file } = create(fileSystem, stretch);
   try {
     let at = 0;
@@ -38,7 +42,7 @@ export async function setAside(fileSystem: FileSystem, stretch: Stretch): Promis
   } finally {
     file.close();
   }
-  await fileSystem.syncDirectory(directoryOf(path));
+  await directory.sync();
   return path;
 }
 

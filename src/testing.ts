@@ -38,6 +38,7 @@ export {
   CrashFileSystem,
   type CrashOptions,
   type CrashStatesOptions,
+  type ErrorTold,
   type FailedSync,
 } from "./testing/crash_file_system.ts";
 export { digestOf } from "./testing/digest.ts";

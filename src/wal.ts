@@ -33,6 +33,7 @@ import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
 import type { MetaFile } from "./meta.ts";
+import type { LogDirectory } from "./log_directory.ts";
 import type { Segment, SegmentCounters } from "./segment.ts";
 import type { Segments } from "./segments.ts";
 import { payloadsOf, StagedEntries, type StagedEntry } from "./staged_entries.ts";
@@ -129,6 +130,7 @@ export class Wal {
   readonly #options: ResolvedOptions;
   readonly #segments: Segments;
   readonly #meta: MetaFile;
+  readonly #directory: LogDirectory;
   readonly #counters: SegmentCounters;
   readonly #lock: Lock | undefined;
   readonly #commit: GroupCommit;
@@ -167,6 +169,7 @@ export class Wal {
     this.#options = options;
     this.#segments = opened.segments;
     this.#meta = opened.meta;
+    this.#directory = opened.directory;
     this.#counters = opened.counters;
     this.#lock = opened.lock;
     this.#recovery = opened.recovery;
@@ -437,7 +440,7 @@ export class Wal {
     // A truncation that runs syncs whatever it leaves.
     await this.#rewriting;
     if (this.#failure !== undefined) throw this.#told(this.#failure);
-    if (this.#segments.active.isDurable) return;
+    if (this.#segments.isSettled) return;
     await this.#commit.join();
   }
 
@@ -977,6 +980,7 @@ export class Wal {
       // A sync that runs would count entries as durable that are about to go.
       await this.#commit.idle();
       await this.#writeBehind;
+      await this.#segments.settled();
       await work();
     });
     this.#rewriting = result.then(() => {}, () => {}).finally(() => {
@@ -1040,6 +1044,7 @@ export class Wal {
     } finally {
       this.#segments.close();
       this.#meta.close();
+      this.#directory.close();
       this.#lock?.release();
     }
   }
@@ -1049,7 +1054,7 @@ export class Wal {
     try {
       const { active } = this.#segments;
       this.#trim(active);
-      if (!active.isDurable) await active.sync();
+      await this.#segments.sync();
       if (this.#vouch()) await active.sync();
     } catch (error) {
       this.#ended(error);
@@ -1070,9 +1075,10 @@ export class Wal {
   #syncOnce(): Promise<void> | void {
     this.#writeStaged();
     if (this.#failure !== undefined) throw this.#told(this.#failure);
-    const { active } = this.#segments;
-    if (active.isDurable) return;
-    if (this.#options.syncMode === "async") return this.#syncBeside(active);
+    const { active, isSettled, isSyncing } = this.#segments;
+    if (isSettled) return;
+    // What runs is waited for, and nobody need block meanwhile.
+    if (this.#options.syncMode === "async" || isSyncing) return this.#syncBeside();
     this.#syncAtOnce(active);
   }
 
@@ -1085,9 +1091,9 @@ export class Wal {
     this.#synced();
   }
 
-  async #syncBeside(active: Segment): Promise<void> {
+  async #syncBeside(): Promise<void> {
     try {
-      await active.sync();
+      await this.#segments.sync();
     } catch (error) {
       throw this.#told(this.#ended(error));
     }

@@ -199,6 +199,7 @@ test("making a log: created, written, fsynced, directory fsynced, in this order"
     "syncDirectory x",
     "open a.wal.meta",
     "create a.wal",
+    "open a.wal",
     "write a.wal",
     "syncBlocking a.wal",
     "syncDirectory y",
@@ -220,6 +221,7 @@ test("reopening after a crash: fsync before the first frame is read, then cut, w
   assertEquals(order, [
     `open ${PATH}`,
     `open ${PATH}.meta`,
+    `open ${PATH}`,
     `open ${PATH}`,
     `sync ${PATH}`,
     `truncate ${PATH}`,

@@ -772,6 +772,7 @@ test("the order of calls in a roll", async () => {
     `write ${PATH}`,
     `syncBlocking ${PATH}`,
     `create ${next}`,
+    `open ${next}`,
     `write ${next}`,
     `syncBlocking ${next}`,
     "syncDirectory .",

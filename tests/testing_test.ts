@@ -22,6 +22,7 @@ import {
   CrashFileSystem,
   type CrashStatesOptions,
   digestOf,
+  type ErrorTold,
   exploreCrashes,
   exploreFaults,
   type FailedSync,
@@ -71,8 +72,9 @@ function assertLeaves(fileSystem: CrashFileSystem, ...wanted: string[]): void {
 function withFile(
   content: Uint8Array,
   failedSync: FailedSync = "ext4",
+  errorTold: ErrorTold = "descriptor",
 ): { fileSystem: CrashFileSystem; file: File } {
-  const fileSystem = new CrashFileSystem({ failedSync });
+  const fileSystem = new CrashFileSystem({ failedSync, errorTold });
   const file = fileSystem.open("a", "create");
   fileSystem.syncDirectoryBlocking(".");
   file.write(content, 0);
@@ -710,16 +712,43 @@ for (const { failedSync, cached, afterFailure, afterNextSync } of FAILED) {
     assertLeaves(fileSystem, "a=1,8,9");
   });
 
-  test(`a failed sync as on ${failedSync} is one for all that run`, async () => {
-    const { fileSystem } = withFile(of(1), failedSync);
-    const faulty = new FaultyFileSystem(fileSystem);
-    const file = faulty.open("a", "write");
-    file.write(of(2), 0);
-    faulty.fail("sync", "EIO", { after: 1 });
-    const outcomes = await Promise.allSettled([file.sync(), file.sync()]);
-    assertEquals(outcomes.map(({ status }) => status), ["rejected", "rejected"]);
-    assert(statesOf(fileSystem).includes("a=1"));
-  });
+  for (const errorTold of ["descriptor", "file"] as const) {
+    test(`a failed sync as on ${failedSync} is told once to each ${errorTold}`, async () => {
+      const { fileSystem } = withFile(of(1), failedSync, errorTold);
+      const faulty = new FaultyFileSystem(fileSystem);
+      const [file, other] = [faulty.open("a", "write"), faulty.open("a", "write")];
+      file.write(of(2), 0);
+      faulty.fail("sync", "EIO", { after: 1, tells: "others" });
+      const syncs = [file.sync(), file.sync(), other.sync()];
+      const later = faulty.open("a", "write");
+      const outcomes = await Promise.allSettled([...syncs, later.sync()]);
+      // Of the first two that overlap, the one that ends first takes the error of the other.
+      const isTold = errorTold === "descriptor";
+      assertEquals(outcomes.map(({ status }) => status === "rejected"), [
+        true,
+        false,
+        isTold,
+        // Nobody had been told when it was opened.
+        isTold,
+      ]);
+      const latest = faulty.open("a", "write");
+      for (const open of [file, other, later, latest]) await open.sync();
+      assert(statesOf(fileSystem).includes("a=1"), "nobody brings it to the disk");
+    });
+
+    test(`a failed sync of a directory is told once to each ${errorTold}`, async () => {
+      const { fileSystem } = withFile(of(1), failedSync, errorTold);
+      const faulty = new FaultyFileSystem(fileSystem);
+      const [one, other] = [faulty.openDirectory("."), faulty.openDirectory(".")];
+      faulty.fail("syncDirectory", "EIO");
+      await assertRejects(() => one.sync(), FileSystemError);
+      const later = faulty.openDirectory(".");
+      if (errorTold === "descriptor") assertThrows(() => other.syncBlocking(), FileSystemError);
+      for (const open of [one, other, later]) open.syncBlocking();
+      later.close();
+      assertThrows(() => later.syncBlocking(), FileSystemError);
+    });
+  }
 }
 
 test("ext4 loses what is written again to a new block, until a truncation gives it up", async () => {

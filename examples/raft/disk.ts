@@ -14,6 +14,7 @@
  * @module
  */
 import {
+  type Directory,
   type File,
   type FileSystem,
   FileSystemError,
@@ -187,6 +188,14 @@ export class Process implements FileSystem {
   makeDirectory(path: string, permissions: number): void {
     this.change("Make directory", path);
     this.#disk.under.makeDirectory(path, permissions);
+  }
+
+  openDirectory(path: string): Directory {
+    return {
+      sync: () => this.syncDirectory(path),
+      syncBlocking: () => this.syncDirectoryBlocking(path),
+      close: () => {},
+    };
   }
 
   async syncDirectory(path: string): Promise<void> {

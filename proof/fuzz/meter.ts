@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { File, FileSystem, Lock, OpenMode } from "../../src/fs/file_system.ts";
+import type { Directory, File, FileSystem, Lock, OpenMode } from "../../src/fs/file_system.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
 import { Finding } from "./finding.ts";
 
@@ -153,6 +153,10 @@ export class MeteredFileSystem implements FileSystem {
 
   makeDirectory(path: string, permissions: number): void {
     this.#under.makeDirectory(path, permissions);
+  }
+
+  openDirectory(path: string): Directory {
+    return this.#under.openDirectory(path);
   }
 
   syncDirectory(path: string): Promise<void> {

@@ -11,6 +11,8 @@ import {
   type RedoRecord,
 } from "../../src/format/redo_record.ts";
 import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { directoryOf } from "../../src/fs/path.ts";
+import { LogDirectory } from "../../src/log_directory.ts";
 import { RedoFile } from "../../src/redo.ts";
 import { writeFile } from "../../tests/support/logs.ts";
 import { require } from "./finding.ts";
@@ -33,7 +35,9 @@ export function redoTarget(checksum: FrameChecksum): Target {
       const under = new MemoryFileSystem();
       for (const [name, content] of files) writeFile(under, name, content);
       const meter = new Meter(allowance(sizeOf(files), 4, BUFFER));
-      const redo = new RedoFile(new MeteredFileSystem(under, meter), LOG, 0o600, checksum);
+      const metered = new MeteredFileSystem(under, meter);
+      const directory = new LogDirectory(metered, directoryOf(LOG));
+      const redo = new RedoFile(metered, directory, LOG, 0o600, checksum);
       require(redo.exists() === (bytes !== undefined), "a redo file is there, and is not");
       if (bytes === undefined) return "none";
 

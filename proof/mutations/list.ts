@@ -27,6 +27,7 @@ export interface Mutation {
 const ADAPTERS = "tests/adapters_test.ts";
 const CHECKSUM = "tests/checksum_test.ts";
 const COMMIT = "tests/commit_test.ts";
+const OVERLAP = "tests/overlapping_syncs_test.ts";
 const CRASH = "tests/crash_test.ts";
 const DECISION_TABLE = "tests/decision_table_test.ts";
 const DURABILITY = "tests/durability_test.ts";
@@ -158,7 +159,7 @@ const OPENING: readonly Mutation[] = [
     name: "what an interrupted truncation removed is not synced before it is gone on with",
     file: "src/open.ts",
     find: "      // Whoever removed one may have died before that was durable.\n" +
-      "      await this.#fileSystem.syncDirectory(directoryOf(path));\n",
+      "      await this.directory.sync();\n",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -178,8 +179,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "an interrupted truncation leaves the segments behind when it is gone on with",
     file: "src/open.ts",
-    find:
-      "        this.#fileSystem.remove(segment.path);\n        await this.#fileSystem.syncDirectory(directoryOf(path));\n",
+    find: "        this.#fileSystem.remove(segment.path);\n        await this.directory.sync();\n",
     replace: "        if (segment.firstIndex < 0) return;\n",
     caughtBy: [
       DURABILITY,
@@ -189,8 +189,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "an interrupted truncation does not sync each removal when it is gone on with",
     file: "src/open.ts",
-    find:
-      "        this.#fileSystem.remove(segment.path);\n        await this.#fileSystem.syncDirectory(directoryOf(path));\n",
+    find: "        this.#fileSystem.remove(segment.path);\n        await this.directory.sync();\n",
     replace: "        this.#fileSystem.remove(segment.path);\n",
     caughtBy: [
       DURABILITY,
@@ -207,7 +206,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "the redo file's name is not synced before the tail is given up",
     file: "src/redo.ts",
-    find: "      await redo.sync();\n      await this.#syncDirectory();\n",
+    find: "      await redo.sync();\n      await this.#directory.sync();\n",
     replace: "      await redo.sync();\n",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
@@ -238,7 +237,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "the removal of the redo file is not synced",
     file: "src/redo.ts",
-    find: "      this.#fileSystem.remove(this.#path);\n      await this.#syncDirectory();\n",
+    find: "      this.#fileSystem.remove(this.#path);\n      await this.#directory.sync();\n",
     replace: "      this.#fileSystem.remove(this.#path);\n",
     caughtBy: [
       DURABILITY,
@@ -327,7 +326,7 @@ const OPENING: readonly Mutation[] = [
     name: "the directory of a log that is opened again is not synced",
     file: "src/open.ts",
     find: "      // Whoever made the last file may have died before its name was durable.\n" +
-      "      await this.#fileSystem.syncDirectory(directoryOf(this.#path));\n",
+      "      await this.directory.sync();\n",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -471,7 +470,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "the name of what is set aside is not synced",
     file: "src/set_aside.ts",
-    find: "  await fileSystem.syncDirectory(directoryOf(path));\n",
+    find: "  await directory.sync();\n",
     replace: "",
     caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
   },
@@ -489,15 +488,15 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a blocking sync does not call fdatasync",
     file: "src/segment.ts",
-    find: "      this.#file.syncDataBlocking();\n",
+    find: "      file.syncDataBlocking();\n",
     replace: "",
     caughtBy: [COMMIT, "a blocking sync is one fdatasync, and the event loop turns between two"],
   },
   {
     name: "a full segment keeps the zeros behind its Seal",
     file: "src/segment.ts",
-    find: "      this.#trim();\n      this.#file.syncBlocking();\n",
-    replace: "      this.#file.syncBlocking();\n",
+    find: "      this.#trim();\n      file.syncBlocking();\n",
+    replace: "      file.syncBlocking();\n",
     caughtBy: [PREALLOCATION, "close gives the space back, and a roll does"],
   },
   {
@@ -527,7 +526,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a Durable frame vouches for what was written while the sync ran",
     file: "src/segment.ts",
-    find: "this.#durableEnd = Math.max(this.#durableEnd, end);",
+    find: "this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);",
     replace: "this.#durableEnd = this.#entriesEnd;",
     caughtBy: [DURABILITY, "a Durable frame vouches for nothing that came while its sync ran"],
   },
@@ -565,7 +564,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed fdatasync is taken for a good one",
     file: "src/segment.ts",
-    find: '      throw this.#syncFailed("the last entries", cause);\n    } finally {',
+    find: "      throw this.#syncFailed(doing, cause);\n    } finally {",
     replace: "      if (cause === undefined) throw cause;\n    } finally {",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
@@ -584,9 +583,57 @@ const WRITING: readonly Mutation[] = [
     caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
   },
   {
+    name: "two syncs of one file overlap",
+    file: "src/syncs.ts",
+    find: "    while (this.#running !== undefined) await this.#running;\n" +
+      "    this.#requireNoFailure();\n    let end",
+    replace: "    let end",
+    caughtBy: [
+      OVERLAP,
+      "an unasked sync and sync: one fails, as on ext4, told once a descriptor, by itself",
+    ],
+  },
+  {
+    name: "a sync that blocks is made through the descriptor of one that runs",
+    file: "src/segment.ts",
+    find: "    const file = this.#second;\n",
+    replace: "    const file: File | undefined = this.#file;\n",
+    caughtBy: [
+      OVERLAP,
+      "a group's sync and a roll: one fails, as on ext4, told once a descriptor, by itself",
+    ],
+  },
+  {
+    name: "a Durable frame vouches for what a sync that runs may yet fail over",
+    file: "src/segment.ts",
+    find: "    if (this.#syncs.isPending) {\n      this.#unsettledEnd",
+    replace: "    if (this.#closed) {\n      this.#unsettledEnd",
+    caughtBy: [OVERLAP, "no Durable frame vouches for what a sync that runs may yet fail over"],
+  },
+  {
+    name: "a sync does not wait for one of an earlier segment",
+    file: "src/segments.ts",
+    find: "    await Promise.all([active, this.#earlierSettled()]);\n",
+    replace: "    await active;\n",
+    caughtBy: [
+      OVERLAP,
+      "a sync waits for the verdict of one of an earlier segment, and fails with it",
+    ],
+  },
+  {
+    name: "a directory is synced through a descriptor that was opened after the error",
+    file: "src/log_directory.ts",
+    find: "this.#syncs.runBlocking(() => held(this.#second).syncBlocking());",
+    replace: "this.#fileSystem.openDirectory(this.path).syncBlocking();",
+    caughtBy: [
+      OVERLAP,
+      "a directory's failed sync ends the handle for an append that rolls meanwhile",
+    ],
+  },
+  {
     name: "a cut-back is not synced",
     file: "src/segment.ts",
-    find: "      this.#allocated = this.#end;\n      this.#file.syncBlocking();\n",
+    find: "      this.#allocated = this.#end;\n      file.syncBlocking();\n",
     replace: "      this.#allocated = this.#end;\n",
     caughtBy: [
       FAILURE,
@@ -629,7 +676,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "sync does not wait for the sync",
     file: "src/wal.ts",
-    find: "    if (this.#segments.active.isDurable) return;\n    await this.#commit.join();\n",
+    find: "    if (this.#segments.isSettled) return;\n    await this.#commit.join();\n",
     replace: "",
     caughtBy: [WAL, "durableIndex follows the syncs, and never runs ahead"],
   },
@@ -645,15 +692,14 @@ const WRITING: readonly Mutation[] = [
     name: "a failed sync is tried again for those who wait for the next",
     file: "src/wal.ts",
     find:
-      "    this.#writeStaged();\n    if (this.#failure !== undefined) throw this.#told(this.#failure);\n    const { active } = this.#segments;\n",
-    replace: "    this.#writeStaged();\n    const { active } = this.#segments;\n",
+      "    this.#writeStaged();\n    if (this.#failure !== undefined) throw this.#told(this.#failure);\n    const { active, isSettled, isSyncing }",
+    replace: "    this.#writeStaged();\n    const { active, isSettled, isSyncing }",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
     name: "close does not sync the last entries",
     file: "src/wal.ts",
-    find:
-      "      if (!active.isDurable) await active.sync();\n      if (this.#vouch()) await active.sync();\n",
+    find: "      await this.#segments.sync();\n      if (this.#vouch()) await active.sync();\n",
     replace: "      if (active.isDurable && this.#vouch()) await active.sync();\n",
     caughtBy: [
       DURABILITY,
@@ -677,10 +723,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a full segment is not synced before the next is made",
     file: "src/segment.ts",
-    find:
-      '      this.#trim();\n      this.#file.syncBlocking();\n    } catch (cause) {\n      throw this.#syncFailed("the full segment", cause);\n',
-    replace:
-      '      this.#trim();\n    } catch (cause) {\n      throw this.#syncFailed("the full segment", cause);\n',
+    find: "      this.#trim();\n      file.syncBlocking();\n",
+    replace: "      this.#trim();\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -704,7 +748,7 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a tail truncation is not synced",
     file: "src/segment.ts",
-    find: "      await this.#file.sync();\n",
+    find: '    await this.#run("the truncation", () => this.#file.sync());\n',
     replace: "",
     caughtBy: [CRASH, EVERY_CRASH],
   },
@@ -770,26 +814,23 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a new segment is not synced",
     file: "src/segments.ts",
-    find:
-      "      file.syncBlocking();\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n" +
+    find: "      file.syncBlocking();\n      directory.syncBlocking();\n" +
       '    } catch (cause) {\n      throw new SyncFailedError(path, firstIndex - 1, "a new segment"',
-    replace: "      fileSystem.syncDirectoryBlocking(directoryOf(path));\n" +
+    replace: "      directory.syncBlocking();\n" +
       '    } catch (cause) {\n      throw new SyncFailedError(path, firstIndex - 1, "a new segment"',
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a new segment's name is not synced",
     file: "src/segments.ts",
-    find:
-      "      file.syncBlocking();\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n",
+    find: "      file.syncBlocking();\n      directory.syncBlocking();\n",
     replace: "      file.syncBlocking();\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a segment that could not be made is left there",
     file: "src/segments.ts",
-    find:
-      "      fileSystem.remove(path);\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n",
+    find: "      fileSystem.remove(path);\n      directory.syncBlocking();\n",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -799,8 +840,7 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "the removal of a segment that could not be made is not synced",
     file: "src/segments.ts",
-    find:
-      "      fileSystem.remove(path);\n      fileSystem.syncDirectoryBlocking(directoryOf(path));\n",
+    find: "      fileSystem.remove(path);\n      directory.syncBlocking();\n",
     replace: "      fileSystem.remove(path);\n",
     caughtBy: [
       DURABILITY,
@@ -847,22 +887,20 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a tail truncation does not sync each removal before the next",
     file: "src/segments.ts",
-    find:
-      "        fileSystem.remove(segment);\n        await fileSystem.syncDirectory(directoryOf(path));\n" +
+    find: "        fileSystem.remove(segment);\n        await directory.sync();\n" +
       "      } catch (cause) {\n" +
       '        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);\n' +
       "      }\n    }\n",
     replace: "        fileSystem.remove(segment);\n" +
       "      } catch (cause) {\n" +
       '        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);\n' +
-      "      }\n    }\n    await fileSystem.syncDirectory(directoryOf(path));\n",
+      "      }\n    }\n    await directory.sync();\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a tail truncation does not sync the removal of segments",
     file: "src/segments.ts",
-    find:
-      "        fileSystem.remove(segment);\n        await fileSystem.syncDirectory(directoryOf(path));\n",
+    find: "        fileSystem.remove(segment);\n        await directory.sync();\n",
     replace: "        fileSystem.remove(segment);\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
@@ -870,7 +908,7 @@ const DROPPING: readonly Mutation[] = [
     name: "a reset does not sync the removal of segments",
     file: "src/segments.ts",
     find: "      for (const segment of dropped) fileSystem.remove(segment);\n" +
-      "      await fileSystem.syncDirectory(directoryOf(path));\n",
+      "      await directory.sync();\n",
     replace: "      for (const segment of dropped) fileSystem.remove(segment);\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
@@ -915,8 +953,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a truncation does not wait for a sync that nobody waits for",
     file: "src/wal.ts",
-    find: "      await this.#writeBehind;\n      await work();\n",
-    replace: "      await work();\n",
+    find: "      await this.#writeBehind;\n      await this.#segments.settled();\n",
+    replace: "",
     caughtBy: [
       DURABILITY,
       "a truncation does not count as durable what a sync has covered that ran for nobody",
@@ -1066,7 +1104,7 @@ const META_FILE: readonly Mutation[] = [
     name: "the name of a new meta file is not synced",
     file: "src/meta.ts",
     find: "      if (isNew || this.#current === undefined) {\n" +
-      "        await this.#fileSystem.syncDirectory(directoryOf(this.#path));\n      }\n",
+      "        await this.#directory.sync();\n      }\n",
     replace: "      if (isNew && this.#file === undefined) return;\n",
     caughtBy: [
       META,
@@ -1555,8 +1593,8 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "fsync is not called on Node",
     file: "src/fs/node_file.ts",
-    find: "(done) => fs.fsync(this.#descriptor, done)",
-    replace: "(done) => done(null)",
+    find: 'return finish("Fsync", this.#path, (done) => fs.fsync(this.#descriptor, done));',
+    replace: "return Promise.resolve();",
     caughtBy: [
       SYSTEM_CALLS,
       "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
@@ -1566,8 +1604,8 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "the blocking fsync is not called on Node",
     file: "src/fs/node_file.ts",
-    find: "() => fs.fsyncSync(this.#descriptor)",
-    replace: "() => fs.fstatSync(this.#descriptor)",
+    find: "  syncBlocking(): void {\n    attempt(",
+    replace: "  syncBlocking(): void {\n    if (this.#descriptor < 0) attempt(",
     caughtBy: [
       SYSTEM_CALLS,
       "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
@@ -1577,8 +1615,8 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "the fsync of a directory is not called on Node",
     file: "src/fs/node_file.ts",
-    find: "(done) => fs.fsync(directory, done)",
-    replace: "(done) => done(null)",
+    find: 'await finish("Fsync", this.#path, (done) => fs.fsync(this.#descriptor, done));',
+    replace: "await Promise.resolve();",
     caughtBy: [
       SYSTEM_CALLS,
       "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
@@ -1588,8 +1626,8 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "the blocking fsync of a directory is not called on Node",
     file: "src/fs/node_file.ts",
-    find: "() => fs.fsyncSync(directory)",
-    replace: "() => fs.fstatSync(directory)",
+    find: '      attempt("Fsync", this.#path, () => fs.fsyncSync(this.#descriptor));',
+    replace: "      if (this.#descriptor < 0) fs.fsyncSync(this.#descriptor);",
     caughtBy: [
       SYSTEM_CALLS,
       "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
@@ -1597,10 +1635,11 @@ const FILE_SYSTEMS: readonly Mutation[] = [
     runtime: "node",
   },
   {
-    name: "the adapter of Node passes no sync of a directory on",
+    name: "the adapter of Node syncs no directory",
     file: "src/fs/node.ts",
-    find: "return nodeFiles.syncDirectory(path);",
-    replace: "return Promise.resolve(void path);",
+    find: "return nodeFiles.openDirectory(path);",
+    replace:
+      "void path;\n    return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: () => {} };",
     caughtBy: [
       SYSTEM_CALLS,
       "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
@@ -1608,35 +1647,14 @@ const FILE_SYSTEMS: readonly Mutation[] = [
     runtime: "node",
   },
   {
-    name: "the adapter of Node passes no blocking sync of a directory on",
-    file: "src/fs/node.ts",
-    find: "nodeFiles.syncDirectoryBlocking(path);",
-    replace: "void path;",
-    caughtBy: [
-      SYSTEM_CALLS,
-      "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
-    ],
-    runtime: "node",
-  },
-  {
-    name: "the adapter of Bun passes no sync of a directory on",
+    name: "the adapter of Bun syncs no directory",
     file: "src/fs/bun.ts",
-    find: "return nodeFiles.syncDirectory(path);",
-    replace: "return Promise.resolve(void path);",
+    find: "return nodeFiles.openDirectory(path);",
+    replace:
+      "void path;\n    return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: () => {} };",
     caughtBy: [
       SYSTEM_CALLS,
       "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
-    ],
-    runtime: "bun",
-  },
-  {
-    name: "the adapter of Bun passes no blocking sync of a directory on",
-    file: "src/fs/bun.ts",
-    find: "nodeFiles.syncDirectoryBlocking(path);",
-    replace: "void path;",
-    caughtBy: [
-      SYSTEM_CALLS,
-      "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
     ],
     runtime: "bun",
   },
@@ -1707,14 +1725,14 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "the fsync of a directory is not called on Deno",
     file: "src/fs/deno.ts",
-    find: "      await directory?.sync();\n",
+    find: "      await this.#file.sync();\n",
     replace: "",
     caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
   },
   {
     name: "the blocking fsync of a directory is not called on Deno",
     file: "src/fs/deno.ts",
-    find: "      directory?.syncBlocking();\n",
+    find: "      this.#file.syncBlocking();\n",
     replace: "",
     caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
   },

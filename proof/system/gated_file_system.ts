@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { File, FileSystem, Lock, OpenMode } from "../../src/fs/file_system.ts";
+import type { Directory, File, FileSystem, Lock, OpenMode } from "../../src/fs/file_system.ts";
 import type { GatedCall } from "./remote_lines.ts";
 
 /** What is called while the call waits. */
@@ -58,6 +58,15 @@ export class GatedFileSystem implements FileSystem {
 
   makeDirectory(path: string, permissions: number): void {
     this.#under.makeDirectory(path, permissions);
+  }
+
+  openDirectory(path: string): Directory {
+    const directory = this.#under.openDirectory(path);
+    return {
+      sync: () => this.passAsync({ name: "fsync", path }, () => directory.sync()),
+      syncBlocking: () => this.pass({ name: "fsync", path }, () => directory.syncBlocking()),
+      close: () => directory.close(),
+    };
   }
 
   syncDirectory(path: string): Promise<void> {

@@ -8,6 +8,8 @@ import { Buffer } from "node:buffer";
 import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import type { FileSystem } from "../fs/file_system.ts";
+import { directoryOf } from "../fs/path.ts";
+import { LogDirectory } from "../log_directory.ts";
 import { type Meta, MetaFile } from "../meta.ts";
 import {
   decide,
@@ -223,7 +225,8 @@ function loadMeta(
   path: string,
   checksum: FrameChecksum,
 ): Meta | undefined {
-  const meta = new MetaFile(fileSystem, metaPath(path), 0, checksum);
+  const directory = new LogDirectory(fileSystem, directoryOf(path));
+  const meta = new MetaFile(fileSystem, directory, metaPath(path), 0, checksum);
   meta.load("read");
   meta.close();
   return meta.current;

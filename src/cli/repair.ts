@@ -9,6 +9,7 @@ import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
+import { LogDirectory } from "../log_directory.ts";
 import { MetaFile } from "../meta.ts";
 import { pieces } from "../recovery.ts";
 import { Wal } from "../wal.ts";
@@ -77,7 +78,8 @@ function unkept(
   files: readonly SegmentFile[],
   checksum: FrameChecksum,
 ): Unkept | undefined {
-  const meta = new MetaFile(fileSystem, metaPath(path), PERMISSIONS, checksum);
+  const directory = new LogDirectory(fileSystem, directoryOf(path));
+  const meta = new MetaFile(fileSystem, directory, metaPath(path), PERMISSIONS, checksum);
   meta.load("read");
   meta.close();
   const headIndex = meta.current?.headIndex ?? 1;

@@ -12,12 +12,12 @@
  *
  * @module
  */
-import type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+import type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 import { type LockAttempt, takeLock } from "./lock_file.ts";
 import { nodeFiles } from "./node_file.ts";
 import { flockByProgram, lockOwner } from "./node_lock.ts";
 
-export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+export type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 
 /** The part of `bun:ffi` that is used. */
 interface ForeignFunctions {
@@ -63,6 +63,11 @@ export class BunFileSystem implements FileSystem {
   /** Makes one directory. */
   makeDirectory(path: string, permissions: number): void {
     nodeFiles.makeDirectory(path, permissions);
+  }
+
+  /** Opens a directory to be synced. */
+  openDirectory(path: string): Directory {
+    return nodeFiles.openDirectory(path);
   }
 
   /** Makes the names in a directory durable. */

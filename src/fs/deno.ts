@@ -14,6 +14,7 @@
  */
 import { resolve } from "node:path";
 import {
+  type Directory,
   type File,
   type FileSystem,
   FileSystemError,
@@ -31,7 +32,7 @@ import {
   tolerateUnsupported,
 } from "./system_call.ts";
 
-export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+export type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 
 /** The part of an open file of Deno that is used. */
 interface FsFile {
@@ -158,37 +159,34 @@ export class DenoFileSystem implements FileSystem {
     attempt("Make directory", path, () => this.#deno.mkdirSync(path, { mode: permissions }));
   }
 
+  /** Opens a directory to be synced. */
+  openDirectory(path: string): Directory {
+    // Windows journals names and has no such call.
+    if (this.#deno.build.os === "windows") return UNSYNCABLE;
+    return new DenoDirectory(
+      path,
+      attempt("Open", path, () => this.#deno.openSync(path, { read: true })),
+    );
+  }
+
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
-    const directory = this.#openDirectory(path);
+    const directory = this.openDirectory(path);
     try {
-      await directory?.sync();
-    } catch (error) {
-      tolerateUnsupported(error);
+      await directory.sync();
     } finally {
-      directory?.close();
+      directory.close();
     }
   }
 
   /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void {
-    const directory = this.#openDirectory(path);
+    const directory = this.openDirectory(path);
     try {
-      directory?.syncBlocking();
-    } catch (error) {
-      tolerateUnsupported(error);
+      directory.syncBlocking();
     } finally {
-      directory?.close();
+      directory.close();
     }
-  }
-
-  /** A directory to be synced; none on Windows, which journals names and has no such call. */
-  #openDirectory(path: string): File | undefined {
-    if (this.#deno.build.os === "windows") return undefined;
-    return new DenoFile(
-      path,
-      attempt("Open", path, () => this.#deno.openSync(path, { read: true })),
-    );
   }
 
   /** Tells of changes in a directory. */
@@ -245,6 +243,41 @@ export class DenoFileSystem implements FileSystem {
 /** Which file this is: its device, and its number there. */
 function identityOf({ dev, ino }: FileInfo): string {
   return `${dev}:${ino}`;
+}
+
+/** A directory where none can be synced. */
+const UNSYNCABLE: Directory = {
+  sync: () => Promise.resolve(),
+  syncBlocking: () => {},
+  close: () => {},
+};
+
+class DenoDirectory implements Directory {
+  readonly #file: DenoFile;
+
+  constructor(path: string, file: FsFile) {
+    this.#file = new DenoFile(path, file);
+  }
+
+  async sync(): Promise<void> {
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      tolerateUnsupported(error);
+    }
+  }
+
+  syncBlocking(): void {
+    try {
+      this.#file.syncBlocking();
+    } catch (error) {
+      tolerateUnsupported(error);
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
 }
 
 class DenoFile implements File {

@@ -179,6 +179,16 @@ export interface File {
   close(): void;
 }
 
+/** One open directory, whose names can be made durable. */
+export interface Directory {
+  /** Makes the names in it durable: fsync, where the platform has it, off the event loop. */
+  sync(): Promise<void>;
+  /** The same while the caller waits; for a roll, between two appends. */
+  syncBlocking(): void;
+  /** Gives it back. A second call does nothing. */
+  close(): void;
+}
+
 /** A lock that is held. */
 export interface Lock {
   /**
@@ -218,9 +228,14 @@ export interface FileSystem {
   remove(path: string): void;
   /** Makes one directory, whose parent exists. */
   makeDirectory(path: string, permissions: number): void;
-  /** Makes the names in a directory durable: fsync of the directory, where the platform has it. */
+  /**
+   * Opens a directory to be synced. The log holds it open: an error is told to descriptors that were
+   * open when it came.
+   */
+  openDirectory(path: string): Directory;
+  /** Opens a directory, makes the names in it durable and gives it back. */
   syncDirectory(path: string): Promise<void>;
-  /** The same while the caller waits; for a roll, between two appends. */
+  /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void;
   /**
    * Calls `onChange` when something in a directory may have changed, until the returned function is

@@ -21,6 +21,7 @@
  */
 import { LockedError } from "../errors.ts";
 import {
+  type Directory,
   type File,
   type FileSystem,
   FileSystemError,
@@ -29,7 +30,7 @@ import {
   type OpenMode,
 } from "./file_system.ts";
 
-export type { File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+export type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 
 /** A file's bytes: the first `size` of `bytes`, which grows ahead of them. */
 interface Content {
@@ -102,6 +103,12 @@ export class MemoryFileSystem implements FileSystem {
     }
     this.#requireDirectory(parentOf(name), "Make directory", path);
     this.#directories.set(name, this.#nextIdentity());
+  }
+
+  /** Opens a directory. */
+  openDirectory(path: string): Directory {
+    this.#requireDirectory(normalize(path), "Open", path);
+    return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: () => {} };
   }
 
   /** Finds the directory; there is nothing to wait for. */

@@ -4,7 +4,7 @@
  * @module
  */
 import * as fs from "node:fs";
-import { type File, FileSystemError, type OpenMode } from "./file_system.ts";
+import { type Directory, type File, FileSystemError, type OpenMode } from "./file_system.ts";
 import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
   attempt,
@@ -95,6 +95,45 @@ export class NodeFile implements File {
   }
 }
 
+/** An open directory of `node:fs`. */
+class NodeDirectory implements Directory {
+  readonly #path: string;
+  /** -1 once it is closed, and on Windows, which journals names and has no such call. */
+  #descriptor: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#descriptor = process.platform === "win32"
+      ? -1
+      : attempt("Open", path, () => fs.openSync(path, fs.constants.O_DIRECTORY));
+  }
+
+  async sync(): Promise<void> {
+    if (this.#descriptor < 0) return;
+    try {
+      await finish("Fsync", this.#path, (done) => fs.fsync(this.#descriptor, done));
+    } catch (error) {
+      tolerateUnsupported(error);
+    }
+  }
+
+  syncBlocking(): void {
+    if (this.#descriptor < 0) return;
+    try {
+      attempt("Fsync", this.#path, () => fs.fsyncSync(this.#descriptor));
+    } catch (error) {
+      tolerateUnsupported(error);
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor < 0) return;
+    const descriptor = this.#descriptor;
+    this.#descriptor = -1;
+    attempt("Close", this.#path, () => fs.closeSync(descriptor));
+  }
+}
+
 /** The parts of a file system that Bun and Node share. */
 export const nodeFiles: {
   open(path: string, mode: OpenMode, permissions?: number): NodeFile;
@@ -103,6 +142,7 @@ export const nodeFiles: {
   realPath(path: string): string;
   remove(path: string): void;
   makeDirectory(path: string, permissions: number): void;
+  openDirectory(path: string): Directory;
   syncDirectory(path: string): Promise<void>;
   syncDirectoryBlocking(path: string): void;
   watch(directory: string, onChange: () => void): (() => void) | undefined;
@@ -146,27 +186,25 @@ export const nodeFiles: {
     attempt("Make directory", path, () => fs.mkdirSync(path, permissions));
   },
 
+  openDirectory(path) {
+    return new NodeDirectory(path);
+  },
+
   async syncDirectory(path) {
-    const directory = openDirectory(path);
-    if (directory === undefined) return;
+    const directory = new NodeDirectory(path);
     try {
-      await finish("Fsync", path, (done) => fs.fsync(directory, done));
-    } catch (error) {
-      tolerateUnsupported(error);
+      await directory.sync();
     } finally {
-      fs.closeSync(directory);
+      directory.close();
     }
   },
 
   syncDirectoryBlocking(path) {
-    const directory = openDirectory(path);
-    if (directory === undefined) return;
+    const directory = new NodeDirectory(path);
     try {
-      attempt("Fsync", path, () => fs.fsyncSync(directory));
-    } catch (error) {
-      tolerateUnsupported(error);
+      directory.syncBlocking();
     } finally {
-      fs.closeSync(directory);
+      directory.close();
     }
   },
 
@@ -190,12 +228,6 @@ export const nodeFiles: {
 /** Which file this is: its device, and its number there. */
 function identityOf({ dev, ino }: fs.BigIntStats): string {
   return `${dev}:${ino}`;
-}
-
-/** A directory to be synced; none on Windows, which journals names and has no such call. */
-function openDirectory(path: string): number | undefined {
-  if (process.platform === "win32") return undefined;
-  return attempt("Open", path, () => fs.openSync(path, "r"));
 }
 
 /** Opening a pipe or a device could block or have effects, so what is no file is not opened. */

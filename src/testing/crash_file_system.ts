@@ -13,11 +13,14 @@
  *   512 bytes, and its growing the file or not.
  * - A sync that fails may leave the page cache saying what the disk does not have, and no later sync
  *   brings it there ({@linkcode FailedSync}).
+ * - An error is told once: to each descriptor that was open when it came, or to one of them only
+ *   ({@linkcode ErrorTold}). Of two syncs that overlap, the other succeeds.
  *
  * @module
  */
 import { LockedError } from "../errors.ts";
 import {
+  type Directory,
   type File,
   type FileSystem,
   FileSystemError,
@@ -52,6 +55,25 @@ import { type Subset, subsets } from "./subsets.ts";
 export type FailedSync = "ext4" | "xfs" | "btrfs";
 
 /**
+ * To whom an error of a sync is told. Whoever is not told finds nothing to write, and succeeds.
+ *
+ * - `"descriptor"`: once to each descriptor that was open when it came, and to the first that is opened
+ *   later if nobody was told before. So Linux does since 4.13
+ *   ("Handling errors during writeback", https://docs.kernel.org/filesystems/vfs.html).
+ * - `"file"`: once, whatever descriptors the file has. So Linux did before, and of other systems
+ *   nothing else is known.
+ *
+ * @example
+ * ```ts
+ * import { CrashFileSystem, type ErrorTold } from "@durable/wal/testing";
+ *
+ * const errorTold: ErrorTold = "file";
+ * const fileSystem = new CrashFileSystem({ errorTold });
+ * ```
+ */
+export type ErrorTold = "descriptor" | "file";
+
+/**
  * How a {@linkcode CrashFileSystem} behaves.
  *
  * @example
@@ -64,6 +86,8 @@ export type FailedSync = "ext4" | "xfs" | "btrfs";
 export interface CrashOptions {
   /** What a failed sync does. Default: `"ext4"`. */
   failedSync?: FailedSync;
+  /** To whom its error is told. Default: `"descriptor"`. */
+  errorTold?: ErrorTold;
 }
 
 /**
@@ -96,9 +120,16 @@ interface Pending {
   state: "dirty" | "lost" | "durable";
 }
 
+/** The errors of a file or directory, counted, and how many of them were told to anybody. */
+interface Errors {
+  count: number;
+  told: number;
+}
+
 /** A file, whatever its names. */
 interface FileNode {
   readonly kind: "file";
+  readonly errors: Errors;
   /** What a read sees. */
   cached: Content;
   /** What the disk surely has, without what is pending. */
@@ -116,6 +147,7 @@ interface NameChange {
 
 interface DirectoryNode {
   readonly kind: "directory";
+  readonly errors: Errors;
   readonly cached: Map<string, Node>;
   readonly durable: Map<string, Node>;
   pending: NameChange[];
@@ -160,6 +192,7 @@ interface Process {
  */
 export class CrashFileSystem implements FileSystem {
   readonly #failedSync: FailedSync;
+  readonly #errorTold: ErrorTold;
   #root: DirectoryNode = newDirectory();
   #process: Process = { isAlive: true, locks: new Set() };
   #observer: Observer | undefined;
@@ -169,8 +202,9 @@ export class CrashFileSystem implements FileSystem {
   #identified = 0;
 
   /** Makes an empty one. */
-  constructor({ failedSync = "ext4" }: CrashOptions = {}) {
+  constructor({ failedSync = "ext4", errorTold = "descriptor" }: CrashOptions = {}) {
     this.#failedSync = failedSync;
+    this.#errorTold = errorTold;
   }
 
   /** Which of the pending changes the disk has, in words, if this is a state that a crash left. */
@@ -285,21 +319,21 @@ export class CrashFileSystem implements FileSystem {
     rename(directory, name, newDirectory());
   }
 
+  /** Opens a directory to be synced. */
+  openDirectory(path: string): Directory {
+    const node = this.#directory(path, "Open");
+    const observer: Observer = (call) => this.#observer?.(call);
+    return new CrashDirectory(node, path, this.#process, this.#errorTold, observer);
+  }
+
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
-    const directory = this.#directory(path, "Fsync");
-    const work = this.#observer?.(`fsync directory "${path}"`);
-    const covered = directory.pending.slice();
-    // What is made or removed while the disk works is not covered.
-    await work;
-    makeNamesDurable(directory, covered);
+    await this.openDirectory(path).sync();
   }
 
   /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void {
-    const directory = this.#directory(path, "Fsync");
-    this.#observer?.(`fsync directory "${path}"`);
-    makeNamesDurable(directory, directory.pending);
+    this.openDirectory(path).syncBlocking();
   }
 
   /** Takes the lock, which dies with the process, or throws `LockedError`. */
@@ -321,7 +355,10 @@ export class CrashFileSystem implements FileSystem {
   }
 
   #with(root: (nodes: Map<Node, Node>) => DirectoryNode, origin: () => string): CrashFileSystem {
-    const other = new CrashFileSystem({ failedSync: this.#failedSync });
+    const other = new CrashFileSystem({
+      failedSync: this.#failedSync,
+      errorTold: this.#errorTold,
+    });
     other.#root = root(new Map());
     other.#origin = origin;
     return other;
@@ -329,16 +366,9 @@ export class CrashFileSystem implements FileSystem {
 
   #fileOf(node: FileNode, path: string, isWritable: boolean): File {
     const observer: Observer = (call) => this.#observer?.(call);
+    const rules = { failedSync: this.#failedSync, errorTold: this.#errorTold };
     const identity = this.#identityOf(node);
-    return new CrashFile(
-      node,
-      path,
-      isWritable,
-      this.#process,
-      this.#failedSync,
-      observer,
-      identity,
-    );
+    return new CrashFile(node, path, isWritable, this.#process, rules, observer, identity);
   }
 
   /** The directory that a path lies in, and its name there; the name is empty for the root. */
@@ -365,10 +395,100 @@ const LOST: Readonly<Record<FailedSync, readonly Change["kind"][]>> = {
   btrfs: ["data", "grow", "truncate"],
 };
 
-/** A file that knows what a failed sync does to it. */
-export interface FailingFile extends File {
-  /** Does to the file what a sync that fails would. */
+/** What knows what a failed sync does. */
+interface Failing {
+  /** Does what a sync that fails would. It is one error, to be told by the rules. */
   failSync(): void;
+  /** Whether this descriptor has an error to be told of; then it is told. */
+  tellError(): boolean;
+}
+
+/** A file that knows what a failed sync does to it. */
+export type FailingFile = File & Failing;
+
+/** A directory that knows the same. Its names stay for the next sync. */
+export type FailingDirectory = Directory & Failing;
+
+/** The errors that one descriptor was told of. */
+class Told {
+  readonly #errors: Errors;
+  readonly #errorTold: ErrorTold;
+  #seen: number;
+
+  constructor(errors: Errors, errorTold: ErrorTold) {
+    this.#errors = errors;
+    this.#errorTold = errorTold;
+    this.#seen = errors.told;
+  }
+
+  /** Whether there is an error that is told now; it is not told again. */
+  tell(): boolean {
+    const { count, told } = this.#errors;
+    const isNew = count > (this.#errorTold === "file" ? told : this.#seen);
+    this.#seen = this.#errors.told = count;
+    return isNew;
+  }
+}
+
+class CrashDirectory implements FailingDirectory {
+  readonly #node: DirectoryNode;
+  readonly #path: string;
+  readonly #process: Process;
+  readonly #observer: Observer;
+  readonly #told: Told;
+  #isOpen = true;
+
+  constructor(
+    node: DirectoryNode,
+    path: string,
+    process: Process,
+    errorTold: ErrorTold,
+    observer: Observer,
+  ) {
+    this.#node = node;
+    this.#path = path;
+    this.#process = process;
+    this.#observer = observer;
+    this.#told = new Told(node.errors, errorTold);
+  }
+
+  async sync(): Promise<void> {
+    const { pending } = this.#opened();
+    const work = this.#observer(`fsync directory "${this.#path}"`);
+    const covered = pending.slice();
+    // What is made or removed while the disk works is not covered.
+    await work;
+    this.#end(covered);
+  }
+
+  syncBlocking(): void {
+    const { pending } = this.#opened();
+    this.#observer(`fsync directory "${this.#path}"`);
+    this.#end(pending);
+  }
+
+  #end(covered: readonly NameChange[]): void {
+    if (this.#told.tell()) throw new FileSystemError("EIO", "Fsync", this.#path);
+    makeNamesDurable(this.#opened(), covered);
+  }
+
+  failSync(): void {
+    this.#opened().errors.count++;
+  }
+
+  tellError(): boolean {
+    return this.#told.tell();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  #opened(): DirectoryNode {
+    if (!this.#process.isAlive) throw new FileSystemError("EIO", "Fsync", this.#path);
+    if (!this.#isOpen) throw new FileSystemError("EBADF", "Fsync", this.#path);
+    return this.#node;
+  }
 }
 
 class CrashFile implements FailingFile {
@@ -379,6 +499,7 @@ class CrashFile implements FailingFile {
   readonly #failedSync: FailedSync;
   readonly #observer: Observer;
   readonly #identity: string;
+  readonly #told: Told;
   #isOpen = true;
 
   constructor(
@@ -386,7 +507,7 @@ class CrashFile implements FailingFile {
     path: string,
     isWritable: boolean,
     process: Process,
-    failedSync: FailedSync,
+    { failedSync, errorTold }: Required<CrashOptions>,
     observer: Observer,
     identity: string,
   ) {
@@ -397,6 +518,7 @@ class CrashFile implements FailingFile {
     this.#failedSync = failedSync;
     this.#observer = observer;
     this.#identity = identity;
+    this.#told = new Told(node.errors, errorTold);
   }
 
   read(into: Uint8Array, offset: number, length: number = into.length): number {
@@ -454,10 +576,7 @@ class CrashFile implements FailingFile {
     const covered = pending.filter(({ state }) => state === "dirty");
     // What is written while the disk works is not covered.
     await work;
-    const node = this.#opened("Fsync");
-    // Another sync has failed over it meanwhile, and took it for clean.
-    if (covered.some(({ state }) => state === "lost")) throw this.#error("EIO", "Fsync");
-    makeDurable(node, covered);
+    this.#endSync(covered);
   }
 
   syncDataBlocking(): void {
@@ -471,12 +590,20 @@ class CrashFile implements FailingFile {
   #syncAtOnce(call: string): void {
     const node = this.#opened("Fsync");
     this.#observer(`${call} "${this.#path}"`);
-    makeDurable(node, node.pending);
+    this.#endSync(node.pending);
+  }
+
+  #endSync(covered: readonly Pending[]): void {
+    const node = this.#opened("Fsync");
+    // What a sync has failed over meanwhile counts as clean to all others.
+    if (this.#told.tell()) throw this.#error("EIO", "Fsync");
+    makeDurable(node, covered);
   }
 
   failSync(): void {
     const node = this.#opened("Fsync");
     const kinds = LOST[this.#failedSync];
+    node.errors.count++;
     for (const pending of node.pending) {
       const { change } = pending;
       if (pending.state !== "dirty" || !kinds.includes(change.kind)) continue;
@@ -488,6 +615,10 @@ class CrashFile implements FailingFile {
     if (this.#failedSync !== "btrfs") return;
     node.pending = node.pending.filter(({ state }) => state !== "lost");
     node.cached = imageOf(node, new Set());
+  }
+
+  tellError(): boolean {
+    return this.#told.tell();
   }
 
   close(): void {
@@ -510,11 +641,24 @@ function blockOf(offset: number): number {
 }
 
 function newFile(cached: Content, durable: Content): FileNode {
-  return { kind: "file", cached, durable, pending: [], unwritten: new Set() };
+  return {
+    kind: "file",
+    errors: { count: 0, told: 0 },
+    cached,
+    durable,
+    pending: [],
+    unwritten: new Set(),
+  };
 }
 
 function newDirectory(): DirectoryNode {
-  return { kind: "directory", cached: new Map(), durable: new Map(), pending: [] };
+  return {
+    kind: "directory",
+    errors: { count: 0, told: 0 },
+    cached: new Map(),
+    durable: new Map(),
+    pending: [],
+  };
 }
 
 function rename(directory: DirectoryNode, name: string, node: Node | undefined): void {
@@ -602,14 +746,7 @@ class Crash {
         digests.push(`${name}/{${below.digest}}`);
       } else {
         const { content, digest } = this.#image(node, chosen);
-        const left: FileNode = nodes.get(node) ??
-          {
-            kind: "file",
-            cached: content.copy(),
-            durable: content.copy(),
-            pending: [],
-            unwritten: new Set(),
-          };
+        const left = nodes.get(node) ?? newFile(content.copy(), content.copy());
         nodes.set(node, left);
         survivor.cached.set(name, left);
         digests.push(`${name}=${digest}`);
@@ -670,6 +807,7 @@ function copyDirectory(directory: DirectoryNode, nodes: Map<Node, Node>): Direct
     if (copied === undefined) {
       copied = node.kind === "directory" ? copyDirectory(node, nodes) : {
         kind: "file",
+        errors: { ...node.errors },
         cached: node.cached.copy(),
         durable: node.durable.copy(),
         pending: node.pending.map((pending) => ({ ...pending })),
@@ -683,6 +821,7 @@ function copyDirectory(directory: DirectoryNode, nodes: Map<Node, Node>): Direct
     new Map(Array.from(names, ([name, node]) => [name, copy(node)]));
   return {
     kind: "directory",
+    errors: { ...directory.errors },
     cached: copyAll(directory.cached),
     durable: copyAll(directory.durable),
     pending: directory.pending.map(({ name, node }) => ({ name, node: node && copy(node) })),

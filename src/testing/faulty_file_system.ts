@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Directory,
   type File,
   type FileSystem,
   FileSystemError,
@@ -12,7 +13,7 @@ import {
   type OpenMode,
 } from "../fs/file_system.ts";
 import { nameOf } from "../fs/path.ts";
-import type { FailingFile } from "./crash_file_system.ts";
+import type { FailingDirectory, FailingFile } from "./crash_file_system.ts";
 
 /**
  * The calls that are recorded and can go wrong. `"open"` finds a file and `"create"` makes one;
@@ -67,6 +68,7 @@ type Effect =
     readonly code: FileSystemErrorCode;
     readonly leaves: number;
     readonly isMade: boolean;
+    readonly tells: "itself" | "others";
   }
   | { readonly kind: "lie" }
   | { readonly kind: "scramble" };
@@ -118,16 +120,23 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   /**
-   * Fails calls. A sync that fails around a `CrashFileSystem` does to the file what that is set to.
+   * Fails calls. A sync that fails around a `CrashFileSystem` does to the file what that is set to, when
+   * it begins.
    *
    * @param leaves Of a write that fails: how many of its bytes are written all the same. Default: 0.
+   * @param tells Of a sync off the event loop around a `CrashFileSystem`, which tells an error once:
+   * whether the sync that fails takes the error, or lets one take it that overlaps it, and succeeds
+   * itself. In both cases those that overlap it end before it. Default: `"itself"`.
    */
   fail(
     operation: FileOperation,
     code: FileSystemErrorCode,
-    { leaves = 0, ...options }: FaultOptions & { leaves?: number } = {},
+    { leaves = 0, tells = "itself", ...options }: FaultOptions & {
+      leaves?: number;
+      tells?: "itself" | "others";
+    } = {},
   ): void {
-    this.#add(operation, { kind: "fail", code, leaves, isMade: true }, options);
+    this.#add(operation, { kind: "fail", code, leaves, isMade: true, tells }, options);
   }
 
   /** Lets calls report success without doing anything, as a disk does that ignores flushes. */
@@ -185,7 +194,7 @@ export class FaultyFileSystem implements FileSystem {
     if (this.stopped || (!READING.has(operation) && --this.#callsLeft < 0)) {
       const leaves = this.#lastLeaves;
       this.#lastLeaves = 0;
-      return { kind: "fail", code: "EIO", leaves, isMade: false };
+      return { kind: "fail", code: "EIO", leaves, isMade: false, tells: "itself" };
     }
     const faults = this.#faults.filter((fault) =>
       fault.operation === operation && fault.times > 0 && (fault.name ?? name) === name
@@ -203,35 +212,38 @@ export class FaultyFileSystem implements FileSystem {
     return effect?.kind === "lie" ? undefined : call();
   }
 
-  /** The same off the event loop. */
-  async #makeLater(
-    operation: FileOperation,
+  /** A sync off the event loop. */
+  async #syncLater(
+    operation: "syncData" | "sync" | "syncDirectory",
     path: string,
+    under: object,
     call: () => Promise<void>,
-    failed: () => void = () => {},
   ): Promise<void> {
     const effect = this.#record(operation, path);
+    const failing = effect?.kind === "fail" && effect.isMade ? failSync(under) : undefined;
+    const tells = effect?.kind === "fail" ? effect.tells : undefined;
+    if (tells === "itself") failing?.tellError();
     await this.#delays.get(operation)?.();
-    if (effect?.kind === "fail") {
-      if (effect.isMade) failed();
-      throw new FileSystemError(effect.code, operation, path);
-    }
-    if (effect?.kind !== "lie") await call();
+    if (effect?.kind === "lie") return;
+    // Syncs that overlap end before it.
+    if (failing !== undefined) await othersEnd();
+    const isTold = tells === "itself" || failing?.tellError() !== false;
+    if (effect?.kind !== "fail" || !isTold) return await call();
+    throw new FileSystemError(effect.code, operation, path);
   }
 
   /** A sync while the caller waits. */
   #syncAtOnce(
-    operation: "syncDataBlocking" | "syncBlocking",
+    operation: "syncDataBlocking" | "syncBlocking" | "syncDirectory",
     path: string,
+    under: object,
     call: () => void,
-    failed: () => void,
   ): void {
     const effect = this.#record(operation, path);
-    if (effect?.kind === "fail") {
-      if (effect.isMade) failed();
-      throw new FileSystemError(effect.code, operation, path);
-    }
-    if (effect?.kind !== "lie") call();
+    if (effect?.kind === "lie") return;
+    if (effect?.kind !== "fail") return call();
+    if (effect.isMade) failSync(under)?.tellError();
+    throw new FileSystemError(effect.code, operation, path);
   }
 
   /** Opens a file. */
@@ -240,9 +252,6 @@ export class FaultyFileSystem implements FileSystem {
     const effect = this.#record(operation, path);
     if (effect?.kind === "fail") throw new FileSystemError(effect.code, operation, path);
     const file = this.#under.open(path, mode, permissions);
-    const failed = (): void => {
-      if ("failSync" in file) (file as FailingFile).failSync();
-    };
     return {
       read: (into, offset, length) =>
         this.#make("read", path, () => file.read(into, offset, length)) ?? 0,
@@ -261,11 +270,11 @@ export class FaultyFileSystem implements FileSystem {
       size: () => file.size(),
       identity: () => file.identity(),
       truncate: (size) => void this.#make("truncate", path, () => file.truncate(size)),
-      syncData: () => this.#makeLater("syncData", path, () => file.syncData(), failed),
-      sync: () => this.#makeLater("sync", path, () => file.sync(), failed),
+      syncData: () => this.#syncLater("syncData", path, file, () => file.syncData()),
+      sync: () => this.#syncLater("sync", path, file, () => file.sync()),
       syncDataBlocking: () =>
-        this.#syncAtOnce("syncDataBlocking", path, () => file.syncDataBlocking(), failed),
-      syncBlocking: () => this.#syncAtOnce("syncBlocking", path, () => file.syncBlocking(), failed),
+        this.#syncAtOnce("syncDataBlocking", path, file, () => file.syncDataBlocking()),
+      syncBlocking: () => this.#syncAtOnce("syncBlocking", path, file, () => file.syncBlocking()),
       close: () => file.close(),
     };
   }
@@ -295,18 +304,48 @@ export class FaultyFileSystem implements FileSystem {
     this.#make("makeDirectory", path, () => this.#under.makeDirectory(path, permissions));
   }
 
+  /** Opens a directory to be synced. */
+  openDirectory(path: string): Directory {
+    const directory = this.#under.openDirectory(path);
+    return {
+      sync: () => this.#syncLater("syncDirectory", path, directory, () => directory.sync()),
+      syncBlocking: () =>
+        this.#syncAtOnce("syncDirectory", path, directory, () => directory.syncBlocking()),
+      close: () => directory.close(),
+    };
+  }
+
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
-    await this.#makeLater("syncDirectory", path, () => this.#under.syncDirectory(path));
+    const directory = this.openDirectory(path);
+    await directory.sync().finally(() => directory.close());
   }
 
   /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void {
-    this.#make("syncDirectory", path, () => this.#under.syncDirectoryBlocking(path));
+    const directory = this.openDirectory(path);
+    try {
+      directory.syncBlocking();
+    } finally {
+      directory.close();
+    }
   }
 
   /** Takes a lock. */
   lock(path: string, permissions: number): Promise<Lock> {
     return this.#under.lock(path, permissions);
   }
+}
+
+/** Resolves after what has nothing more to wait for. */
+async function othersEnd(): Promise<void> {
+  for (let turns = 0; turns < 8; turns++) await Promise.resolve();
+}
+
+/** Lets a sync fail, where the file system below knows what that does. */
+function failSync(under: object): FailingFile | FailingDirectory | undefined {
+  if (!("failSync" in under)) return undefined;
+  const failing = under as FailingFile | FailingDirectory;
+  failing.failSync();
+  return failing;
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { File, FileSystem, Lock, OpenMode, WalErrorCode } from "../../mod.ts";
+import type { Directory, File, FileSystem, Lock, OpenMode, WalErrorCode } from "../../mod.ts";
 import {
   appended,
   type Atom,
@@ -67,6 +67,15 @@ export class SlowFileSystem implements FileSystem {
 
   makeDirectory(path: string, permissions: number): void {
     this.#under.makeDirectory(path, permissions);
+  }
+
+  openDirectory(path: string): Directory {
+    const directory = this.#under.openDirectory(path);
+    return {
+      sync: () => this.#later("fsync directory", directory.sync()),
+      syncBlocking: () => directory.syncBlocking(),
+      close: () => directory.close(),
+    };
   }
 
   syncDirectory(path: string): Promise<void> {
