@@ -119,6 +119,7 @@ const METHODS: Readonly<Record<Exclude<keyof FileSystem, "watch">, true>> = {
   realPath: true,
   remove: true,
   makeDirectory: true,
+  openDirectory: true,
   syncDirectory: true,
   syncDirectoryBlocking: true,
   lock: true,
