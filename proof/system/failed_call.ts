@@ -16,7 +16,7 @@ import { RUNTIMES } from "../../tests/support/runtime.ts";
 import { BrokenPromise, type WalOperation, WalOracle } from "../../src/testing.ts";
 import { program, tmpfsMount } from "./needs.ts";
 import type { Settings } from "./part.ts";
-import type { Command, GatedCall } from "./remote_lines.ts";
+import type { GatedCall, SingleCommand } from "./remote_lines.ts";
 import { type Outcome, remoteDigest, RemoteLog } from "./remote_log.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -34,7 +34,7 @@ const SYSTEM_CALLS: Readonly<Record<GatedCall["name"], string>> = {
 
 /** A step of the workload. */
 type Step =
-  | Exclude<Command, { do: "open" | "gate" | "read" }>
+  | Exclude<SingleCommand, { do: "open" | "gate" | "pause" | "read" }>
   | { readonly do: "open"; readonly tail: "" | "torn" | "ambiguous" };
 
 /** Makes every kind of call, at least once. */
@@ -305,6 +305,7 @@ function operationsOf(step: Step): [number, WalOperation][] {
     case "open":
     case "close":
     case "sync":
+    case "syncBlocking":
       return [];
   }
 }

@@ -23,6 +23,7 @@ import { fullDisk } from "./full_disk.ts";
 import { lyingSync, powerCut } from "./power_cuts.ts";
 import { Report } from "./report.ts";
 import { shortWrite } from "./short_write.ts";
+import { toldOnce } from "./told_once.ts";
 import { Workshop } from "./workshop.ts";
 
 const PARTS: Readonly<Record<string, Part>> = {
@@ -32,6 +33,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   "short-write": shortWrite,
   "failed-call": failedCall,
   "failed-device": failedDevice,
+  "told-once": toldOnce,
 };
 
 const USAGE = `Usage: test:system [${

@@ -17,6 +17,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "xfs_io": "xfsprogs",
   "fallocate": "util-linux",
   "fstrim": "util-linux",
+  "losetup": "util-linux",
+  "nbdfuse": "libnbd-bin",
+  "nbdkit": "nbdkit",
   "prlimit": "util-linux",
   "strace": "strace",
 };
@@ -46,6 +49,11 @@ export function loopMount(kind: Kind): Need {
   return () =>
     firstMissing([tmpfsMount, program(`mkfs.${kind}`), program("xfs_io")]) ??
       tried(`${kind} cannot be mounted from a file`, (workshop) => workshop.mountImage(kind));
+}
+
+/** A disk that fails when it is told to. */
+export function failingDisk(kind: Kind): Need {
+  return () => firstMissing([loopMount(kind), ...["losetup", "nbdkit", "nbdfuse"].map(program)]);
 }
 
 /** The first of the needs that is not met, in words. */

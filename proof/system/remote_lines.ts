@@ -6,8 +6,14 @@
 import type { RecoveryCase, WalErrorCode } from "../../mod.ts";
 import type { Contents } from "./contents.ts";
 
-/** What to do. The entries of a call are those of its `id`. */
+/** What to do. */
 export type Command =
+  | SingleCommand
+  /** Each is begun while those before it run; only a pause is waited for. */
+  | { readonly do: "overlap"; readonly commands: readonly SingleCommand[] };
+
+/** A call, or what is no call at all. The entries of a call are those of its `id`. */
+export type SingleCommand =
   | { readonly do: "open"; readonly path: string; readonly segmentSize: number }
   | { readonly do: "close" }
   | { readonly do: "append"; readonly id: number; readonly size: number }
@@ -17,11 +23,13 @@ export type Command =
   /** Several calls of `appendAndSync` at once, with the ids from `id` on. */
   | { readonly do: "appendGroup"; readonly id: number; readonly sizes: readonly number[] }
   | { readonly do: "sync" }
+  | { readonly do: "syncBlocking" }
   | { readonly do: "truncateFrom"; readonly index: number }
   | { readonly do: "truncateBefore"; readonly index: number }
   | { readonly do: "reset"; readonly index: number }
   | { readonly do: "setState"; readonly id: number; readonly size: number }
   | { readonly do: "read" }
+  | { readonly do: "pause"; readonly milliseconds: number }
   /** The system call number `at` from now on is announced before it is made, and after. */
   | { readonly do: "gate"; readonly at: number };
 
@@ -53,9 +61,18 @@ export interface GatedCall {
   readonly path: string;
 }
 
+/** What became of one of several calls: why it was refused, if it was. */
+export interface CallOutcome {
+  readonly refused?: Refusal;
+}
+
 /** A line of the remote log's output. */
 export type Answer =
-  | { readonly view: View | undefined; readonly contents?: Contents }
+  | {
+    readonly view: View | undefined;
+    readonly contents?: Contents;
+    readonly outcomes?: readonly CallOutcome[];
+  }
   | { readonly refused: Refusal; readonly view: View | undefined }
   | { readonly before: GatedCall }
   | { readonly after: GatedCall };

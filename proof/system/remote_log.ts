@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { BrokenPromise, digestOf } from "../../src/testing.ts";
 import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
 import { contentOf, type Contents } from "./contents.ts";
-import type { Answer, Command, GatedCall, Refusal, View } from "./remote_lines.ts";
+import type { Answer, CallOutcome, Command, GatedCall, Refusal, View } from "./remote_lines.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** By which the entries and states of remote logs are made from their ids. */
@@ -22,6 +22,8 @@ export interface Outcome {
   /** The log afterwards, if it is open. */
   readonly view: View | undefined;
   readonly contents: Contents | undefined;
+  /** Of calls that overlap: what became of each. */
+  readonly outcomes: readonly CallOutcome[];
 }
 
 /** What the digest is of an entry, or of a state. */
@@ -75,9 +77,9 @@ export class RemoteLog {
         await this.onGate("after", answer.after);
         this.#send("go on");
       } else if ("refused" in answer) {
-        return { ...answer, contents: undefined };
+        return { ...answer, contents: undefined, outcomes: [] };
       } else {
-        return { refused: undefined, contents: undefined, ...answer };
+        return { refused: undefined, contents: undefined, outcomes: [], ...answer };
       }
     }
   }

@@ -5,13 +5,22 @@
  * @module
  */
 import { readSync, writeSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { FileSystemError, Wal, WalError } from "../../mod.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
 import { digestOf } from "../../src/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
 import { GatedFileSystem } from "./gated_file_system.ts";
 import { REMOTE_SEED } from "./remote_log.ts";
-import type { Answer, Command, GatedCall, Refusal, View } from "./remote_lines.ts";
+import type {
+  Answer,
+  CallOutcome,
+  Command,
+  GatedCall,
+  Refusal,
+  SingleCommand,
+  View,
+} from "./remote_lines.ts";
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -29,6 +38,10 @@ for (let line = readLine(); line !== undefined; line = readLine()) {
 async function obey(command: Command): Promise<void> {
   const acknowledged: number[] = [];
   try {
+    if (command.do === "overlap") {
+      const outcomes = await overlap(command.commands);
+      return tell({ view: view(), outcomes });
+    }
     const contents = await carryOut(command, acknowledged);
     tell(contents === undefined ? { view: view() } : { view: view(), contents });
   } catch (error) {
@@ -36,8 +49,21 @@ async function obey(command: Command): Promise<void> {
   }
 }
 
+async function overlap(commands: readonly SingleCommand[]): Promise<CallOutcome[]> {
+  const calls: Promise<CallOutcome>[] = [];
+  for (const command of commands) {
+    const call = carryOut(command, []).then(
+      () => ({}),
+      (error) => ({ refused: refusalOf(error, []) }),
+    );
+    calls.push(call);
+    if (command.do === "pause") await call;
+  }
+  return await Promise.all(calls);
+}
+
 async function carryOut(
-  command: Command,
+  command: SingleCommand,
   acknowledged: number[],
 ): Promise<Contents | undefined> {
   if (command.do === "open") {
@@ -47,6 +73,10 @@ async function carryOut(
   }
   if (command.do === "gate") {
     fileSystem.gateAt(command.at);
+    return undefined;
+  }
+  if (command.do === "pause") {
+    await sleep(command.milliseconds);
     return undefined;
   }
   if (log === undefined) throw new Error("No log is open");
@@ -81,6 +111,9 @@ async function carryOut(
     }
     case "sync":
       await log.sync();
+      return undefined;
+    case "syncBlocking":
+      log.syncBlocking();
       return undefined;
     case "truncateFrom":
       await log.truncateFromIndex(command.index);

@@ -24,7 +24,7 @@ export type Kind = "ext4" | "xfs";
 const IMAGE_MIB: Readonly<Record<Kind, number>> = { ext4: 64, xfs: 400 };
 
 /** How often an unmount is tried while the kernel still lets go of a dead process's files. */
-const UNMOUNT_TRIES = 50;
+const UNMOUNT_TRIES = 500;
 
 /** Runs a program to its end. */
 export function run(program: string, ...args: string[]): string {
@@ -38,6 +38,7 @@ export class Workshop {
   readonly folder: string = mkdtempSync(join(tmpdir(), "system-"));
   readonly #mounts = new Set<string>();
   readonly #children = new Set<ChildProcess>();
+  readonly #loops = new Set<string>();
   #folders = 0;
   #images: string | undefined;
 
@@ -83,6 +84,19 @@ export class Workshop {
     return mount;
   }
 
+  /** A loop device over a file. */
+  attachLoop(file: string): string {
+    const device = run("losetup", "--find", "--show", file).trim();
+    this.#loops.add(device);
+    return device;
+  }
+
+  /** Gives a loop device back. */
+  detachLoop(device: string): void {
+    run("losetup", "--detach", device);
+    this.#loops.delete(device);
+  }
+
   #newImage(): string {
     this.#images ??= this.mountTmpfs("size=1g").folder;
     return join(this.#images, `${++this.#folders}.img`);
@@ -93,8 +107,14 @@ export class Workshop {
     this.#mounts.add(folder);
   }
 
-  /** A file system was unmounted. */
-  unmounted(folder: string): void {
+  /** Unmounts a file system, which a process that has ended may keep busy for a moment. */
+  unmount(folder: string): void {
+    for (let tries = 1;; tries++) {
+      const { status, stderr } = spawnSync("umount", [folder], { encoding: "utf8" });
+      if (status === 0) break;
+      if (tries === UNMOUNT_TRIES) throw new Error(stderr.trim());
+      spawnSync("sleep", ["0.02"]);
+    }
     this.#mounts.delete(folder);
   }
 
@@ -111,6 +131,7 @@ export class Workshop {
       spawnSync("umount", ["--lazy", folder]);
     }
     this.#mounts.clear();
+    for (const device of this.#loops) spawnSync("losetup", ["--detach", device]);
     for (const name of readdirSync(this.folder)) {
       const path = join(this.folder, name);
       if (path !== this.kept) rmSync(path, { recursive: true, force: true });
@@ -125,29 +146,31 @@ export class Mount {
   readonly folder: string;
   readonly #workshop: Workshop;
   readonly #image: string | undefined;
+  readonly #options: string;
 
-  constructor(workshop: Workshop, folder: string, image: string | undefined) {
+  /** @param options Those of mount(8). */
+  constructor(
+    workshop: Workshop,
+    folder: string,
+    image: string | undefined,
+    options: string = "loop",
+  ) {
     this.#workshop = workshop;
     this.folder = folder;
     this.#image = image;
+    this.#options = options;
   }
 
   /** Mounts it, which replays its journal. */
   mount(): void {
     if (this.#image === undefined) throw new TypeError("A tmpfs is gone when it is unmounted");
-    run("mount", "-o", "loop", this.#image, this.folder);
+    run("mount", "-o", this.#options, this.#image, this.folder);
     this.#workshop.mounted(this.folder);
   }
 
   /** Unmounts it. */
   unmount(): void {
-    for (let tries = 1;; tries++) {
-      const { status, stderr } = spawnSync("umount", [this.folder], { encoding: "utf8" });
-      if (status === 0) break;
-      if (tries === UNMOUNT_TRIES) throw new Error(stderr.trim());
-      spawnSync("sleep", ["0.02"]);
-    }
-    this.#workshop.unmounted(this.folder);
+    this.#workshop.unmount(this.folder);
   }
 
   /** Unmounts it for good, and removes what it was on. */
