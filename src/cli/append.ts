@@ -3,20 +3,13 @@
  *
  * @module
  */
-import { once } from "node:events";
-import { createReadStream, ReadStream } from "node:fs";
-import process from "node:process";
 import type { Readable } from "node:stream";
-import { WalError } from "../errors.ts";
 import type { FormatVersion } from "../format/file_header.ts";
-import { toFileSystemError } from "../fs/system_call.ts";
 import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, UsageError } from "./arguments.ts";
+import { chunksOf, openInput } from "./input.ts";
 import { LineSplitter } from "./lines.ts";
 import { printLines } from "./output.ts";
-
-/** How much of a file is read at a time, in bytes. */
-const READ_SIZE = 256 * 1024;
 
 /** How much of the input may be appended before a sync is waited for, in bytes. */
 const MAX_UNSYNCED = 16 * 1024 * 1024;
@@ -89,31 +82,6 @@ export async function appendLines(log: Wal, input: Readable, limit: number): Pro
     await syncing;
   }
   await log.sync();
-}
-
-/** The chunks of the input, and its own failures told apart from those of the log. */
-async function* chunksOf(input: Readable): AsyncGenerator<Uint8Array> {
-  try {
-    yield* input;
-  } catch (error) {
-    throw error instanceof WalError ? error : toFileSystemError(error, "Read", nameOf(input));
-  }
-}
-
-/** The file to read, or the standard input. A file that cannot be opened is told of before that. */
-async function openInput(path: string | undefined): Promise<Readable> {
-  if (path === undefined) return process.stdin;
-  const stream = createReadStream(path, { highWaterMark: READ_SIZE });
-  try {
-    await once(stream, "open");
-  } catch (error) {
-    throw toFileSystemError(error, "Open", path);
-  }
-  return stream;
-}
-
-function nameOf(input: Readable): string {
-  return input instanceof ReadStream ? String(input.path) : "standard input";
 }
 
 function formatOf(given: string): FormatVersion {

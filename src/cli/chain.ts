@@ -6,7 +6,7 @@
  */
 import type { FrameChecksum } from "../format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
-import { FRAME_HEADER_SIZE } from "../format/frame.ts";
+import { FRAME_HEADER_SIZE, TYPE_INTERNAL } from "../format/frame.ts";
 import {
   readInternalPayload,
   sameLog,
@@ -37,7 +37,9 @@ export function readBeginning(
     const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
     const n = file.read(bytes, 0);
     const header = readFileHeader(bytes.subarray(0, n));
-    const isWhole = checksum.check(bytes, FILE_HEADER_SIZE, n, SEGMENT_FRAME_SIZE);
+    // The first entry of a version 1 file may hold anything.
+    const isWhole = bytes[FILE_HEADER_SIZE] === TYPE_INTERNAL &&
+      checksum.check(bytes, FILE_HEADER_SIZE, n, SEGMENT_FRAME_SIZE);
     const payload = bytes.subarray(FILE_HEADER_SIZE + FRAME_HEADER_SIZE);
     const frame = isWhole ? readInternalPayload(payload) : undefined;
     return {

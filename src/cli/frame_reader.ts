@@ -28,7 +28,7 @@ import type { File } from "../fs/file_system.ts";
 const READ_SIZE = 1024 * 1024;
 
 /** Every frame of the log's own fits the buffer whole; a larger entry is checked in pieces. */
-const BUFFER_SIZE = 8 * 1024 * 1024;
+export const BUFFER_SIZE: number = 8 * 1024 * 1024;
 
 /** How many bytes may be checksummed to find out how far damage goes, so that time is bounded. */
 const SEARCH_BUDGET = 1024 * 1024 * 1024;
@@ -52,16 +52,20 @@ export interface FoundSeal {
   readonly offsets: Uint32Array;
 }
 
-/** The buffer that one reader after the other uses. */
-export function createFrameBuffer(): Uint8Array {
-  return new Uint8Array(BUFFER_SIZE);
+/**
+ * The buffer that one reader after the other uses.
+ *
+ * @param largest How many bytes the largest of their files has, so that it need be no larger.
+ */
+export function createFrameBuffer(largest: number = BUFFER_SIZE): Uint8Array {
+  return new Uint8Array(Math.min(BUFFER_SIZE, Math.max(largest, FRAME_HEADER_SIZE)));
 }
 
 /** Reads one file's frames. */
 export class FrameReader {
   /** The file's size in bytes when the reading began. */
   readonly size: number;
-  readonly #file: File;
+  readonly #file: Pick<File, "read" | "size">;
   readonly #crc: IHasher;
   readonly #buffer: Uint8Array;
   readonly #longest: number;
@@ -70,7 +74,12 @@ export class FrameReader {
   #budget = SEARCH_BUDGET;
 
   /** @param maxEntrySize What the search for frames takes for the longest payload. */
-  constructor(file: File, crc: IHasher, buffer: Uint8Array, maxEntrySize: number) {
+  constructor(
+    file: Pick<File, "read" | "size">,
+    crc: IHasher,
+    buffer: Uint8Array,
+    maxEntrySize: number,
+  ) {
     this.size = file.size();
     this.#file = file;
     this.#crc = crc;
@@ -89,12 +98,30 @@ export class FrameReader {
     return this.#buffer.subarray(at, Math.min(at + size, this.#limit - this.#base));
   }
 
-  /** The frame at `offset`, if it is whole and its checksum holds. */
-  frameAt(offset: number): FoundFrame | undefined {
-    const frame = this.#headerAt(offset);
+  /** Reads anew what is asked for next: a writer may have changed the file. */
+  forget(): void {
+    this.#limit = this.#base;
+  }
+
+  /** The frame at `offset` that ends before `end`, if it is whole and its checksum holds. */
+  frameAt(offset: number, end: number = this.size): FoundFrame | undefined {
+    const frame = this.headerAt(offset);
     if (frame === undefined || !isFrameType(frame.type)) return undefined;
-    if (offset + FRAME_HEADER_SIZE + frame.length > this.size) return undefined;
-    return this.#holds(offset, frame) ? frame : undefined;
+    if (offset + FRAME_HEADER_SIZE + frame.length > end) return undefined;
+    if (this.#holds(offset, frame)) return frame;
+    // What is no frame may be looked at again and again, and a whole one only once.
+    this.#spend(frame.length);
+    return undefined;
+  }
+
+  /** Whether the checksum that the frame at `offset` states is that of this type and length. */
+  wouldHold(offset: number, frame: FoundFrame): boolean {
+    return this.#spend(frame.length) && this.#holds(offset, frame);
+  }
+
+  /** CRC-32 of the frame at `offset`, by its own type and length; undefined if it is not there. */
+  checksumAt(offset: number, frame: FoundFrame): number | undefined {
+    return this.#spend(frame.length) ? this.#checksumOf(offset, frame) : undefined;
   }
 
   /**
@@ -102,7 +129,7 @@ export class FrameReader {
    * turned it does, or else what it states of its length leads to another frame, or to the end.
    */
   damagedFrameAt(offset: number): FoundFrame | undefined {
-    const frame = this.#headerAt(offset);
+    const frame = this.headerAt(offset);
     if (frame === undefined) return undefined;
     for (let bit = 0; bit < 8 * COVERED; bit++) {
       const turned = turn(frame, bit);
@@ -116,9 +143,9 @@ export class FrameReader {
     return undefined;
   }
 
-  /** The first offset from `from` on at which a whole frame begins. */
-  nextFrame(from: number): number | undefined {
-    for (let offset = from; offset + FRAME_HEADER_SIZE <= this.size; offset++) {
+  /** The first offset from `from` on at which a whole frame begins that ends before `end`. */
+  nextFrame(from: number, end: number = this.size): number | undefined {
+    for (let offset = from; offset + FRAME_HEADER_SIZE <= end; offset++) {
       const at = this.#fetch(offset, FRAME_HEADER_SIZE);
       const last = this.#limit - this.#base - FRAME_HEADER_SIZE;
       if (at > last) return undefined;
@@ -130,9 +157,10 @@ export class FrameReader {
         continue;
       }
       const length = frameLengthAt(this.#buffer, found);
-      if (length > this.#longest || offset + FRAME_HEADER_SIZE + length > this.size) continue;
+      if (length > this.#longest || offset + FRAME_HEADER_SIZE + length > end) continue;
       if (!this.#spend(length)) return undefined;
-      if (this.frameAt(offset) !== undefined) return offset;
+      const frame = this.headerAt(offset);
+      if (frame !== undefined && this.#holds(offset, frame)) return offset;
     }
     return undefined;
   }
@@ -161,7 +189,8 @@ export class FrameReader {
     return { at, offsets: sealOffsets(this.bytes(at, size)) };
   }
 
-  #headerAt(offset: number): FoundFrame | undefined {
+  /** What the header at `offset` says, whole frame or not; undefined where the file ends. */
+  headerAt(offset: number): FoundFrame | undefined {
     const at = this.#fetch(offset, FRAME_HEADER_SIZE);
     if (this.#limit - offset < FRAME_HEADER_SIZE) return undefined;
     return {
@@ -172,7 +201,12 @@ export class FrameReader {
   }
 
   /** Whether the checksum of the frame at `offset` holds with this type and length. */
-  #holds(offset: number, { type, length, checksum }: FoundFrame): boolean {
+  #holds(offset: number, frame: FoundFrame): boolean {
+    return this.#checksumOf(offset, frame) === frame.checksum;
+  }
+
+  /** CRC-32 of the frame at `offset` with this type and length; undefined if the file ends before. */
+  #checksumOf(offset: number, { type, length }: FoundFrame): number | undefined {
     const size = FRAME_HEADER_SIZE + length;
     const crc = this.#crc.init();
     if (size > this.#buffer.length) {
@@ -182,13 +216,13 @@ export class FrameReader {
       crc.update(header);
       for (let done = FRAME_HEADER_SIZE; done < size;) {
         const piece = this.bytes(offset + done, Math.min(READ_SIZE, size - done));
-        if (piece.length === 0) return false;
+        if (piece.length === 0) return undefined;
         crc.update(piece);
         done += piece.length;
       }
     } else {
       const at = this.#fetch(offset, size);
-      if (this.#limit - offset < size) return false;
+      if (this.#limit - offset < size) return undefined;
       // Type and length stand in front of the payload for a moment, so that one call takes both.
       const buffer = this.#buffer;
       const kept = buffer[at + 4] as number;
@@ -199,7 +233,7 @@ export class FrameReader {
       buffer[at + 4] = kept;
       writeUint32(buffer, at + CHECKSUM_AT, stated);
     }
-    return parseInt(crc.digest("hex"), 16) === checksum;
+    return parseInt(crc.digest("hex"), 16);
   }
 
   /** Where in the buffer the bytes at `offset` are; as many of `size` as there are and fit. */

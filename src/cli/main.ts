@@ -21,8 +21,10 @@ import { type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { append } from "./append.ts";
 import { UsageError } from "./arguments.ts";
 import { cat } from "./cat.ts";
+import { importLines } from "./import.ts";
 import { inspect } from "./inspect.ts";
 import { printLines, write } from "./output.ts";
+import { recover } from "./recover.ts";
 import { repair } from "./repair.ts";
 import { tail } from "./tail.ts";
 import { truncate } from "./truncate.ts";
@@ -37,6 +39,7 @@ Commands:
   cat LOG                  Write each entry as a line.
     --from N, --to N       Only the entries from index N, up to index N.
     --json                 One JSON object a line, with "index" and "text" or else "base64".
+    --skip-damaged         Go on behind damage, and tell of it; exits with 1 if there is some.
   inspect LOG              Tell what is in the files and what opening would do. Takes no lock and
                            changes nothing. Exits with 1 if opening would be refused.
     --frames               List every frame too.
@@ -53,6 +56,18 @@ Commands:
     --from N               The entry at index N and all behind it.
     --before N             All entries below index N.
     --dry-run              Only tell what would be dropped.
+  recover LOG              Write every whole entry of a damaged log as a line of JSON, and between them
+                           what is missing. LOG may also be one segment's file, or one that was set
+                           aside. Takes no lock and changes nothing. Exits with 1 if something is
+                           missing.
+    -o, --output FILE      Into a new file, and not to the standard output.
+    --into NEW             Take the entries into a new log, and tell which index each has there.
+    --certain              Leave out what may be no entry of the log.
+    --all                  Also entries that were dropped, or are of batches that are not whole.
+    --no-set-aside         Not what is in ".cut-" files.
+  import LOG [FILE]        Append the entries of FILE, or of the standard input, which has lines as
+                           recover and cat --json write them, and make them durable.
+    --all                  Also those that recover marked as dropped or of batches that are not whole.
   repair LOG               Make a damaged log open again, with the entries before the damage. What
                            cannot be kept is set aside in ".cut-" files.
     --dry-run              Only tell what would be done.
@@ -67,7 +82,9 @@ Exit codes: 0 done, 1 an error of the log or its file, 2 a mistake in the usage.
 const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<number>> = new Map([
   ["append", append],
   ["cat", cat],
+  ["import", importLines],
   ["inspect", inspect],
+  ["recover", recover],
   ["repair", repair],
   ["tail", tail],
   ["truncate", truncate],

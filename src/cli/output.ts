@@ -39,36 +39,54 @@ export function write(stream: Writable, data: Uint8Array | string): Promise<void
  * @throws {FileSystemError} If the output fails, as on a full disk.
  */
 export async function printLines(lines: Iterable<Uint8Array | string>): Promise<boolean> {
-  let parts: Uint8Array[] = [];
-  let size = 0;
-
-  /** Writes what was gathered; false if nobody reads any more. */
-  async function flush(): Promise<boolean> {
-    const batch = Buffer.concat(parts);
-    parts = [];
-    size = 0;
-    try {
-      if (batch.length > 0) await write(process.stdout, batch);
-      return true;
-    } catch (error) {
-      if (isBrokenPipe(error)) return false;
-      throw toFileSystemError(error, "Write", "standard output");
-    }
-  }
-
+  const output = new LineWriter(toStandardOutput);
   try {
-    for (const line of lines) {
-      const bytes = typeof line === "string" ? Buffer.from(line) : line;
-      parts.push(bytes, NEWLINE);
-      size += bytes.length + NEWLINE.length;
-      if (size >= BATCH_SIZE && !await flush()) return false;
-    }
+    for (const line of lines) if (!await output.add(line)) return false;
   } catch (error) {
     // What came before a failure is whole.
-    await flush();
+    await output.flush();
     throw error;
   }
-  return await flush();
+  return await output.flush();
+}
+
+/** Gathers lines and writes many of them at a time. */
+export class LineWriter {
+  readonly #write: (batch: Uint8Array) => boolean | Promise<boolean>;
+  #parts: Uint8Array[] = [];
+  #size = 0;
+
+  /** @param write Writes some lines; false if nobody wants more. */
+  constructor(write: (batch: Uint8Array) => boolean | Promise<boolean>) {
+    this.#write = write;
+  }
+
+  /** Takes a line, and its memory until it is written; false if nobody wants more. */
+  async add(line: Uint8Array | string): Promise<boolean> {
+    const bytes = typeof line === "string" ? Buffer.from(line) : line;
+    this.#parts.push(bytes, NEWLINE);
+    this.#size += bytes.length + NEWLINE.length;
+    return this.#size < BATCH_SIZE || await this.flush();
+  }
+
+  /** Writes what was gathered; false if nobody wants more. */
+  async flush(): Promise<boolean> {
+    const batch = Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#size = 0;
+    return batch.length === 0 || await this.#write(batch);
+  }
+}
+
+/** Writes lines to the standard output; false if nobody reads any more. */
+export async function toStandardOutput(batch: Uint8Array): Promise<boolean> {
+  try {
+    await write(process.stdout, batch);
+    return true;
+  } catch (error) {
+    if (isBrokenPipe(error)) return false;
+    throw toFileSystemError(error, "Write", "standard output");
+  }
 }
 
 function isBrokenPipe(error: unknown): boolean {

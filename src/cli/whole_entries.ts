@@ -1,0 +1,604 @@
+/**
+ * The whole entries of one file of a log, damaged or not, and what is missing between them.
+ *
+ * The file is walked from its first byte to its last. An entry's index is counted from the file's
+ * first, as long as it is known how many entries each damaged stretch held; a Seal tells it again
+ * behind any damage. Where it is not known, the walk goes on with a range.
+ *
+ * What a search finds may be bytes of a damaged entry that look like frames. It is told as found by
+ * search until a Durable frame stands in its place, or a Seal says that an entry begins there.
+ *
+ * @module
+ */
+import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "../format/file_header.ts";
+import { FRAME_HEADER_SIZE, isFrameType, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
+import {
+  type BatchFrame,
+  DURABLE_FRAME_SIZE,
+  type DurableFrame,
+  type InternalFrame,
+  readInternalPayload,
+  sameLog,
+  SEGMENT_FRAME_SIZE,
+} from "../format/internal.ts";
+import { type Extent, extentOf } from "./damage_extent.ts";
+import type { FoundFrame, FoundSeal, FrameReader } from "./frame_reader.ts";
+import { advanced, exactly, type IndexRange } from "./index_range.ts";
+
+/** How long the header and the Segment frame are together, in bytes. */
+const BEGINNING_SIZE = FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE;
+
+/** A file to walk. */
+export interface FileToWalk {
+  readonly reader: FrameReader;
+  /** Where in its segment the file begins, in bytes; undefined if nobody knows. */
+  readonly base: number | undefined;
+  /** The index of the first entry that its segment can hold. */
+  readonly firstIndex: number;
+  /** Whether that is only a guess, and a Durable frame may say another. */
+  readonly isGuess: boolean;
+  /** Which index the first entry behind the file's beginning may have. */
+  readonly start: IndexRange;
+  /** Whether it is known to be of version 2, whatever its header says. */
+  readonly isVersion2: boolean;
+  readonly logId: Uint8Array | undefined;
+  /** The checksum that the next segment states of the file's last frame. */
+  readonly lastChecksum: number | undefined;
+  /** Whether zeros at its end are space that was never used. */
+  readonly mayHaveUnusedSpace: boolean;
+  /** Looks again whether a frame that is not whole becomes so: a writer may be writing it. */
+  readonly lookAgain: (look: () => boolean) => boolean;
+  /** Where to stop for bytes that were set aside there. */
+  readonly pauses: readonly number[];
+}
+
+/** Whether an entry is of a batch of which not all is there. */
+export type BatchState = "whole" | "incomplete" | "unknown";
+
+/** A whole entry. */
+export interface WholeEntry {
+  readonly kind: "entry";
+  /** Where its frame begins. */
+  readonly offset: number;
+  /** Bytes of it. */
+  readonly length: number;
+  readonly index: IndexRange;
+  /** Whether what is known of the file's end may narrow the index. */
+  readonly canBeNarrowed: boolean;
+  readonly isFoundBySearch: boolean;
+  readonly batch: BatchState;
+  /** Whether a Seal does not count it: a truncation dropped it. */
+  readonly isDropped: boolean;
+}
+
+/** Bytes that are no whole frame, or a frame where none like it may stand. */
+export interface Damage {
+  readonly kind: "damage";
+  readonly offset: number;
+  readonly bytes: number;
+  /** The index of the next entry before it, and behind it. */
+  readonly before: IndexRange;
+  readonly after: IndexRange;
+  /** Whether an entry may have been in it. */
+  readonly mayHideEntries: boolean;
+  readonly canBeNarrowed: boolean;
+  readonly what: string;
+}
+
+/** The place at which bytes were set aside. */
+export interface Pause {
+  readonly kind: "pause";
+  /** Which of the pauses it is. */
+  readonly position: number;
+  readonly index: IndexRange;
+  readonly canBeNarrowed: boolean;
+}
+
+/** What a walk finds, in order. */
+export type Found = WholeEntry | Damage | Pause;
+
+/** What is known at a file's end. */
+export interface WalkEnd {
+  /** Which index the next entry may have. */
+  readonly index: IndexRange;
+  readonly isSealed: boolean;
+  /** Whether it holds neither an entry nor damage. */
+  readonly isEmpty: boolean;
+  /** What the first Durable frame in its place says of the file, if it was asked. */
+  readonly origin: Pick<DurableFrame, "logId" | "segment"> | undefined;
+}
+
+/** Walks a file. */
+export function* walk(file: FileToWalk): Generator<Found, WalkEnd> {
+  return yield* new Walk(file).run();
+}
+
+/** A batch that is not whole: where it ends, and the index behind it. */
+interface BrokenBatch {
+  readonly end: number;
+  readonly after: IndexRange;
+}
+
+class Walk {
+  readonly #file: FileToWalk;
+  readonly #reader: FrameReader;
+  readonly #base: number;
+  #version: FormatVersion | undefined;
+  #logId: Uint8Array | undefined;
+  #index: IndexRange;
+  #seal: FoundSeal | undefined;
+  #isSealed = false;
+  /** Whether nothing was damaged so far. */
+  #isIntact = true;
+  #isEmpty = true;
+  #isFoundBySearch = false;
+  /** Whether damage may have hidden the Batch frame of the entries that follow. */
+  #mayBeInBatch = false;
+  #broken: BrokenBatch | undefined;
+  #paused = 0;
+  #origin: WalkEnd["origin"];
+
+  constructor(file: FileToWalk) {
+    this.#file = file;
+    this.#reader = file.reader;
+    this.#base = file.base ?? 0;
+    this.#logId = file.logId;
+    this.#index = file.start;
+  }
+
+  *run(): Generator<Found, WalkEnd> {
+    const { size } = this.#reader;
+    this.#seal = this.#findSeal();
+    let offset = yield* this.#begin();
+    while (offset < size) {
+      yield* this.#pauseAt(offset);
+      offset = yield* this.#step(offset);
+    }
+    yield* this.#pauseAt(size);
+    yield* this.#pauseAt(Infinity);
+    return {
+      index: this.#index,
+      isSealed: this.#isSealed,
+      isEmpty: this.#isEmpty,
+      origin: this.#origin,
+    };
+  }
+
+  /** Looks at the header; where the first frame should be. */
+  *#begin(): Generator<Found, number> {
+    const { size } = this.#reader;
+    if (this.#file.base !== 0) return 0;
+    const header = readFileHeader(this.#reader.bytes(0, FILE_HEADER_SIZE));
+    if (header.kind === "valid") {
+      this.#version = header.version;
+      return FILE_HEADER_SIZE;
+    }
+    if (header.kind === "unfinished" && this.#isUnused(FILE_HEADER_SIZE)) return size;
+    if (this.#reader.frameAt(FILE_HEADER_SIZE) === undefined) {
+      if (!this.#file.isVersion2 || this.#reader.frameAt(BEGINNING_SIZE) === undefined) return 0;
+      yield this.#damage(0, BEGINNING_SIZE, this.#index, "the file's beginning is not valid");
+      return BEGINNING_SIZE;
+    }
+    const what = header.kind === "unknown version"
+      ? `the file header says version ${header.version}`
+      : "the file header is not valid";
+    yield this.#damage(0, FILE_HEADER_SIZE, this.#index, what);
+    return FILE_HEADER_SIZE;
+  }
+
+  /** Takes in what is at `offset`; where to go on. */
+  *#step(offset: number): Generator<Found, number> {
+    const broken = this.#broken;
+    if (broken !== undefined && offset >= broken.end) {
+      this.#broken = undefined;
+      this.#index = broken.after;
+      this.#isFoundBySearch = false;
+      if (offset === broken.end) this.#mayBeInBatch = false;
+    }
+    const { size, isExhausted } = this.#reader;
+    if (isExhausted && this.#seal === undefined) {
+      const what = "the search for whole entries was given up here: too much of the file looks " +
+        "like frames and is none. A lower --max-entry-size lets it come farther";
+      yield this.#damage(offset, size - offset, this.#beyond(offset, size), what);
+      return size;
+    }
+    const frame = this.#frameAt(offset);
+    if (frame === undefined) return yield* this.#passDamage(offset);
+    const next = offset + FRAME_HEADER_SIZE + frame.length;
+    return frame.type === TYPE_DATA
+      ? yield* this.#takeEntry(offset, frame, next)
+      : yield* this.#takeInternal(offset, frame, next);
+  }
+
+  /** No frame that begins at `offset` goes beyond this. */
+  #endFrom(offset: number): number {
+    const { size } = this.#reader;
+    const seal = this.#seal;
+    if (seal === undefined) return Math.min(this.#broken?.end ?? size, size);
+    const next = seal.offsets[this.#positionFrom(seal, offset + 1)];
+    if (next !== undefined) return next - this.#base;
+    return offset < seal.at ? seal.at : size;
+  }
+
+  #frameAt(offset: number): FoundFrame | undefined {
+    const end = this.#endFrom(offset);
+    const look = (): FoundFrame | undefined => this.#reader.frameAt(offset, end);
+    let frame = look();
+    if (frame !== undefined || this.#isUnused(offset)) return frame;
+    this.#file.lookAgain(() => {
+      this.#reader.forget();
+      frame = look();
+      return frame !== undefined;
+    });
+    return frame;
+  }
+
+  *#takeEntry(offset: number, { length }: FoundFrame, next: number): Generator<Found, number> {
+    let isDropped = false;
+    const seal = this.#seal;
+    if (seal !== undefined) {
+      const position = this.#positionFrom(seal, offset);
+      if (seal.offsets[position] === this.#base + offset) {
+        this.#index = exactly(this.#file.firstIndex + position);
+      } else if (position === seal.offsets.length) {
+        isDropped = true;
+      } else if (this.#isIntact && !this.#isVouchedFor(seal)) {
+        // Bytes at the end of an entry may look like a Seal, which would say other offsets.
+        this.#seal = undefined;
+      } else {
+        return yield* this.#passDamage(offset);
+      }
+    }
+    if (this.#isSealed) return yield* this.#passRest(offset);
+    const isFirst = this.#file.base === 0 && offset === FILE_HEADER_SIZE;
+    if (isFirst && this.#version === 2) {
+      yield this.#damage(offset, 0, this.#index, "an entry stands where the Segment frame should");
+    }
+    const batch = this.#broken !== undefined
+      ? "incomplete"
+      : this.#mayBeInBatch
+      ? "unknown"
+      : "whole";
+    const index = this.#index;
+    // What a search found may be no entry, and may stand where there were several.
+    this.#index = this.#isFoundBySearch
+      ? advanced(index, 0, Math.floor((next - offset) / FRAME_HEADER_SIZE))
+      : advanced(index, 1, 1);
+    this.#isEmpty = false;
+    yield {
+      kind: "entry",
+      offset,
+      length,
+      index: this.#withinBatch(index),
+      canBeNarrowed: this.#broken === undefined,
+      isFoundBySearch: this.#isFoundBySearch,
+      batch,
+      isDropped,
+    };
+    return next;
+  }
+
+  *#takeInternal(
+    offset: number,
+    found: FoundFrame,
+    next: number,
+  ): Generator<Found, number> {
+    const frame = this.#decode(offset, found);
+    if (this.#file.base === undefined) return next;
+    if (this.#isSealed && frame.kind !== "seal") return yield* this.#passRest(offset);
+    const wrong = this.#wrongWith(frame, offset, next);
+    // What a search found may be a part of an entry, and then says nothing.
+    if (this.#isFoundBySearch && (wrong !== undefined || frame.kind !== "durable")) {
+      if (frame.kind === "seal" && next === this.#reader.size) this.#isSealed = true;
+      return next;
+    }
+    if (wrong !== undefined) {
+      if (frame.kind === "unknown" || this.#seal !== undefined) {
+        yield this.#damage(offset, next - offset, this.#index, wrong);
+      } else {
+        yield this.#damage(offset, next - offset, this.#anywhere(next), wrong);
+      }
+      return next;
+    }
+    this.#mayBeInBatch = false;
+    this.#isFoundBySearch = false;
+    this.#broken = undefined;
+    switch (frame.kind) {
+      case "segment":
+        this.#logId ??= frame.logId;
+        if (this.#version !== 1) break;
+        yield this.#damage(0, FILE_HEADER_SIZE, this.#index, "the file header says version 1");
+        break;
+      case "durable":
+        this.#logId ??= frame.logId;
+        this.#origin ??= frame;
+        break;
+      case "batch":
+        yield* this.#takeBatch(frame, offset, next);
+        break;
+      case "seal":
+        this.#isSealed = true;
+        if (this.#seal !== undefined) {
+          this.#index = exactly(this.#file.firstIndex + this.#seal.offsets.length);
+        }
+        break;
+    }
+    return next;
+  }
+
+  /** What is wrong with an Internal frame in this place. */
+  #wrongWith(frame: InternalFrame, offset: number, next: number): string | undefined {
+    const at = this.#base + offset;
+    const isFirst = at === FILE_HEADER_SIZE;
+    switch (frame.kind) {
+      case "unknown":
+        return `an Internal frame of the unknown kind ${frame.number}: a later version wrote it`;
+      case "segment":
+        return isFirst ? undefined : "a Segment frame stands within the file";
+      case "batch":
+        return frame.count > 0 ? undefined : "a Batch frame of no entries";
+      case "durable": {
+        const isOwn = (this.#logId === undefined || sameLog(frame.logId, this.#logId)) &&
+          frame.ownOffset === at && frame.durableOffset <= at;
+        const isOfFile = frame.segment === this.#file.firstIndex || this.#file.isGuess;
+        return isOwn && isOfFile ? undefined : "a Durable frame that is not in its place: " +
+          "what is around it may come from another place too";
+      }
+      case "seal": {
+        if (this.#seal !== undefined || !this.#isIntact) return undefined;
+        const entries = this.#index.from - this.#file.firstIndex;
+        const isOwn = frame.count <= entries && next > offset;
+        return isOwn ? undefined : `a Seal of ${frame.count} entries behind ${entries}`;
+      }
+    }
+  }
+
+  /** Takes a Batch frame in: all of its entries are whole, or each is of a broken batch. */
+  *#takeBatch(
+    { count, bytes }: BatchFrame,
+    offset: number,
+    next: number,
+  ): Generator<Found, void> {
+    const end = next + bytes;
+    let at = next;
+    let left = count;
+    for (; left > 0 && at < end; left--) {
+      const frame = this.#reader.frameAt(at, Math.min(end, this.#reader.size));
+      if (frame?.type !== TYPE_DATA) break;
+      at += FRAME_HEADER_SIZE + frame.length;
+    }
+    if (left === 0 && at === end) return;
+    this.#broken = { end, after: advanced(this.#index, count, count) };
+    this.#isIntact = false;
+    if (this.#seal === undefined && (at >= this.#reader.size || this.#isUnused(at))) {
+      // The walk ends there, and what is missing is nowhere else.
+      const what = `${left} of the ${count} entries of a batch are missing`;
+      yield this.#damage(offset, at - offset, this.#index, what);
+    }
+  }
+
+  /** Tells of what is behind the Seal; where to go on. */
+  *#passRest(offset: number): Generator<Found, number> {
+    const { size } = this.#reader;
+    const what = "bytes stand behind the Seal, which ends the file: they are none of the log's";
+    yield this.#damage(offset, size - offset, this.#index, what);
+    return size;
+  }
+
+  /** Tells of the damage at `offset`; where to go on. */
+  *#passDamage(offset: number): Generator<Found, number> {
+    const { size } = this.#reader;
+    if (this.#isUnused(offset)) return size;
+    if (this.#isSealed) return yield* this.#passRest(offset);
+    const seal = this.#seal;
+    if (seal !== undefined) return yield* this.#passToSealed(seal, offset);
+    if (
+      this.#version === 2 && this.#base + offset === FILE_HEADER_SIZE &&
+      this.#reader.frameAt(BEGINNING_SIZE) !== undefined
+    ) {
+      const what = "the Segment frame fails its checksum";
+      yield this.#damage(offset, SEGMENT_FRAME_SIZE, this.#index, what);
+      return offset + SEGMENT_FRAME_SIZE;
+    }
+    const end = this.#endFrom(offset);
+    const isUnused = (at: number): boolean => this.#isUnused(at);
+    const extent = extentOf({ reader: this.#reader, end, isUnused }, offset);
+    const { frames, next } = extent;
+    if (frames.length > 0 && !this.#isFoundBySearch) {
+      const lost = frames.filter(({ type }) => type === TYPE_DATA).length;
+      const what = this.#whatWere(extent);
+      const after = advanced(this.#index, lost, lost);
+      yield this.#damage(offset, next - offset, after, what);
+      this.#mayBeInBatch ||= frames.some((frame) => this.#mayBeBatch(frame));
+      return next;
+    }
+    const isGivenUp = this.#reader.isExhausted;
+    const what = `${next - offset} bytes are no whole frame` + (
+      isGivenUp
+        ? ", and the search behind them was given up: too much looks like frames and is none. A " +
+          "lower --max-entry-size lets it come farther"
+        : next === size && this.#file.mayHaveUnusedSpace
+        ? ", and none follows: a write that was interrupted, or damage"
+        : ""
+    );
+    yield this.#damage(offset, next - offset, this.#beyond(offset, next), what);
+    this.#isFoundBySearch = true;
+    this.#mayBeInBatch = true;
+    return next;
+  }
+
+  /** The same where a Seal tells where each entry begins. */
+  *#passToSealed(seal: FoundSeal, offset: number): Generator<Found, number> {
+    const { firstIndex } = this.#file;
+    const from = this.#positionFrom(seal, offset);
+    let to = from;
+    for (; to < seal.offsets.length; to++) {
+      const at = seal.offsets[to] as number - this.#base;
+      if (at > offset && this.#reader.frameAt(at, this.#endFrom(at))?.type === TYPE_DATA) break;
+    }
+    const entry = seal.offsets[to];
+    let next = entry === undefined ? Math.max(seal.at, offset + 1) : entry - this.#base;
+    if (offset >= seal.at) next = this.#reader.size;
+    // A Batch frame may stand before that entry, and is to be seen.
+    let isReached = false;
+    let hidesBatch = false;
+    for (let at = offset; at < next && !isReached;) {
+      const frame = this.#reader.headerAt(at);
+      if (frame === undefined || !isFrameType(frame.type)) break;
+      hidesBatch ||= this.#mayBeBatch(frame);
+      at += FRAME_HEADER_SIZE + frame.length;
+      isReached = at === next || (at < next && this.#isInternal(at, next));
+      if (isReached) next = at;
+    }
+    const lost = this.#positionFrom(seal, next) - from;
+    if (from < seal.offsets.length) this.#index = exactly(firstIndex + from);
+    const after = lost === 0 ? this.#index : exactly(firstIndex + from + lost);
+    const what = offset === 0
+      ? "the file's beginning is not valid"
+      : lost === 0
+      ? "a frame of the log's own fails its checksum"
+      : lost === 1
+      ? "the entry fails its checksum"
+      : `${lost} entries fail their checksums`;
+    yield this.#damage(offset, next - offset, after, what);
+    this.#mayBeInBatch ||= hidesBatch || !isReached;
+    return next;
+  }
+
+  /** Whether a whole Internal frame begins at `offset` and ends by `end`. */
+  #isInternal(offset: number, end: number): boolean {
+    const header = this.#reader.headerAt(offset);
+    if (header?.type !== TYPE_INTERNAL) return false;
+    return this.#reader.frameAt(offset, end) !== undefined;
+  }
+
+  /** What the damaged frames were, in words. */
+  #whatWere({ frames }: Extent): string {
+    const [only] = frames;
+    if (only === undefined || frames.length > 1) {
+      return `${frames.length} frames in a row fail their checksums`;
+    }
+    const size = FRAME_HEADER_SIZE + only.length;
+    const name = only.type === TYPE_DATA ? "the entry" : this.#internalName(only.offset, size);
+    return `${name} of ${size} bytes fails its checksum`;
+  }
+
+  /** What an Internal frame is whose checksum fails, as far as its place and size tell. */
+  #internalName(offset: number, size: number): string {
+    if (this.#base + offset === FILE_HEADER_SIZE) return "the Segment frame";
+    const kind = this.#reader.bytes(offset, FRAME_HEADER_SIZE + 1)[FRAME_HEADER_SIZE];
+    if (size === DURABLE_FRAME_SIZE && kind === 3) return "a Durable frame";
+    return kind === 2 ? "a Batch frame" : kind === 4 ? "the Seal" : "a frame of the log's own";
+  }
+
+  /** Whether a damaged frame may have been a Batch frame: those of other sizes were none. */
+  #mayBeBatch({ type, length }: FoundFrame): boolean {
+    return type === TYPE_INTERNAL && FRAME_HEADER_SIZE + length !== DURABLE_FRAME_SIZE &&
+      FRAME_HEADER_SIZE + length !== SEGMENT_FRAME_SIZE;
+  }
+
+  #damage(offset: number, bytes: number, after: IndexRange, what: string): Damage {
+    const before = this.#index;
+    this.#index = after;
+    this.#isIntact = false;
+    this.#isEmpty = false;
+    return {
+      kind: "damage",
+      offset,
+      bytes,
+      before: this.#withinBatch(before),
+      after: this.#withinBatch(after),
+      mayHideEntries: before.from !== after.from || before.to !== after.to,
+      canBeNarrowed: this.#broken === undefined,
+      what,
+    };
+  }
+
+  /** A range that does not reach beyond the batch that is being walked. */
+  #withinBatch(range: IndexRange): IndexRange {
+    const after = this.#broken?.after;
+    if (after === undefined || this.#seal !== undefined) return range;
+    return { from: Math.min(range.from, after.to), to: Math.min(range.to, after.to) };
+  }
+
+  /** Which index may follow bytes of which nobody knows what they were. */
+  #beyond(offset: number, next: number): IndexRange {
+    const { size } = this.#reader;
+    const isEnd = next === size && this.#file.mayHaveUnusedSpace;
+    const most = isEnd ? Infinity : Math.floor((next - offset) / FRAME_HEADER_SIZE);
+    return advanced(this.#index, 0, most);
+  }
+
+  /** Which index an entry at `offset` may have if nothing before it can be trusted. */
+  #anywhere(offset: number): IndexRange {
+    const { firstIndex } = this.#file;
+    const most = Math.floor((this.#base + offset) / FRAME_HEADER_SIZE);
+    return { from: firstIndex, to: firstIndex + most };
+  }
+
+  *#pauseAt(offset: number): Generator<Found, void> {
+    const { pauses } = this.#file;
+    for (let at = pauses[this.#paused]; at !== undefined && at <= offset; at = pauses[this.#paused]) {
+      const isHere = at === offset && !this.#isFoundBySearch;
+      const index = isHere ? this.#withinBatch(this.#index) : this.#anywhere(at);
+      const canBeNarrowed = isHere && this.#broken === undefined;
+      yield { kind: "pause", position: this.#paused++, index, canBeNarrowed };
+    }
+  }
+
+  /** Whether nothing but space that was never used follows. */
+  #isUnused(offset: number): boolean {
+    return this.#file.mayHaveUnusedSpace && this.#reader.isZeroFrom(offset);
+  }
+
+  /** The position of the first entry that the Seal has at `offset` or behind it. */
+  #positionFrom({ offsets }: FoundSeal, offset: number): number {
+    const wanted = this.#base + offset;
+    let low = 0;
+    let high = offsets.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (offsets[middle] as number < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The Seal that the file ends with, if what it says can be. */
+  #findSeal(): FoundSeal | undefined {
+    const { base } = this.#file;
+    const seal = base === undefined ? undefined : this.#reader.seal();
+    if (seal === undefined) return undefined;
+    const { offsets, at } = seal;
+    const isAscending = offsets.every((offset, i) => i === 0 || offset > (offsets[i - 1] as number));
+    const [first] = offsets;
+    const last = offsets.at(-1);
+    if (first === undefined || last === undefined || !isAscending) return undefined;
+    const isInside = first >= BEGINNING_SIZE && last - this.#base < at;
+    if (!isInside) return undefined;
+    // The last entry of a file may itself end with what looks like a Seal.
+    const isCovered = this.#reader.frameAt(last - this.#base) !== undefined &&
+      this.#reader.frameAt(last - this.#base, at) === undefined;
+    return isCovered && !this.#isVouchedFor(seal) ? undefined : seal;
+  }
+
+  /** Whether the next segment states this Seal's checksum. */
+  #isVouchedFor({ at }: FoundSeal): boolean {
+    const { lastChecksum } = this.#file;
+    return lastChecksum !== undefined && this.#reader.headerAt(at)?.checksum === lastChecksum;
+  }
+
+  #decode(offset: number, { length }: FoundFrame): InternalFrame {
+    const bytes = this.#reader.bytes(offset, FRAME_HEADER_SIZE + length);
+    return readInternalPayload(bytes.subarray(FRAME_HEADER_SIZE));
+  }
+}
+
+/** Walks a file to its end for what is known there. */
+export function endOf(file: FileToWalk): WalkEnd {
+  const steps = walk(file);
+  for (let step = steps.next();; step = steps.next()) {
+    if (step.done) return step.value;
+  }
+}
+

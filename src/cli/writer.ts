@@ -1,0 +1,59 @@
+/**
+ * Whether a writer has a log open, as far as its lock's record tells a process that takes no lock.
+ *
+ * @module
+ */
+import { hostname } from "node:os";
+import process from "node:process";
+import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { readStart } from "./log_files.ts";
+
+/** A record is shorter. */
+const RECORD_SIZE = 4096;
+
+/** Who has the log open to write, in words; undefined if nobody has, or whoever had is dead. */
+export function hasLiveWriter(fileSystem: FileSystem, path: string): string | undefined {
+  const record = recordOf(fileSystem, `${path}.lock`);
+  if (record === undefined) return undefined;
+  const { pid, host, runtime } = record;
+  if (typeof pid !== "number") return "a process that its lock file does not name";
+  const where = typeof host === "string" ? ` on "${host}"` : "";
+  const what = typeof runtime === "string" ? ` (${runtime})` : "";
+  if (host === ownHost() && !isAlive(pid)) return undefined;
+  return `the process ${pid}${where}${what}`;
+}
+
+function recordOf(
+  fileSystem: FileSystem,
+  path: string,
+): Partial<Record<"pid" | "host" | "runtime", unknown>> | undefined {
+  try {
+    const bytes = readStart(fileSystem, path, RECORD_SIZE);
+    if (bytes === undefined || bytes.length === 0) return undefined;
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch (error) {
+    // Another's file, or one that this process may not read: nothing is known.
+    if (error instanceof SyntaxError || error instanceof FileSystemError) return undefined;
+    throw error;
+  }
+}
+
+/** This machine's name; undefined where it may not be asked for. */
+function ownHost(): string | undefined {
+  try {
+    return hostname();
+  } catch {
+    return undefined; // Deno without --allow-sys.
+  }
+}
+
+/** Whether a process of this machine runs; yes where that may not be asked. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
+}
