@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CorruptionError, WalError } from "./errors.ts";
+import { CorruptionError, RESTORE, WalError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "./format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
@@ -248,7 +248,7 @@ export function segmentMissing(logPath: string, firstIndex: number): CorruptionE
   const path = segmentPath(logPath, firstIndex);
   return new CorruptionError(
     `"${path}" is missing: the log's other files say that its entries from index ${firstIndex} ` +
-      "on are there. Nothing was changed. Restore the file from a copy.",
+      `on are there. ${RESTORE}`,
     { path, offset: 0, firstIndexAtRisk: firstIndex },
   );
 }

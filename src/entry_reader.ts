@@ -5,7 +5,7 @@
  * @module
  */
 import { CopyPool } from "./copy_pool.ts";
-import { CorruptionError } from "./errors.ts";
+import { CorruptionError, RESTORE } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA } from "./format/frame.ts";
 import type { File } from "./fs/file_system.ts";
@@ -119,8 +119,7 @@ export class EntryReader {
     const offset = this.entries.offsets.at(position);
     return new CorruptionError(
       `Entry ${index} in "${this.#path}" at offset ${offset} fails its checksum: the disk returns ` +
-        "other bytes than were written. Other entries can still be read. Restore the file from a " +
-        "copy.",
+        `other bytes than were written. Other entries can still be read. ${RESTORE}`,
       { path: this.#path, offset, firstIndexAtRisk: index },
     );
   }

@@ -114,6 +114,10 @@ export class CorruptionError extends WalError {
   }
 }
 
+/** What to do about a file that is damaged or gone, in an error's message. */
+export const RESTORE: string = "Nothing was changed. Restore the file from a copy; without one, " +
+  "`wal recover` gives out every entry that is whole.";
+
 /** Who holds a lock, as far as the lock's record tells; a field it does not tell is `undefined`. */
 export interface LockHolder {
   /** The process id. */

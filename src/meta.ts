@@ -6,7 +6,14 @@
  *
  * @module
  */
-import { CorruptionError, notOurs, SyncFailedError, WalError, writeFailed } from "./errors.ts";
+import {
+  CorruptionError,
+  notOurs,
+  RESTORE,
+  SyncFailedError,
+  WalError,
+  writeFailed,
+} from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import {
   decodeMetaSlot,
@@ -103,8 +110,7 @@ export class MetaFile {
         `"${this.#path}" is damaged: neither of its two slots (offsets ${
           SLOT_OFFSETS.join(" and ")
         }) ` +
-          "is valid, so it is not known which entries were dropped, nor the state. Nothing was " +
-          "changed. Restore the file from a copy.",
+          `is valid, so it is not known which entries were dropped, nor the state. ${RESTORE}`,
         { path: this.#path, offset: 0, firstIndexAtRisk: 1 },
       );
     }

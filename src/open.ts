@@ -12,6 +12,7 @@ import { pause } from "./clock.ts";
 import {
   CorruptionError,
   reasonOf,
+  RESTORE,
   SyncFailedError,
   WalError,
   type WalErrorCode,
@@ -737,8 +738,8 @@ function emptyScan(firstIndex: number): SegmentScan {
 function beginningDamaged({ path }: SegmentSource, { at }: UnfinishedSegment): CorruptionError {
   return new CorruptionError(
     `"${path}" is damaged at offset ${at}: its ${at === 0 ? "header" : "Segment frame"} is not ` +
-      "valid, but whole frames follow. Every entry in it is at risk. Nothing was changed. Restore " +
-      'the file from a copy, or open the log with { recovery: "salvage" } to set all of it aside.',
+      `valid, but whole frames follow. Every entry in it is at risk. ${RESTORE} To go on without ` +
+      'them, open the log with { recovery: "salvage" }: all of the file is set aside.',
     { path, offset: at, firstIndexAtRisk: 1 },
   );
 }
@@ -748,8 +749,8 @@ function corrupt(path: string, scan: SegmentScan, decision: Decision): Corruptio
   return new CorruptionError(
     `"${path}" is damaged at offset ${scan.end}: a later frame vouches that all bytes up to ` +
       `offset ${decision.vouched} were durable. Entries from index ${firstIndexAtRisk} on are at ` +
-      "risk. Nothing was changed. Restore the file from a copy, or open the log with " +
-      '{ recovery: "salvage" } to set the bytes from there on aside and go on with what is before.',
+      `risk. ${RESTORE} To go on with what is before them, open the log with ` +
+      '{ recovery: "salvage" }: the bytes from there on are set aside.',
     { path, offset: scan.end, firstIndexAtRisk },
   );
 }

@@ -202,8 +202,9 @@ export function requireLog({ file, path }: Pick<SegmentSource, "file" | "path">)
     case "not a log":
       throw new WalError(
         "ERR_WAL_FORMAT",
-        `"${path}" is not a log: it does not begin with "WAL!" (offset 0). ` +
-          "Check the path. The file was not changed.",
+        `"${path}" is not a log: it does not begin with "WAL!" (offset 0). Check the path. If it ` +
+          "is a damaged log, `wal recover` gives out every entry that is whole. The file was not " +
+          "changed.",
       );
   }
 }

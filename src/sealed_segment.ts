@@ -7,7 +7,7 @@
  * @module
  */
 import { EntryReader, type Offsets } from "./entry_reader.ts";
-import { CorruptionError } from "./errors.ts";
+import { CorruptionError, RESTORE } from "./errors.ts";
 import { FRAME_HEADER_SIZE, readUint32 } from "./format/frame.ts";
 import {
   readSealTrailer,
@@ -217,7 +217,7 @@ export function segmentDamaged(
 ): CorruptionError {
   return new CorruptionError(
     `"${path}" is damaged at offset ${offset}: ${what}. Entries from index ${firstIndexAtRisk} on ` +
-      "are at risk. Nothing was changed. Restore the file from a copy.",
+      `are at risk. ${RESTORE}`,
     { path, offset, firstIndexAtRisk },
   );
 }

@@ -14,8 +14,8 @@ import {
   durablePayload,
   type Files,
   firstIndexOf,
-  frame,
   type Frame,
+  frame,
   framesOf,
   INTERNAL,
   PATH,
@@ -74,7 +74,9 @@ export async function randomLog(draw: Draw): Promise<RandomLog> {
   if (draw(3) === 0) await log.sync();
   if (draw(3) > 0) await log.close();
   const files = new Map<string, Uint8Array>();
-  for (const name of fileSystem.list(".")) files.set(name, withFixedId(name, readFile(fileSystem, name)));
+  for (const name of fileSystem.list(".")) {
+    files.set(name, withFixedId(name, readFile(fileSystem, name)));
+  }
   files.delete(`${PATH}.lock`);
   await log.close();
   return await describe(files);

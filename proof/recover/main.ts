@@ -41,7 +41,9 @@ async function main(): Promise<number> {
     recovered += trial.recovered;
     exact += trial.exact;
     if (trial.faults.length === 0) continue;
-    if (++wrong <= MAX_SHOWN) console.log(`${trial.what}\n  ${trial.faults.slice(0, 5).join("\n  ")}`);
+    if (++wrong <= MAX_SHOWN) {
+      console.log(`${trial.what}\n  ${trial.faults.slice(0, 5).join("\n  ")}`);
+    }
   }
   const seconds = ((Date.now() - start) / 1000).toFixed(0);
   console.log(

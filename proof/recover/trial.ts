@@ -192,7 +192,9 @@ function judge(
     const place = placeOf(item.path, item.offset);
     if (byPlace.has(place)) fault(`${place} is given twice`);
     byPlace.set(place, item);
-    const key = `${String(firstIndexOf(item.path)).padStart(20)} ${String(item.offset).padStart(9)}`;
+    const key = `${String(firstIndexOf(item.path)).padStart(20)} ${
+      String(item.offset).padStart(9)
+    }`;
     if (key <= lastPlace) fault(`${place} is out of order`);
     lastPlace = key;
     judgeEntry(log, files, moved, isHeadKnown, item, truth.get(place), fault);
@@ -250,7 +252,10 @@ function isUntouched(
 ): boolean {
   const bytes = after.get(file);
   if (bytes === undefined || bytes.length < end) return false;
-  return sameBytes(bytes.subarray(offset, end), (before.get(file) as Uint8Array).subarray(offset, end));
+  return sameBytes(
+    bytes.subarray(offset, end),
+    (before.get(file) as Uint8Array).subarray(offset, end),
+  );
 }
 
 /** Whether nothing that is left can tell of an entry: what followed it is gone too. */

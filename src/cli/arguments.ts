@@ -6,7 +6,8 @@
 import { reasonOf } from "../errors.ts";
 import { memberOf } from "../fs/file_system.ts";
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { type ResolvedOptions, resolveOptions } from "../options.ts";
+import { MAX_LENGTH } from "../format/frame.ts";
+import { resolveOptions } from "../options.ts";
 
 /** The program was called in a way that makes no sense. */
 export class UsageError extends Error {}
@@ -70,8 +71,9 @@ export function wholeNumber(option: string, given: string | undefined): number |
 /** The largest entry that a command takes, in bytes. */
 export function maxEntrySizeOf(values: { "max-entry-size"?: string }): number {
   const maxEntrySize = wholeNumber("max-entry-size", values["max-entry-size"]);
-  const resolved: ResolvedOptions = resolveOptions(
-    maxEntrySize === undefined ? {} : { maxEntrySize },
+  if (maxEntrySize === undefined) return resolveOptions({}).maxEntrySize;
+  if (maxEntrySize >= 1 && maxEntrySize <= MAX_LENGTH) return maxEntrySize;
+  throw new UsageError(
+    `--max-entry-size must be from 1 to ${MAX_LENGTH} bytes, not ${maxEntrySize}.`,
   );
-  return resolved.maxEntrySize;
 }

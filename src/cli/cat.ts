@@ -6,6 +6,7 @@
 import process from "node:process";
 import type { Entry, EntryRange } from "../entry.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
+import { locateLog } from "../open.ts";
 import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
 import { entryLine } from "./entry_lines.ts";
@@ -47,7 +48,8 @@ async function catWhole(
   maxEntrySize: number,
 ): Promise<number> {
   const fileSystem = await runtimeFileSystem();
-  const found = await RecoveredLog.create(fileSystem, path, maxEntrySize, false);
+  const real = locateLog(fileSystem, path);
+  const found = await RecoveredLog.create(fileSystem, real, maxEntrySize, false);
   const lines = new LineWriter(toStandardOutput);
   let missing = 0;
 

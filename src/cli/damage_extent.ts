@@ -19,6 +19,8 @@ export interface DamagedFrame extends FoundFrame {
 export interface Extent {
   /** The frames that the bytes were, in order; none if that is not known. */
   readonly frames: readonly DamagedFrame[];
+  /** Whether that is sure; else it is what their headers say, which may be damaged too. */
+  readonly isProven: boolean;
   /** Where to go on: the next frame, or the end. */
   readonly next: number;
 }
@@ -44,14 +46,20 @@ export function extentOf(around: Surroundings, offset: number): Extent {
     if (proven !== undefined) {
       return {
         frames: [{ ...proven, offset }],
+        isProven: true,
         next: offset + FRAME_HEADER_SIZE + proven.length,
       };
     }
   }
   const found = reader.nextFrame(offset + 1, end);
-  if (found === undefined && reader.isExhausted) return { frames: [], next: end };
+  if (found === undefined && reader.isExhausted) return { frames: [], isProven: false, next: end };
   const frames = chainFrom(around, offset, found ?? end);
-  return { frames, next: found ?? (frames.length > 0 ? behind(frames.at(-1), end) : end) };
+  const isProven = false;
+  return {
+    frames,
+    isProven,
+    next: found ?? (frames.length > 0 ? behind(frames.at(-1), end) : end),
+  };
 }
 
 function behind(frame: DamagedFrame | undefined, end: number): number {
@@ -94,6 +102,8 @@ function chainFrom(around: Surroundings, offset: number, target: number): Damage
   for (let at = offset; frames.length < MAX_CHAIN;) {
     const frame = reader.headerAt(at);
     if (frame === undefined || !isFrameType(frame.type)) return [];
+    // Without a payload it is the header that is damaged, and with it the length.
+    if (frame.length === 0) return [];
     frames.push({ ...frame, offset: at });
     at += FRAME_HEADER_SIZE + frame.length;
     if (at === target) return frames;

@@ -23,6 +23,7 @@ import { UsageError } from "./arguments.ts";
 import { cat } from "./cat.ts";
 import { importLines } from "./import.ts";
 import { inspect } from "./inspect.ts";
+import { messageOf } from "./messages.ts";
 import { printLines, write } from "./output.ts";
 import { recover } from "./recover.ts";
 import { repair } from "./repair.ts";
@@ -137,12 +138,6 @@ async function run(args: string[]): Promise<number> {
   const command = COMMANDS.get(name);
   if (command === undefined) throw new UsageError(`Unknown command "${name}".`);
   return await command(rest);
-}
-
-/** The message with the code at its end. */
-function messageOf({ message, code }: WalError | FileSystemError): string {
-  const end = `(${code})`;
-  return message.endsWith(end) ? message : `${message} ${end}`;
 }
 
 /** Whether this is the program, and not a module that another one imports. */

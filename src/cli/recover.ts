@@ -10,6 +10,7 @@ import { MAX_LENGTH } from "../format/frame.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
+import { locateLog } from "../open.ts";
 import type { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, UsageError } from "./arguments.ts";
 import { isExact } from "./index_range.ts";
@@ -40,12 +41,14 @@ export async function recover(args: string[]): Promise<number> {
   });
   const { output, into, all, certain } = values;
   if (all && certain) throw new UsageError("Give either --all or --certain.");
-  for (const [option, file] of [["output", output], ["into", into]] as const) {
-    if (file !== undefined) refuseOwnName(path, option, file);
-  }
   const maxEntrySize = maxEntrySizeOf(values);
   const fileSystem = await runtimeFileSystem();
-  const found = await RecoveredLog.create(fileSystem, path, maxEntrySize, !values["no-set-aside"]);
+  const real = locateLog(fileSystem, path);
+  for (const [option, file] of [["output", output], ["into", into]] as const) {
+    if (file !== undefined) refuseOwnName(fileSystem, real, option, file);
+  }
+  const withSetAside = !values["no-set-aside"];
+  const found = await RecoveredLog.create(fileSystem, real, maxEntrySize, withSetAside);
   const recovery = new Recovery(found, { all, certain });
   if (into === undefined) await recovery.toLines(fileSystem, output);
   else await recovery.toLog(fileSystem, into, output);
@@ -53,9 +56,9 @@ export async function recover(args: string[]): Promise<number> {
 }
 
 /** What is read must not be written over, nor get a new neighbour. */
-function refuseOwnName(log: string, option: string, file: string): void {
+function refuseOwnName(fileSystem: FileSystem, log: string, option: string, file: string): void {
   if (file === "") throw new UsageError(`--${option} needs a path.`);
-  const isNeighbour = directoryOf(file) === directoryOf(log);
+  const isNeighbour = fileSystem.realPath(directoryOf(file)) === directoryOf(log);
   if (isNeighbour && isNameOfLog(nameOf(log), nameOf(file))) {
     throw new UsageError(`--${option} must not be a file of the log itself, such as "${file}".`);
   }

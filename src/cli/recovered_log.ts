@@ -9,7 +9,7 @@
  * @module
  */
 import { createCRC32, type IHasher } from "hash-wasm";
-import { type SegmentFile, segmentFilesOf } from "../chain.ts";
+import type { SegmentFile } from "../chain.ts";
 import { WalError } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
@@ -18,8 +18,9 @@ import { MAX_SEGMENT_ENTRIES, sameLog, type SegmentFrame } from "../format/inter
 import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../format/meta_slot.ts";
 import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_record.ts";
 import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { directoryOf, nameOf } from "../fs/path.ts";
 import { RedoFile } from "../redo.ts";
-import { segmentPath } from "../segments.ts";
+import { firstIndexOf, segmentPath } from "../segments.ts";
 import { commonId, fromHead, readBeginning } from "./chain.ts";
 import { BUFFER_SIZE, createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_range.ts";
@@ -175,7 +176,7 @@ export class RecoveredLog {
    * @throws {WalError} `ERR_WAL_FORMAT` if it is no log.
    */
   *read(): Generator<Recovered, void> {
-    const files = segmentFilesOf(this.#fileSystem, this.#path);
+    const files = this.#files();
     const cuts = setAsideFiles(this.#fileSystem, this.#path);
     const [only] = files;
     const isAlone = files.length === 1 && only?.path === this.#path && cuts.length === 0;
@@ -190,6 +191,16 @@ export class RecoveredLog {
       throw new FileSystemError("ENOENT", "Open", this.#path);
     }
     yield* this.#readLog(files, this.#withSetAside ? cuts : []);
+  }
+
+  /** The segments' files, by their names, in order. */
+  #files(): SegmentFile[] {
+    const name = nameOf(this.#path);
+    return this.#fileSystem.list(directoryOf(this.#path))
+      .map((file) => firstIndexOf(name, file))
+      .filter((firstIndex) => firstIndex !== undefined)
+      .sort((a, b) => a - b)
+      .map((firstIndex) => ({ firstIndex, path: segmentPath(this.#path, firstIndex) }));
   }
 
   /** A file that was set aside, by itself: its segment tells the index if it is there. */
@@ -300,7 +311,8 @@ export class RecoveredLog {
     }
     for (const chain of chains) yield* this.#readChain(chain, before, end);
     if (isSealed && before !== undefined) {
-      const text = `${before.path}: it is sealed, and no segment follows: a crash came before the ` +
+      const text =
+        `${before.path}: it is sealed, and no segment follows: a crash came before the ` +
         "next was made, or the next file is missing";
       yield { kind: "note", text };
     }
@@ -371,6 +383,13 @@ export class RecoveredLog {
         const widest = { from: firstIndex, to: joined.firstIndex };
         return boundedBy(range, advanced(counted, 0, most), joined.firstIndex, widest);
       };
+      // What the next segments have is not in this one: a truncation has dropped what it has of that.
+      const stated = next?.frame?.previous.firstIndex ?? firstIndex;
+      const limit = next === undefined || stated === 0
+        ? Infinity
+        : stated > firstIndex
+        ? stated
+        : next.firstIndex;
       const steps = walk({ ...this.#toWalk(part, readable, known, 0), pauses });
       let step = steps.next();
       for (; !step.done; step = steps.next()) {
@@ -380,7 +399,9 @@ export class RecoveredLog {
           if (cut !== undefined) yield* this.#walkCut(cut, canBeNarrowed ? narrowed(index) : index);
           continue;
         }
-        yield this.#found(part, file, readable, step.value, narrowed);
+        const found = this.#found(part, file, readable, step.value, narrowed);
+        const isBeyond = found.kind === "entry" && found.index.from >= limit;
+        yield isBeyond ? { ...found, isDropped: true } : found;
       }
       if (lost > 0 && joined !== undefined) {
         const from = narrowed(step.value.index).from;
@@ -389,7 +410,8 @@ export class RecoveredLog {
         yield missing(path, at, lost, { from, to: joined.firstIndex - 1 }, step.value.index, what);
       }
       if (extra > 0 && size !== undefined) {
-        const what = "bytes stand behind the size that the next file states: they are none of the " +
+        const what =
+          "bytes stand behind the size that the next file states: they are none of the " +
           "log's";
         yield missing(path, size, extra, undefined, undefined, what);
       }
@@ -397,7 +419,9 @@ export class RecoveredLog {
         const text = `${path}: the device could not read some bytes; they are told of as damage`;
         yield { kind: "note", text };
       }
-      return joined === undefined ? step.value : { ...step.value, index: exactly(joined.firstIndex) };
+      return joined === undefined
+        ? step.value
+        : { ...step.value, index: exactly(joined.firstIndex) };
     } finally {
       file.close();
       redo?.close();
@@ -551,7 +575,8 @@ export class RecoveredLog {
   }
 
   #misnamed({ path, firstIndex }: Part, named: number): Note {
-    const text = `${path}: by its name it would begin with index ${named}, and what it holds begins ` +
+    const text =
+      `${path}: by its name it would begin with index ${named}, and what it holds begins ` +
       `with ${firstIndex}`;
     return { kind: "note", text };
   }
@@ -771,7 +796,10 @@ export class RecoveredLog {
     if (file === undefined || file instanceof FileSystemError) return false;
     try {
       const { path, firstIndex } = part;
-      return this.#isCopy({ path, segment: firstIndex, offset: 0, copy: 1, within: undefined }, file);
+      return this.#isCopy(
+        { path, segment: firstIndex, offset: 0, copy: 1, within: undefined },
+        file,
+      );
     } finally {
       file.close();
     }

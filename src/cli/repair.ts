@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { CorruptionError } from "../errors.ts";
+import { CorruptionError, RESTORE } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
@@ -91,8 +91,8 @@ function unkept(
   const [first] = chain;
   if (found.position === 0) {
     throw new CorruptionError(
-      `Cannot repair "${path}": ${found.what}. Nothing before it could be kept, and nothing was ` +
-        "changed. Restore the file from a copy, or move the log's files away and begin a new one.",
+      `Cannot repair "${path}": ${found.what}. Nothing before it could be kept. ${RESTORE} With ` +
+        "--into NEW it makes a new log of them, which can take this one's place.",
       { path: first?.path ?? path, offset: 0, firstIndexAtRisk: first?.firstIndex ?? headIndex },
     );
   }

@@ -21,7 +21,7 @@ import {
   sameLog,
   SEGMENT_FRAME_SIZE,
 } from "../format/internal.ts";
-import { type Extent, extentOf } from "./damage_extent.ts";
+import { type DamagedFrame, type Extent, extentOf } from "./damage_extent.ts";
 import type { FoundFrame, FoundSeal, FrameReader } from "./frame_reader.ts";
 import { advanced, exactly, type IndexRange } from "./index_range.ts";
 
@@ -225,6 +225,13 @@ class Walk {
     const look = (): FoundFrame | undefined => this.#reader.frameAt(offset, end);
     let frame = look();
     if (frame !== undefined || this.#isUnused(offset)) return frame;
+    const seal = this.#seal;
+    if (seal !== undefined && this.#isIntact && !this.#isVouchedFor(seal)) {
+      // Bytes at the end of an entry may look like a Seal, which says other offsets.
+      frame = this.#reader.frameAt(offset);
+      if (frame !== undefined) this.#seal = undefined;
+      return frame;
+    }
     this.#file.lookAgain(() => {
       this.#reader.forget();
       frame = look();
@@ -243,7 +250,6 @@ class Walk {
       } else if (position === seal.offsets.length) {
         isDropped = true;
       } else if (this.#isIntact && !this.#isVouchedFor(seal)) {
-        // Bytes at the end of an entry may look like a Seal, which would say other offsets.
         this.#seal = undefined;
       } else {
         return yield* this.#passDamage(offset);
@@ -403,11 +409,12 @@ class Walk {
     const end = this.#endFrom(offset);
     const isUnused = (at: number): boolean => this.#isUnused(at);
     const extent = extentOf({ reader: this.#reader, end, isUnused }, offset);
-    const { frames, next } = extent;
+    const { frames, isProven, next } = extent;
     if (frames.length > 0 && !this.#isFoundBySearch) {
       const lost = frames.filter(({ type }) => type === TYPE_DATA).length;
       const what = this.#whatWere(extent);
-      const after = advanced(this.#index, lost, lost);
+      const isSure = isProven || frames.every((frame) => this.#isSurelyDurable(frame));
+      const after = isSure ? advanced(this.#index, lost, lost) : this.#beyond(offset, next);
       yield this.#damage(offset, next - offset, after, what);
       this.#mayBeInBatch ||= frames.some((frame) => this.#mayBeBatch(frame));
       return next;
@@ -491,6 +498,15 @@ class Walk {
     return kind === 2 ? "a Batch frame" : kind === 4 ? "the Seal" : "a frame of the log's own";
   }
 
+  /** Whether enough is left of a damaged frame to know it for the Durable frame of this place. */
+  #isSurelyDurable({ type, length, offset }: DamagedFrame): boolean {
+    if (type !== TYPE_INTERNAL || FRAME_HEADER_SIZE + length !== DURABLE_FRAME_SIZE) return false;
+    const bytes = this.#reader.bytes(offset, DURABLE_FRAME_SIZE).slice(FRAME_HEADER_SIZE);
+    const kind = readInternalPayload(bytes);
+    return kind.kind === "durable" && this.#logId !== undefined &&
+      (sameLog(kind.logId, this.#logId) || kind.ownOffset === this.#base + offset);
+  }
+
   /** Whether a damaged frame may have been a Batch frame: those of other sizes were none. */
   #mayBeBatch({ type, length }: FoundFrame): boolean {
     return type === TYPE_INTERNAL && FRAME_HEADER_SIZE + length !== DURABLE_FRAME_SIZE &&
@@ -538,7 +554,11 @@ class Walk {
 
   *#pauseAt(offset: number): Generator<Found, void> {
     const { pauses } = this.#file;
-    for (let at = pauses[this.#paused]; at !== undefined && at <= offset; at = pauses[this.#paused]) {
+    for (
+      let at = pauses[this.#paused];
+      at !== undefined && at <= offset;
+      at = pauses[this.#paused]
+    ) {
       const isHere = at === offset && !this.#isFoundBySearch;
       const index = isHere ? this.#withinBatch(this.#index) : this.#anywhere(at);
       const canBeNarrowed = isHere && this.#broken === undefined;
@@ -570,7 +590,9 @@ class Walk {
     const seal = base === undefined ? undefined : this.#reader.seal();
     if (seal === undefined) return undefined;
     const { offsets, at } = seal;
-    const isAscending = offsets.every((offset, i) => i === 0 || offset > (offsets[i - 1] as number));
+    const isAscending = offsets.every((offset, i) =>
+      i === 0 || offset > (offsets[i - 1] as number)
+    );
     const [first] = offsets;
     const last = offsets.at(-1);
     if (first === undefined || last === undefined || !isAscending) return undefined;
@@ -601,4 +623,3 @@ export function endOf(file: FileToWalk): WalkEnd {
     if (step.done) return step.value;
   }
 }
-
