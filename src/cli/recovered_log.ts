@@ -19,6 +19,7 @@ import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../f
 import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_record.ts";
 import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
+import { LogDirectory } from "../log_directory.ts";
 import { RedoFile } from "../redo.ts";
 import { firstIndexOf, segmentPath } from "../segments.ts";
 import { commonId, fromHead, readBeginning } from "./chain.ts";
@@ -439,10 +440,8 @@ export class RecoveredLog {
       return;
     }
     try {
-      const readable = within === undefined
-        ? file
-        : spliced(emptyFile, 0, file, within.offset, within.length);
-      const part: Part = {
+      const readable = within === undefined ? file : part(file, within);
+      const asPart: Part = {
         path,
         firstIndex: segment,
         base: offset,
@@ -451,8 +450,8 @@ export class RecoveredLog {
         isSetAside: true,
       };
       const known = { next: undefined, isLast: true, isWritten: false };
-      for (const found of walk({ ...this.#toWalk(part, readable, known, 1), start })) {
-        if (found.kind !== "pause") yield this.#found(part, file, readable, found, (it) => it);
+      for (const found of walk({ ...this.#toWalk(asPart, readable, known, 1), start })) {
+        if (found.kind !== "pause") yield this.#found(asPart, file, readable, found, (it) => it);
       }
     } finally {
       file.close();
@@ -672,9 +671,7 @@ export class RecoveredLog {
     const copy = this.#open(path);
     if (copy === undefined || copy instanceof FileSystemError) return false;
     try {
-      const bytes = within === undefined
-        ? copy
-        : spliced(emptyFile, 0, copy, within.offset, within.length);
+      const bytes = within === undefined ? copy : part(copy, within);
       return file.size() > offset && endsWith(file, offset, bytes);
     } finally {
       copy.close();
@@ -722,7 +719,8 @@ export class RecoveredLog {
   /** The replacement of a tail that a crash interrupted, and that opening would finish. */
   #findReplacement(): Replacement | undefined {
     try {
-      const redo = new RedoFile(this.#fileSystem, this.#path, 0o600, this.#checksum);
+      const directory = new LogDirectory(this.#fileSystem, directoryOf(this.#path));
+      const redo = new RedoFile(this.#fileSystem, directory, this.#path, 0o600, this.#checksum);
       if (!redo.exists()) return undefined;
       const record = redo.load();
       if (record === undefined) return undefined;
@@ -736,7 +734,8 @@ export class RecoveredLog {
         file.close();
       }
     } catch (error) {
-      if (error instanceof FileSystemError) return undefined;
+      // One that cannot be read, or is something else, replaces nothing.
+      if (error instanceof FileSystemError || error instanceof WalError) return undefined;
       throw error;
     }
   }
@@ -893,4 +892,10 @@ function lookAgain(look: () => boolean): boolean {
   return false;
 }
 
-const emptyFile: Readable = { size: () => 0, read: () => 0 };
+const EMPTY: Readable = { size: () => 0, read: () => 0 };
+
+/** A stretch of a file, as far as the file reaches. */
+function part(file: Readable, { offset, length }: NonNullable<Insertion["within"]>): Readable {
+  const there = Math.max(0, Math.min(length, file.size() - offset));
+  return spliced(EMPTY, 0, file, offset, there);
+}
