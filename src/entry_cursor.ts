@@ -6,9 +6,10 @@
  *
  * @module
  */
+import type { Account } from "./account.ts";
 import type { EntryView } from "./entry.ts";
 import type { EntryReader, Frames } from "./entry_reader.ts";
-import { FRAME_HEADER_SIZE, TYPE_DATA } from "./format/frame.ts";
+import { CHECKSUM_AT, FRAME_HEADER_SIZE, readUint32, TYPE_DATA } from "./format/frame.ts";
 
 /** How much is read at a time, in bytes: at first, and then twice as much each time up to the last. */
 const FIRST_READ = 16 * 1024;
@@ -46,6 +47,8 @@ export class EntryCursor implements EntryView {
   end = 0;
   /** For the log to note in which of its states it found that the next entry can be read. */
   epoch = -1;
+  /** In a reader: for the log to note what it has shown. */
+  account: Account | undefined;
 
   /**
    * @param locate The segment that has an index; `undefined` if the log has no such entry now.
@@ -68,16 +71,29 @@ export class EntryCursor implements EntryView {
     return new Uint8Array(buffer, byteOffset + this.start, this.end - this.start);
   }
 
+  /** The checksum of the entry's frame. */
+  get checksum(): number {
+    const { bytes, start } = this;
+    if (start > 0) return readUint32(bytes, start - FRAME_HEADER_SIZE + CHECKSUM_AT);
+    return this.#segment?.reader.checksumOf(bytes) ?? 0;
+  }
+
+  /** Whether the next entry was read already, and is not known to have been dropped. */
+  get hasMore(): boolean {
+    const reader = this.#segment?.reader;
+    return reader !== undefined && !reader.isClosed && reader.entries.cuts === this.#cuts &&
+      this.#used < this.#found;
+  }
+
   /**
    * Goes to the next entry.
    *
    * @returns Whether there is one.
-   * @throws {CorruptionError} If its checksum does not hold.
+   * @throws {CorruptionError} If its checksum does not hold, or in a reader is not what it was. The
+   * next call tries it again.
    */
   advance(): boolean {
-    const reader = this.#segment?.reader;
-    const isStale = reader === undefined || reader.isClosed || reader.entries.cuts !== this.#cuts;
-    if (isStale || this.#used === this.#found) return this.index < this.#to && this.#load();
+    if (!this.hasMore) return this.index < this.#to && this.#load();
     this.index++;
     this.start = this.#places[this.#used++] as number;
     this.end = this.#places[this.#used++] as number;
@@ -122,7 +138,7 @@ export class EntryCursor implements EntryView {
   /** Notes where in the chunk, which begins with the entry at a position, the entries are. */
   #findEntries(reader: EntryReader, position: number, last: number, frames: Frames): void {
     const { starts, count, stop } = frames;
-    const { offsets } = reader.entries;
+    const { offsets, checksums } = reader.entries;
     const base = offsets.at(position);
     const chunk = this.#chunk;
     if (this.#places.length < 2 * count) this.#places = new Uint32Array(2 * count);
@@ -134,6 +150,9 @@ export class EntryCursor implements EntryView {
       if (chunk[at] !== TYPE_DATA) continue;
       // The index and the frames must agree; an index is only as good as who wrote it.
       if (offsets.at(next) !== base + at) break;
+      if (checksums !== undefined && checksums.at(next) !== readUint32(chunk, at + CHECKSUM_AT)) {
+        break;
+      }
       places[found] = at + FRAME_HEADER_SIZE;
       places[found + 1] = i + 1 < count ? starts[i + 1] as number : stop;
       found += 2;

@@ -7,8 +7,16 @@
 import { CopyPool } from "./copy_pool.ts";
 import { CorruptionError, RESTORE } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
-import { FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA } from "./format/frame.ts";
+import {
+  CHECKSUM_AT,
+  FRAME_HEADER_SIZE,
+  frameLengthAt,
+  readUint32,
+  TYPE_DATA,
+  writeFrameHeader,
+} from "./format/frame.ts";
 import type { File } from "./fs/file_system.ts";
+import type { OffsetIndex } from "./offset_index.ts";
 import type { SegmentSource } from "./recovery.ts";
 
 /** Where the entries of a segment begin. */
@@ -25,6 +33,10 @@ export interface Entries {
   readonly end: number;
   /** Changes when entries are dropped, so that what was read ahead is known to be stale. */
   readonly cuts: number;
+  /** In a reader: the checksum of each one's frame as it was found, if the file was scanned. */
+  readonly checksums?: OffsetIndex | undefined;
+  /** In a reader: whether the writer has left alone what was read from the file up to now. */
+  isUntouched?: (() => boolean) | undefined;
 }
 
 /** Frames in the kernel's memory that hold, one behind the other from its start. */
@@ -69,7 +81,7 @@ export class EntryReader {
    * Reads the entry at a position from 0, with one positional read.
    *
    * @returns The caller's own copy.
-   * @throws {CorruptionError} If its checksum does not hold.
+   * @throws {CorruptionError} If its checksum does not hold, or in a reader is not what it was.
    */
   read(position: number): Uint8Array {
     const start = this.entries.offsets.at(position);
@@ -82,6 +94,11 @@ export class EntryReader {
     if (buffer[0] !== TYPE_DATA || !this.#checksum.check(buffer, 0, n, n)) {
       throw this.damaged(position);
     }
+    const { checksums } = this.entries;
+    if (checksums !== undefined && checksums.at(position) !== readUint32(buffer, CHECKSUM_AT)) {
+      throw this.damaged(position);
+    }
+    this.#requireUntouched(position);
     const end = FRAME_HEADER_SIZE + frameLengthAt(buffer, 0);
     return isStaged
       ? this.#copies.copy(buffer, FRAME_HEADER_SIZE, end)
@@ -105,7 +122,20 @@ export class EntryReader {
     const n = this.#file.read(staging, start, Math.max(wanted, first, 0));
     const { count, stop } = this.#checksum.scan(staging, n, n);
     if (count === 0 || staging[0] !== TYPE_DATA) throw this.damaged(position);
+    this.#requireUntouched(position);
     return { starts, count, stop };
+  }
+
+  /** To be called after a read: before it the answer would be of too early a moment. */
+  #requireUntouched(position: number): void {
+    if (this.entries.isUntouched?.() === false) throw this.damaged(position);
+  }
+
+  /** The checksum of the frame that has an entry. */
+  checksumOf(data: Uint8Array): number {
+    const header = new Uint8Array(FRAME_HEADER_SIZE);
+    writeFrameHeader(header, 0, TYPE_DATA, data.length);
+    return this.#checksum.crc32Of([header.subarray(0, CHECKSUM_AT), data]);
   }
 
   /** The kernel's memory. */

@@ -42,6 +42,9 @@ const NOT_THERE: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>
   "ENAMETOOLONG",
 ]);
 
+/** How often a reader looks at slots that a writer changes under its eyes. */
+const VIEW_TRIES = 8;
+
 /** What the meta file tells. */
 export type Meta = Pick<MetaSlot, "logId" | "headIndex" | "state">;
 
@@ -54,6 +57,8 @@ export class MetaFile {
   readonly #checksum: FrameChecksum;
   #current: MetaSlot | undefined;
   #file: File | undefined;
+  /** In a reader: which file it is. */
+  #identity: string | undefined;
 
   constructor(
     fileSystem: FileSystem,
@@ -81,28 +86,20 @@ export class MetaFile {
    * @throws {WalError} `ERR_WAL_FORMAT` if it is something else than a meta file.
    */
   load(mode: "read" | "write"): void {
-    this.#file?.close();
-    this.#file = undefined;
+    this.#open(mode);
+    const file = this.#file;
+    if (file === undefined) return;
     try {
-      this.#file = this.#fileSystem.open(this.#path, mode);
-    } catch (error) {
-      if (isFileSystemError(error) && NOT_THERE.has(error.code)) return;
-      throw error;
-    }
-    try {
-      this.#current = this.#newest(this.#file);
+      this.#current = this.#newest();
+      if (this.#current === undefined) this.#requireUnfinished(file);
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
-  /** The newest valid slot; none if the file was being made. */
-  #newest(file: File): MetaSlot | undefined {
-    const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
-    const valid = slots.filter((slot) => slot !== undefined);
-    const [newest] = valid.toSorted((a, b) => b.sequence - a.sequence);
-    if (newest !== undefined) return newest;
+  /** Refuses a file without a valid slot, unless it was being made. */
+  #requireUnfinished(file: File): void {
     if (!this.#isOwn(file)) throw notOurs(this.#path, "meta file", "META");
     // The second slot is written when the first is durable. Without it, the making was interrupted.
     if (file.size() > SLOT_OFFSETS[1]) {
@@ -114,7 +111,78 @@ export class MetaFile {
         { path: this.#path, offset: 0, firstIndexAtRisk: 1 },
       );
     }
-    return undefined;
+  }
+
+  /**
+   * Reads it, if it is there, while a writer may be at work on it. At any moment one slot is whole or,
+   * while {@linkcode secure} gives both up, the redo file; but not the same from one read to the next.
+   *
+   * @throws {CorruptionError} If neither slot is valid, nor in the redo file.
+   */
+  view(redo: RedoFile): void {
+    for (let tries = 1; tries < VIEW_TRIES; tries++) {
+      this.#open("read");
+      if (this.#file === undefined) return;
+      this.#identity = this.#file.identity();
+      this.#current = this.#newest() ?? this.#slotIn(redo);
+      if (this.#current !== undefined) return;
+    }
+    this.load("read");
+  }
+
+  /** In a reader: whether it still tells the same first index; takes in a new state. */
+  refresh(): boolean {
+    const [first] = SLOT_OFFSETS;
+    if (this.#file === undefined) return !this.#isThere();
+    if (this.#fileSystem.identify(this.#path) !== this.#identity) return false;
+    if (this.#current === undefined) return false;
+    const { headIndex, sequence } = this.#current;
+    // Each update writes either slot, so one tells whether there was any.
+    if (this.#readSlot(first)?.sequence === sequence) return true;
+    const newest = this.#newest();
+    if (newest?.headIndex !== headIndex) return false;
+    this.#current = newest;
+    return true;
+  }
+
+  #isThere(): boolean {
+    try {
+      return this.#fileSystem.identify(this.#path) !== undefined;
+    } catch (error) {
+      if (isFileSystemError(error) && NOT_THERE.has(error.code)) return false;
+      throw error;
+    }
+  }
+
+  #open(mode: "read" | "write"): void {
+    this.#file?.close();
+    this.#file = undefined;
+    this.#identity = undefined;
+    try {
+      this.#file = this.#fileSystem.open(this.#path, mode);
+    } catch (error) {
+      if (!isFileSystemError(error) || !NOT_THERE.has(error.code)) throw error;
+    }
+  }
+
+  /** What the newest valid slot holds. */
+  #newest(): MetaSlot | undefined {
+    const slots = SLOT_OFFSETS.map((offset) => this.#readSlot(offset));
+    const valid = slots.filter((slot) => slot !== undefined);
+    return valid.toSorted((a, b) => b.sequence - a.sequence)[0];
+  }
+
+  /** What both slots are to hold, while they are being replaced. */
+  #slotIn(redo: RedoFile): MetaSlot | undefined {
+    try {
+      const record = redo.exists() ? redo.load() : undefined;
+      if (record?.firstIndex !== META_FILE) return undefined;
+      return this.#decode(redo.readTail(record));
+    } catch (error) {
+      // The writer is done with it.
+      if (isFileSystemError(error) && error.code === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -255,7 +323,11 @@ export class MetaFile {
   #readSlot(offset: number): MetaSlot | undefined {
     const bytes = new Uint8Array(MAX_SLOT_SIZE);
     const n = this.#file?.read(bytes, offset) ?? 0;
-    return decodeMetaSlot(bytes.subarray(0, n), (bytes) => this.#checksum.crc32(bytes));
+    return this.#decode(bytes.subarray(0, n));
+  }
+
+  #decode(bytes: Uint8Array): MetaSlot | undefined {
+    return decodeMetaSlot(bytes, (bytes) => this.#checksum.crc32(bytes));
   }
 }
 

@@ -169,11 +169,38 @@ async function viewPatiently(
     try {
       return { ...new Opening(fileSystem, path, options, checksum).view(), lock: undefined };
     } catch (error) {
-      const mayPass = error instanceof CorruptionError || isFileSystemError(error);
-      if (!mayPass || tries >= READER_TRIES || !hasLog(fileSystem, path)) throw error;
+      if (!mayPass(error, fileSystem, path, tries)) throw error;
       await pause(tries);
     }
   }
+}
+
+/**
+ * Opens for reading while the caller waits, also for the few milliseconds in which a writer in
+ * another process replaces what the log ends with.
+ *
+ * @throws {FileSystemError} And what {@linkcode openLog} throws.
+ */
+export function viewBlocking(
+  fileSystem: FileSystem,
+  path: string,
+  options: ResolvedOptions,
+): OpenedLog {
+  const wait = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 1;; tries++) {
+    try {
+      return { ...new Opening(fileSystem, path, options, frameChecksum).view(), lock: undefined };
+    } catch (error) {
+      if (!mayPass(error, fileSystem, path, tries)) throw error;
+      Atomics.wait(wait, 0, 0, tries);
+    }
+  }
+}
+
+/** Whether a reader that met an error looks again: the writer may be at work on the files. */
+function mayPass(error: unknown, fileSystem: FileSystem, path: string, tries: number): boolean {
+  const isPassing = error instanceof CorruptionError || isFileSystemError(error);
+  return isPassing && tries < READER_TRIES && hasLog(fileSystem, path);
 }
 
 /** Whether the writer's lock or a sibling is there, so that a missing file may be on its way. */
@@ -256,15 +283,29 @@ class Opening {
   /** Opens for reading only: what follows the last whole frame is the writer's business. */
   view(): Opened {
     this.#requireNoReplacement();
-    const meta = this.#loadMeta("read");
+    const meta = this.#meta();
+    try {
+      meta.view(this.#redo);
+      return this.#viewWith(meta);
+    } catch (error) {
+      meta.close();
+      throw error;
+    }
+  }
+
+  #viewWith(meta: MetaFile): Opened {
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     const headIndex = meta.current?.headIndex ?? 1;
     for (;;) {
       const last = files.at(-1);
       if (last === undefined) throw new FileSystemError("ENOENT", "Open", this.#path);
-      const source = this.#source(this.#fileSystem.open(last.path, "read"), last.path);
+      const file = this.#fileSystem.open(last.path, "read");
+      const source = { ...this.#source(file, last.path), remembers: true };
       try {
         if (last.path === this.#path) requireFirst(source.file, this.#path, this.#checksum);
+        const identity = file.identity();
+        // Before the writer cuts a full segment, it removes the files after it.
+        const isUntouched = (): boolean => this.#fileSystem.identify(last.path) === identity;
         const found = scanSegment(source);
         if (isUnfinished(found) && found.holds === "frames") throw beginningDamaged(source, found);
         if (isUnfinished(found) && files.length > 1) {
@@ -284,13 +325,13 @@ class Opening {
         const durable = scan.offsets.countBelow(scan.vouched);
         const isStale = headIndex > scan.firstIndex + scan.offsets.count;
         const shown = isStale ? emptyScan(headIndex) : scan;
-        const context = this.#context(scan.logId);
-        const segments = new Segments(
-          context,
-          isStale ? [] : sealed,
-          new Segment(source, shown, isStale ? 0 : durable, context),
-        );
+        const context = { ...this.#context(scan.logId), isUntouched };
+        const active = new Segment(source, shown, isStale ? 0 : durable, context);
+        const segments = new Segments(context, isStale ? [] : sealed, active);
+        // What was found one after the other must have been there at one time.
         this.#requireNoReplacement();
+        const isWhole = isUntouched() && (shown.end === 0 || active.refresh());
+        if (!isWhole) throw new FileSystemError("EBUSY", "Read", last.path);
         return this.#opened(segments, meta, this.#report(source.path, decision, scan));
       } catch (error) {
         source.file.close();
@@ -530,9 +571,9 @@ class Opening {
     const { path, record } = replacement;
     const file = this.#fileSystem.open(path, "read");
     try {
-      // With its old tail, whatever the mark says, or cut for good, it can be shown.
-      const isCut = record.length === 0 && file.size() === record.offset;
-      if (isCut || this.#redo.isUntouched(file, { ...record, isInUse: false })) return;
+      // With its old tail, whatever the mark says, or the new one, it can be shown.
+      const isOld = this.#redo.isUntouched(file, { ...record, isInUse: false });
+      if (isOld || this.#redo.isFinished(file, record)) return;
     } finally {
       file.close();
     }

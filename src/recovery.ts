@@ -46,8 +46,9 @@ import {
   SEAL_OFFSETS_AT,
   SEGMENT_FRAME_SIZE,
 } from "./format/internal.ts";
-import type { File } from "./fs/file_system.ts";
+import { type File, FileSystemError } from "./fs/file_system.ts";
 import { OffsetIndex } from "./offset_index.ts";
+import { Seen } from "./seen.ts";
 
 /** How much is read at a time where bytes are looked for. */
 const CHUNK_SIZE = 1024 * 1024;
@@ -68,6 +69,8 @@ export interface SegmentSource {
   readonly path: string;
   readonly checksum: FrameChecksum;
   readonly maxEntrySize: number;
+  /** In a reader: a scan remembers what it saw, and fails if the writer takes that back meanwhile. */
+  readonly remembers?: boolean;
 }
 
 /** What a segment holds up to X. */
@@ -88,6 +91,8 @@ export interface SegmentScan {
   readonly seal: { readonly count: number; readonly checksum: number } | undefined;
   /** Which of the entries are batches: the positions of the first of each, and behind the last. */
   readonly batches: Batches;
+  /** In a reader: by what it knows later whether all this is still there. */
+  readonly seen: Seen | undefined;
   /** X, the first byte that begins no valid frame. */
   readonly end: number;
   /** The file's size in bytes. */
@@ -151,6 +156,7 @@ export function scanSegment(source: SegmentSource): SegmentScan | UnfinishedSegm
  * Scans on behind what an earlier scan found, whose index of offsets it extends.
  *
  * @returns The scan of the whole segment.
+ * @throws {FileSystemError} `EBUSY` in a reader: the writer has cut the file meanwhile.
  */
 export function scanOn(source: SegmentSource, earlier: SegmentScan): SegmentScan {
   return walkFrames(source, earlier.version, source.file.size(), earlier);
@@ -219,7 +225,7 @@ function judgeBeginning(source: SegmentSource, at: number, size: number): Unfini
 }
 
 /** What a walk begins with behind a file's header. */
-export function noFrames(version: FormatVersion): SegmentScan {
+export function noFrames(version: FormatVersion, remembers: boolean = false): SegmentScan {
   return {
     version,
     logId: undefined,
@@ -230,6 +236,7 @@ export function noFrames(version: FormatVersion): SegmentScan {
     vouched: 0,
     seal: undefined,
     batches: { starts: new OffsetIndex(), ends: new OffsetIndex() },
+    seen: remembers ? new Seen(FILE_HEADER_SIZE) : undefined,
     end: FILE_HEADER_SIZE,
     size: FILE_HEADER_SIZE,
   };
@@ -240,11 +247,11 @@ function walkFrames(
   source: SegmentSource,
   version: FormatVersion,
   size: number,
-  earlier: SegmentScan = noFrames(version),
+  earlier: SegmentScan = noFrames(version, source.remembers),
 ): SegmentScan {
   const { file, path, checksum, maxEntrySize } = source;
   const limit = limitOf(source);
-  const { offsets } = earlier;
+  const { offsets, seen } = earlier;
   // Only a frame that is larger than the kernel's memory needs memory of its own.
   let buffer = checksum.staging;
   const found = checksum.offsets;
@@ -257,6 +264,8 @@ function walkFrames(
   let batch:
     | { start: number; end: number; left: number; entries: number; entriesEnd: number }
     | undefined;
+  /** In a reader: the last bytes before that batch. */
+  let beforeBatch: Uint8Array | undefined;
 
   /**
    * Whether a Seal is of the entries before it: of all, or, where a truncation within the last batch
@@ -341,6 +350,7 @@ function walkFrames(
       }
     }
     offsets.pushAll(found, from, to, base);
+    seen?.takeEntries(buffer, found, from, to);
     entriesEnd = base + (to < count ? found[to] as number : stop);
     if (batch === undefined) return to;
     batch.left -= to - from;
@@ -349,6 +359,7 @@ function walkFrames(
     batches.starts.push(batch.entries);
     batches.ends.push(offsets.count);
     batch = undefined;
+    beforeBatch = undefined;
     return to;
   }
 
@@ -380,10 +391,14 @@ function walkFrames(
   while (end < size) {
     const asked = Math.min(buffer === checksum.staging ? readSize : buffer.length, size - end);
     const n = file.read(buffer, end, asked);
+    // What was cut and written anew before this read does not join what was read before it.
+    if (seen?.isIn(file) === false) throw new FileSystemError("EBUSY", "Read", path);
     readSize = MAX_READ;
     const { count, stop } = checksum.scan(buffer, n, limit);
     const taken = takeFrames(end, count, stop);
     end += taken;
+    seen?.takeBytes(buffer, taken);
+    if (batch !== undefined) beforeBatch ??= seen?.tailUpTo(batch.start);
     // Fewer bytes than asked for: the file has been cut since its size was read.
     if (taken < stop || n < asked) break;
     if (stop === n) continue;
@@ -404,9 +419,13 @@ function walkFrames(
     // All of a batch or none of it.
     end = batch.start;
     offsets.cut(batch.entries);
+    if (beforeBatch !== undefined) seen?.cut(end, beforeBatch, batch.entries);
     entriesEnd = batch.entriesEnd;
   }
-  if (seal !== undefined) offsets.cut(seal.count);
+  if (seal !== undefined) {
+    offsets.cut(seal.count);
+    seen?.checksums.cut(seal.count);
+  }
   return {
     version,
     logId,
@@ -414,6 +433,7 @@ function walkFrames(
     previous,
     offsets,
     batches,
+    seen,
     entriesEnd,
     vouched,
     seal,

@@ -211,6 +211,17 @@ export class RedoFile {
       this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;
   }
 
+  /** Whether a file holds the new tail, all of it. */
+  isFinished(file: File, record: InterruptedRedo): boolean {
+    const { offset, length } = record;
+    const size = file.size();
+    // Nothing is appended before the redo file is gone.
+    if (length === 0) return size === offset;
+    if (size < offset + length) return false;
+    const tail = this.#checksum.crc32(this.readTail(record));
+    return this.#checksum.crc32Of(pieces(file, offset, offset + length)) === tail;
+  }
+
   async #syncAll(redo: File): Promise<void> {
     try {
       await redo.sync();

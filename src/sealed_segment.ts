@@ -69,6 +69,7 @@ export class SealedSegment {
    * an entry reads its offset from the Seal first.
    *
    * @param isChecked Whether the Seal has been checked before: that takes a read of all of it.
+   * @param isUntouched In a reader: whether the writer has left alone what was read up to now.
    * @throws {CorruptionError} If it does not hold the entries that it should.
    */
   constructor(
@@ -76,6 +77,7 @@ export class SealedSegment {
     info: SealedSegmentInfo,
     budget: OffsetsBudget,
     isChecked: boolean = false,
+    isUntouched?: () => boolean,
   ) {
     this.#file = source.file;
     this.#budget = budget;
@@ -94,7 +96,8 @@ export class SealedSegment {
       this.offsets = scanOffsets(source, info);
     }
     const end = seal.kind === "found" ? seal.at : info.size;
-    this.reader = new EntryReader(source, info.firstIndex, { offsets: this.offsets, end, cuts: 0 });
+    const { offsets } = this;
+    this.reader = new EntryReader(source, info.firstIndex, { offsets, end, cuts: 0, isUntouched });
   }
 
   /** Gives the file back. */

@@ -31,14 +31,12 @@ import {
   writeSealPayload,
   writeSegmentPayload,
 } from "./format/internal.ts";
-import type { File, FileSystem } from "./fs/file_system.ts";
+import { type File, isFileSystemError } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./redo.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
+import type { Seen } from "./seen.ts";
 import { Syncs } from "./syncs.ts";
-
-/** How many of its last bytes a reader remembers. */
-const TAIL_SIZE = 64 * 1024;
 
 /**
  * Up to how many bytes a sync the file is extended ahead. To write the zeros takes time too, and with
@@ -125,8 +123,8 @@ export class Segment implements Entries {
   #preallocate: number;
   /** In a reader: the Seal that was found. */
   #seal: SegmentScan["seal"];
-  /** In a reader: the last bytes. */
-  #tail: Uint8Array = new Uint8Array(0);
+  /** In a reader: what it has seen of the file. */
+  readonly #seen: Seen | undefined;
   #cuts = 0;
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
@@ -166,6 +164,7 @@ export class Segment implements Entries {
     // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
     this.#preallocate = scan.version === 2 ? preallocate : 0;
     this.#seal = scan.seal;
+    this.#seen = scan.seen;
   }
 
   /** How many entries a sync has covered. */
@@ -176,6 +175,11 @@ export class Segment implements Entries {
   /** The bytes in use. */
   get end(): number {
     return this.#end;
+  }
+
+  /** In a reader: the checksum of each entry's frame. */
+  get checksums(): OffsetIndex | undefined {
+    return this.#seen?.checksums;
   }
 
   /** How often entries were dropped. */
@@ -485,59 +489,54 @@ export class Segment implements Entries {
     this.#unsettledEnd = 0;
   }
 
-  /** In a reader: remembers the last bytes, by which a cut and what was written behind it is known. */
-  rememberTail(): void {
-    const size = Math.min(this.#end, TAIL_SIZE);
-    this.#tail = new Uint8Array(size);
-    this.#source.file.read(this.#tail, this.#end - size);
+  /** In a reader: which file this is. */
+  get identity(): string {
+    return this.#file.identity();
+  }
+
+  /** In a reader: whether the writer has ended the segment, or may have gone on without a sign of it. */
+  get mayBeFull(): boolean {
+    return this.#seal !== undefined || this.version === 1;
   }
 
   /**
-   * In a reader: whether the file at the path is this one still, with what was in it. A truncation may
-   * have removed it, and the log made one of the same name since.
+   * In a reader: takes in what the writer appended; false if the writer did more than that. Then it is
+   * not to be called again.
    */
-  isAtPath(fileSystem: FileSystem): boolean {
-    const now = fileSystem.open(this.path, "read");
-    try {
-      return isSame(beginningOf(now), beginningOf(this.#source.file)) && this.#tailIsIn(now);
-    } finally {
-      now.close();
-    }
-  }
-
-  /** In a reader: takes in what the writer appended; false if the writer did more than that. */
   refresh(): boolean {
-    const { file } = this.#source;
-    const size = file.size();
-    if (size < this.#end || (this.#end === 0 && size > 0) || !this.#tailIsIn(file)) return false;
-    if (size === this.#end) return true;
     const { version, logId, firstIndex, offsets } = this;
-    const scan = scanOn(this.#source, {
-      version,
-      logId,
-      firstIndex,
-      offsets,
-      previous: NO_SEGMENT,
-      batches: this.#batches,
-      entriesEnd: this.#entriesEnd,
-      vouched: this.#vouched,
-      seal: this.#seal,
-      end: this.#end,
-      size: this.#end,
-    });
+    const seen = this.#seen;
+    const { count } = offsets;
+    const size = this.#file.size();
+    if (seen === undefined || size < this.#end || (this.#end === 0 && size > 0)) return false;
+    if (size === this.#end) return seen.isIn(this.#file);
+    let scan: SegmentScan;
+    try {
+      scan = scanOn(this.#source, {
+        version,
+        logId,
+        firstIndex,
+        offsets,
+        seen,
+        previous: NO_SEGMENT,
+        batches: this.#batches,
+        entriesEnd: this.#entriesEnd,
+        vouched: this.#vouched,
+        seal: this.#seal,
+        end: this.#end,
+        size: this.#end,
+      });
+    } catch (error) {
+      if (isFileSystemError(error) && error.code === "EBUSY") return false;
+      throw error;
+    }
     this.#end = scan.end;
     this.#entriesEnd = scan.entriesEnd;
     this.#vouched = scan.vouched;
     this.#seal = scan.seal;
     this.#durableCount = offsets.countBelow(scan.vouched);
-    this.rememberTail();
-    return true;
-  }
-
-  #tailIsIn(file: File): boolean {
-    const tail = new Uint8Array(this.#tail.length);
-    const n = file.read(tail, this.#end - tail.length);
-    return n === tail.length && isSame(tail, this.#tail);
+    // A Seal may tell of fewer entries.
+    return offsets.count >= count;
   }
 
   /** Gives the file back, once no sync runs. */
@@ -644,16 +643,6 @@ export class Segment implements Entries {
     const durableIndex = this.firstIndex - 1 + this.#settledCount;
     return new SyncFailedError(this.path, durableIndex, doing, cause);
   }
-}
-
-/** The header and the Segment frame of a file. */
-function beginningOf(file: File): Uint8Array {
-  const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
-  return bytes.subarray(0, file.read(bytes, 0));
-}
-
-function isSame(some: Uint8Array, others: Uint8Array): boolean {
-  return some.length === others.length && some.every((byte, i) => byte === others[i]);
 }
 
 /** The size of the Data frames of some entries. */

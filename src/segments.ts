@@ -83,6 +83,11 @@ export interface SegmentContext extends SegmentSettings {
   readonly permissions: number;
   readonly logId: Uint8Array;
   readonly redo: RedoFile;
+  /**
+   * In a reader: whether no full segment has been cut up to now. Before the writer cuts one, it
+   * removes those after it, so that holds for as long as the last file is there.
+   */
+  readonly isUntouched?: () => boolean;
 }
 
 /** The segments of an open log. */
@@ -297,11 +302,11 @@ export class Segments {
 
   /** The same, called for one entry after the other. */
   cursor(from: number, to: number, memory: EntryMemory): EntryCursor {
-    return new EntryCursor((index) => this.#entriesAt(index), from, to, memory);
+    return new EntryCursor((index) => this.entriesAt(index), from, to, memory);
   }
 
   /** The segment that an index lies in; `undefined` behind the last. */
-  #entriesAt(index: number): SegmentEntries | undefined {
+  entriesAt(index: number): SegmentEntries | undefined {
     if (index > this.lastIndex) return undefined;
     if (index >= this.#active.firstIndex) return this.#active;
     const info = this.#locate(index);
@@ -415,11 +420,6 @@ export class Segments {
     }
   }
 
-  /** A checksum by which entries are told apart. */
-  checksumOf(data: Uint8Array): number {
-    return this.#context.checksum.crc32(data);
-  }
-
   /** Gives all files back. */
   close(): void {
     this.#closeAll();
@@ -513,7 +513,8 @@ export class Segments {
     const source = this.#source(this.#context.fileSystem.open(info.path, "read"), info.path);
     try {
       const isChecked = this.#checked.has(info);
-      const segment = new SealedSegment(source, info, this.#budget, isChecked);
+      const { isUntouched } = this.#context;
+      const segment = new SealedSegment(source, info, this.#budget, isChecked, isUntouched);
       if (segment.rebuilt) this.#rebuilt.add(info.path);
       else this.#checked.add(info);
       return segment;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Account } from "./account.ts";
 import {
   invalid,
   isArray,
@@ -14,16 +15,16 @@ import {
   requirePath,
 } from "./arguments.ts";
 import { copyOf, isBytes } from "./bytes.ts";
-import { clock, type Timer } from "./clock.ts";
+import { clock, pause, type Timer } from "./clock.ts";
 import { GroupCommit } from "./commit.ts";
-import type { EntryCursor, EntryMemory } from "./entry_cursor.ts";
+import { EntryCursor, type EntryMemory } from "./entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
 import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
-import { Changes, follow, type FollowOptions, type FollowSource } from "./follow.ts";
+import { Changes, Follower, type FollowOptions, type FollowSource, Patience } from "./follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
 import {
   type FileSystem,
-  type FileSystemError,
+  FileSystemError,
   isFileSystemError,
   type Lock,
 } from "./fs/file_system.ts";
@@ -34,10 +35,12 @@ import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
 import type { MetaFile } from "./meta.ts";
 import type { LogDirectory } from "./log_directory.ts";
+import { Reader } from "./reader.ts";
 import type { Segment, SegmentCounters } from "./segment.ts";
 import type { Segments } from "./segments.ts";
 import { payloadsOf, StagedEntries, type StagedEntry } from "./staged_entries.ts";
 import { Tailer } from "./tailer.ts";
+import type { View } from "./view.ts";
 
 /**
  * How many bytes are appended without a sync before one is begun unasked, so that a roll, which waits
@@ -46,6 +49,12 @@ import { Tailer } from "./tailer.ts";
 const WRITE_BEHIND = 8 * 1024 * 1024;
 
 const FOLLOW_OPTIONS: readonly (keyof FollowOptions)[] = ["from", "signal", "durable"];
+
+/** How often a reader reads all anew because the writer replaces what it has read. */
+const MAX_TRIES = 8;
+
+/** When a follower tries again what it could not read, in milliseconds. */
+const RETRY_MS = 25;
 
 /** How long the log is idle after a sync before the file is told of it, in milliseconds, or half as long again. */
 const IDLE_MS = 100;
@@ -128,9 +137,12 @@ export class Wal {
   readonly #path: string;
   readonly #fileSystem: FileSystem;
   readonly #options: ResolvedOptions;
-  readonly #segments: Segments;
-  readonly #meta: MetaFile;
   readonly #directory: LogDirectory;
+  /** In a reader these are those of its view. */
+  #segments: Segments;
+  #meta: MetaFile;
+  /** In a reader: what it knows of the files. */
+  readonly #reader: Reader | undefined;
   readonly #counters: SegmentCounters;
   readonly #lock: Lock | undefined;
   readonly #commit: GroupCommit;
@@ -173,6 +185,9 @@ export class Wal {
     this.#counters = opened.counters;
     this.#lock = opened.lock;
     this.#recovery = opened.recovery;
+    if (options.readOnly) {
+      this.#reader = new Reader(fileSystem, path, options, opened, (view) => this.#show(view));
+    }
     this.#commit = new GroupCommit(() => this.#syncOnce());
   }
 
@@ -568,10 +583,60 @@ export class Wal {
     this.#requireOpen();
     this.#requireIndex(index);
     try {
-      return this.#segments.read(index);
+      return this.#reader === undefined
+        ? this.#segments.read(index)
+        : this.#reader.read(() => this.#read(index));
     } catch (error) {
       throw this.#readFailed(error);
     }
+  }
+
+  /** In a reader: reads an entry of the view, which may have changed. */
+  #read(index: number): Uint8Array {
+    this.#requireIndex(index);
+    return this.#segments.read(index);
+  }
+
+  /**
+   * In a handle that only reads: shows the log as it is now, with what the writer has appended,
+   * dropped and stored since it was opened or last refreshed. A handle that writes is up to date
+   * always, and this does nothing there.
+   *
+   * A follower refreshes its handle too, and so does a read that finds an entry changed.
+   *
+   * Durability at return: nothing new; {@linkcode durableIndex} tells what the files say.
+   *
+   * @throws {WalError} `ERR_WAL_CLOSED`, and as {@linkcode Wal.open}: the handle shows what it did
+   * before.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const fileSystem = new MemoryFileSystem();
+   * const log = await Wal.open("a.wal", { fileSystem });
+   * const reader = await Wal.open("a.wal", { fileSystem, readOnly: true });
+   * log.append(new Uint8Array([1]));
+   * assertEquals(reader.lastIndex, 0);
+   * await reader.refresh();
+   * assertEquals(reader.getEntry(1), new Uint8Array([1]));
+   * await reader.close();
+   * await log.close();
+   * ```
+   */
+  async refresh(): Promise<void> {
+    this.#requireOpen();
+    await this.#reader?.look();
+    this.#requireOpen();
+  }
+
+  /** Takes another view of the files for what the log has. */
+  #show({ segments, meta }: View): void {
+    this.#segments = segments;
+    this.#meta = meta;
+    this.#epoch++;
   }
 
   /**
@@ -593,10 +658,19 @@ export class Wal {
    * ```
    */
   readAll(): Uint8Array[] {
-    const entries: Uint8Array[] = [];
-    const { cursor, to } = this.#cursor({}, "copies");
-    while (this.#advance(cursor, to)) entries.push(cursor.data);
-    return entries;
+    for (let tries = 1;; tries++) {
+      const entries: Uint8Array[] = [];
+      const { cursor, to } = this.#cursor({}, "copies");
+      try {
+        while (this.#advance(cursor, to)) entries.push(cursor.data);
+        return entries;
+      } catch (error) {
+        // In a reader the writer may drop or replace entries meanwhile; all are to be of one time.
+        const isOvertaken = this.#reader !== undefined && error instanceof WalError &&
+          error.code === "ERR_WAL_INDEX_OUT_OF_RANGE";
+        if (!isOvertaken || tries === MAX_TRIES) throw error;
+      }
+    }
   }
 
   /**
@@ -665,17 +739,30 @@ export class Wal {
     const { from = this.firstIndex, to = this.lastIndex } = range;
     if (from !== this.lastIndex + 1) this.#requireIndex(from);
     if (to !== from - 1) this.#requireIndex(to);
-    return { cursor: this.#segments.cursor(from, to, memory), to };
+    const cursor = new EntryCursor((index) => this.#segments.entriesAt(index), from, to, memory);
+    if (this.#reader !== undefined) cursor.account = new Account();
+    return { cursor, to };
   }
 
   /** Goes to the next entry, if the log still has it. */
   #advance(cursor: EntryCursor, to: number): boolean {
     if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);
     try {
-      return cursor.advance();
+      return cursor.account === undefined ? cursor.advance() : this.#advanceIn(cursor, to);
     } catch (error) {
       throw this.#readFailed(error);
     }
+  }
+
+  /** The same in a reader, where the writer may have changed what is read. */
+  #advanceIn(cursor: EntryCursor, to: number): boolean {
+    const { account } = cursor;
+    const isThere = cursor.hasMore ? cursor.advance() : this.#reader?.read(() => {
+      if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);
+      return cursor.advance();
+    }) === true;
+    if (isThere) account?.note(cursor.index, cursor.checksum);
+    return isThere;
   }
 
   /**
@@ -717,34 +804,49 @@ export class Wal {
       throw invalid("durable", "true or false", durable);
     }
     if (from !== undefined && from !== this.lastIndex + 1) this.#requireIndex(from);
-    return follow(this.#options.readOnly ? this.#followFiles() : this.#followOwn(), options);
+    const source = this.#reader === undefined
+      ? this.#followOwn()
+      : new Tailer(this.#reader, from ?? this.firstIndex);
+    return new Follower(source, options);
   }
 
   /** What a follower in the writer's process reads: this log, which tells of its changes. */
   #followOwn(): FollowSource {
     const follower = { rewind: Infinity };
+    const patience = new Patience();
     this.#followers.add(follower);
     return {
       isClosed: () => this.#closing !== undefined,
-      look: () => this,
-      readRange: (from, to) => this.#segments.readRange(from, to),
+      look: () => patience.isTried ? pause(RETRY_MS).then(() => this) : this,
+      readRange: (from, to) => this.#readRange(from, to, patience),
       takeRewind: () => {
         const { rewind } = follower;
         follower.rewind = Infinity;
         return rewind === Infinity ? undefined : rewind;
       },
-      changed: async (signal) => {
+      wait: (wake) => {
         if (this.#failure !== undefined) throw this.#told(this.#failure);
-        await this.#changes.next(signal);
+        return this.#changes.wait(wake);
       },
       close: () => void this.#followers.delete(follower),
     };
   }
 
-  /** What a follower in a reader reads: the files, as the writer changes them. */
-  #followFiles(): FollowSource {
-    const isClosed = (): boolean => this.#closing !== undefined;
-    return new Tailer(this.#fileSystem, this.#path, this.#options, this.#changes, isClosed);
+  /** The entries of a range, for a follower that waits out what may pass. */
+  *#readRange(
+    from: number,
+    to: number,
+    patience: Patience,
+  ): Generator<Uint8Array, void, undefined> {
+    try {
+      for (const data of this.#segments.readRange(from, to)) {
+        patience.restore();
+        yield data;
+      }
+    } catch (error) {
+      if (!isFileSystemError(error)) throw error;
+      patience.spend(this.#ioFailed("read", error));
+    }
   }
 
   /** Refuses to go on in a log that was closed, or whose head was truncated beyond the next entry. */
@@ -752,7 +854,20 @@ export class Wal {
     this.#requireOpen();
     const next = cursor.index + 1;
     if (next <= to && next < this.firstIndex) this.#requireIndex(next);
+    if (cursor.account !== undefined) this.#requireSame(cursor.account);
     cursor.epoch = this.#epoch;
+  }
+
+  /** In a reader: refuses to go on in a log that is no longer the one that was read up to here. */
+  #requireSame(account: Account): void {
+    const replaced = this.#reader && account.firstReplaced(this.#reader.view);
+    if (replaced === undefined) return;
+    if (replaced === "unknown") throw new FileSystemError("EBUSY", "Read", this.#path);
+    throw new WalError(
+      "ERR_WAL_INDEX_OUT_OF_RANGE",
+      `The entries of "${this.#path}" from ${replaced} on were dropped after they were read, and may ` +
+        "be others now: read again from there.",
+    );
   }
 
   *#entries(cursor: EntryCursor, to: number): Generator<Entry, void, undefined> {
@@ -1034,6 +1149,7 @@ export class Wal {
   async #close(): Promise<void> {
     this.#idleTimer?.cancel();
     this.#changes.notify();
+    this.#reader?.end();
     try {
       await this.#queue;
       await this.#commit.idle();

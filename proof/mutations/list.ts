@@ -1309,8 +1309,8 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "a Seal drops none of the entries in front of it",
     file: "src/recovery.ts",
-    find: "  if (seal !== undefined) offsets.cut(seal.count);\n",
-    replace: "",
+    find: "  if (seal !== undefined) {\n    offsets.cut(seal.count);\n",
+    replace: "  if (seal !== undefined) {\n",
     caughtBy: [SEGMENTS, "a log can be cut again and again, within the same batch too"],
   },
   {
@@ -1379,8 +1379,8 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "entries that a truncation dropped while they were read ahead are still given out",
     file: "src/entry_cursor.ts",
-    find: " || reader.entries.cuts !== this.#cuts;",
-    replace: ";",
+    find: " && reader.entries.cuts === this.#cuts &&\n",
+    replace: " &&\n",
     caughtBy: [
       WAL,
       "a loop sees what replaced the entries that a truncation dropped (version 2)",
@@ -1457,8 +1457,8 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a reader goes on in full segments while a truncation is at work",
-    file: "src/tailer.ts",
-    find: "          this.isStale = true;\n          return;\n",
+    file: "src/entry_reader.ts",
+    find: "    if (this.entries.isUntouched?.() === false) throw this.damaged(position);\n",
     replace: "",
     caughtBy: [
       INTERLEAVED_READER,
@@ -1467,8 +1467,8 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a new last file of the same name is taken for the old one",
-    file: "src/tailer.ts",
-    find: "    if (!isThere(active, this.#fileSystem)) return false;\n",
+    file: "src/view.ts",
+    find: "    if (this.#fileSystem.identify(active.path) !== this.#identity) return false;\n",
     replace: "",
     caughtBy: [FOLLOW, "a reader is not misled by a new last file with the name of a removed one"],
   },

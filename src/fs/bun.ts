@@ -81,7 +81,7 @@ export class BunFileSystem implements FileSystem {
   }
 
   /** Tells of changes in a directory. */
-  watch(directory: string, onChange: () => void): (() => void) | undefined {
+  watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     return nodeFiles.watch(directory, onChange);
   }
 

@@ -22,6 +22,7 @@ import {
   type OpenMode,
 } from "./file_system.ts";
 import { type LockAttempt, startInTicks, takeLock } from "./lock_file.ts";
+import { nameOf } from "./path.ts";
 import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
   attempt,
@@ -55,7 +56,12 @@ interface FileInfo {
   ino: number | null;
 }
 
-interface FsWatcher extends AsyncIterable<unknown> {
+interface FsEvent {
+  kind: string;
+  paths: string[];
+}
+
+interface FsWatcher extends AsyncIterable<FsEvent> {
   close(): void;
 }
 
@@ -190,7 +196,7 @@ export class DenoFileSystem implements FileSystem {
   }
 
   /** Tells of changes in a directory. */
-  watch(directory: string, onChange: () => void): (() => void) | undefined {
+  watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     let watcher: FsWatcher;
     try {
       watcher = this.#deno.watchFs(directory, { recursive: false });
@@ -198,7 +204,12 @@ export class DenoFileSystem implements FileSystem {
       return undefined; // No more watches, or a file system without them.
     }
     const tell = async (): Promise<void> => {
-      for await (const _ of watcher) onChange();
+      for await (const { kind, paths } of watcher) {
+        // To open a file, as a look does, is an event too.
+        if (kind === "access") continue;
+        if (paths.length === 0) onChange();
+        for (const path of paths) onChange(nameOf(path));
+      }
     };
     // A watch that breaks leaves the follower to look now and then.
     tell().catch(() => {});

@@ -238,12 +238,13 @@ export interface FileSystem {
   /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void;
   /**
-   * Calls `onChange` when something in a directory may have changed, until the returned function is
-   * called. Some changes may go untold. Without it, who waits for changes looks now and then.
+   * Calls `onChange` when something in a directory may have changed, with the name of what has, or
+   * without one where that is not known, until the returned function is called. Some changes may go
+   * untold. Without it, a follower looks now and then.
    *
    * @returns `undefined` where the platform cannot tell.
    */
-  watch?(directory: string, onChange: () => void): (() => void) | undefined;
+  watch?(directory: string, onChange: (name?: string) => void): (() => void) | undefined;
   /**
    * Takes the exclusive lock that the file at `path`, made if need be, stands for. The lock dies
    * with its holder.

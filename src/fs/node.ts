@@ -73,7 +73,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   /** Tells of changes in a directory. */
-  watch(directory: string, onChange: () => void): (() => void) | undefined {
+  watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     return nodeFiles.watch(directory, onChange);
   }
 

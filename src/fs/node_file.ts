@@ -145,7 +145,7 @@ export const nodeFiles: {
   openDirectory(path: string): Directory;
   syncDirectory(path: string): Promise<void>;
   syncDirectoryBlocking(path: string): void;
-  watch(directory: string, onChange: () => void): (() => void) | undefined;
+  watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined;
   openLockFile(path: string, permissions: number): NodeFile;
 } = {
   open(path, mode, permissions = 0o666) {
@@ -210,7 +210,8 @@ export const nodeFiles: {
 
   watch(directory, onChange) {
     try {
-      const watcher = fs.watch(directory, { persistent: false }, onChange);
+      const tell = (_: string, name: string | null): void => onChange(name ?? undefined);
+      const watcher = fs.watch(directory, { persistent: false }, tell);
       // A watch that breaks leaves the follower to look now and then.
       watcher.on("error", () => watcher.close());
       return () => watcher.close();

@@ -803,16 +803,17 @@ function follow(from: Where, isDurable: boolean): Command {
       const data = entriesOf(m.log)[next - m.log.first];
       assertEquals<unknown>((await entries.next()).value, { index: next, data });
     }
+    const reason = new Error("enough");
     const more = settle(() => entries.next());
-    controller.abort();
+    controller.abort(reason);
     const end = await more;
     if (m.handle === "ended") {
       m.isTold = true;
       assert("error" in end, "a follower of an ended handle is told");
       requireCode(end.error, ["ERR_WAL_SYNC_FAILED"]);
     } else {
-      assert(!("error" in end));
-      assertEquals(end.value, { done: true, value: undefined }, "no more than is there");
+      assert("error" in end && end.error === reason, "no more than is there");
+      assertEquals((await entries.next()).done, true);
     }
     compare(m, rig);
   });

@@ -1,0 +1,67 @@
+/**
+ * A handle that only reads, beside a writer that changes what it has seen.
+ *
+ * @module
+ */
+import { test } from "node:test";
+import { assertEquals, assertThrows } from "@std/assert";
+import { Wal, WalError } from "../mod.ts";
+import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { DURABLE_FRAME_SIZE } from "../src/format/internal.ts";
+import { FRAME_HEADER_SIZE } from "../src/format/frame.ts";
+import { bytes, text } from "./support/logs.ts";
+
+const PATH = "a.wal";
+
+/** An entry whose frame is as long as a Durable frame, so that all frames lie on one grid. */
+function entry(word: string, index: number): Uint8Array {
+  return bytes(`${word} ${index} `.padEnd(DURABLE_FRAME_SIZE - FRAME_HEADER_SIZE, "."));
+}
+
+function wordOf(data: Uint8Array): string {
+  return text(data).replace(/ \.*$/, "");
+}
+
+/** Every way in which a handle shows an entry. */
+const READS: Readonly<Record<string, (log: Wal, index: number) => Uint8Array | undefined>> = {
+  getEntry: (log, index) => log.getEntry(index),
+  readAll: (log, index) => log.readAll()[index - log.firstIndex],
+  entries: (log, index) => log.entries({ from: index, to: index }).next().value?.data,
+  replay: (log, index) => {
+    let found: Uint8Array | undefined;
+    log.replay(({ data }) => void (found = data.slice()), { from: index, to: index });
+    return found;
+  },
+};
+
+function append(log: Wal, word: string, last: number): void {
+  while (log.lastIndex < last) log.append(entry(word, log.lastIndex + 1));
+}
+
+for (const [name, read] of Object.entries(READS)) {
+  for (const segmentSize of [1 << 20, 400]) {
+    const where = segmentSize === 400 ? "a full segment" : "the last file";
+    test(`${name} shows no entry under another's index once ${where} was cut`, async () => {
+      const fileSystem = new MemoryFileSystem();
+      const log = await Wal.open(PATH, { fileSystem, segmentSize });
+      append(log, "old", 12);
+      await log.sync();
+      const reader = await Wal.open(PATH, { fileSystem, readOnly: true });
+      assertEquals(wordOf(read(reader, 6) ?? entry("none", 0)), "old 6");
+      await log.truncateFromIndex(5);
+      append(log, "new", 12);
+      assertEquals(wordOf(read(reader, 6) ?? entry("none", 0)), "new 6");
+      assertEquals(wordOf(read(reader, 4) ?? entry("none", 0)), "old 4");
+      await log.truncateFromIndex(6);
+      if (name === "getEntry") {
+        const error = assertThrows(() => read(reader, 6), WalError);
+        assertEquals(error.code, "ERR_WAL_INDEX_OUT_OF_RANGE");
+      } else {
+        assertEquals(read(reader, 6), undefined, "a loop ends where the log does");
+      }
+      assertEquals(reader.readAll().map(wordOf), ["old 1", "old 2", "old 3", "old 4", "new 5"]);
+      await reader.close();
+      await log.close();
+    });
+  }
+}
