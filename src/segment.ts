@@ -31,7 +31,7 @@ import {
   writeSealPayload,
   writeSegmentPayload,
 } from "./format/internal.ts";
-import { type File, isFileSystemError } from "./fs/file_system.ts";
+import { type File, type FileSystem, isFileSystemError } from "./fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./redo.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
@@ -200,6 +200,11 @@ export class Segment implements Entries {
   /** Whether a sync runs. */
   get isSyncing(): boolean {
     return this.#syncs.isPending;
+  }
+
+  /** Whether the file tells of every entry that is durable, as far as its version can. */
+  get isTold(): boolean {
+    return this.#durableFrameSize() === 0;
   }
 
   /** The bytes that an append of an entry would take, at the most. */

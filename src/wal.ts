@@ -187,6 +187,8 @@ export class Wal {
     this.#recovery = opened.recovery;
     if (options.readOnly) {
       this.#reader = new Reader(fileSystem, path, options, opened, (view) => this.#show(view));
+    } else {
+      this.#tellWhenIdle();
     }
     this.#commit = new GroupCommit(() => this.#syncOnce());
   }
@@ -455,8 +457,8 @@ export class Wal {
     // A truncation that runs syncs whatever it leaves.
     await this.#rewriting;
     if (this.#failure !== undefined) throw this.#told(this.#failure);
-    if (this.#segments.isSettled) return;
-    await this.#commit.join();
+    if (this.#segments.isSettled) this.#tellWhenIdle();
+    else await this.#commit.join();
   }
 
   /**
@@ -486,7 +488,8 @@ export class Wal {
   syncBlocking(): void {
     this.#begin("sync", "sync");
     const { active } = this.#segments;
-    if (!active.isDurable) this.#syncAtOnce(active);
+    if (active.isDurable) this.#tellWhenIdle();
+    else this.#syncAtOnce(active);
   }
 
   /**
@@ -1100,6 +1103,7 @@ export class Wal {
     });
     this.#rewriting = result.then(() => {}, () => {}).finally(() => {
       this.#rewriting = undefined;
+      this.#tellWhenIdle();
     });
     await result;
   }
@@ -1216,18 +1220,23 @@ export class Wal {
     this.#synced();
   }
 
-  /** What follows a sync that somebody waits for. */
+  /** What follows a sync. */
   #synced(): void {
     this.#changes.notify();
     this.#isQuiet = false;
     if (this.#idleTimer === undefined) this.#vouchWhenIdle();
   }
 
+  /** Lets the file tell of what is durable, if it does not, once the log is idle. */
+  #tellWhenIdle(): void {
+    if (this.#idleTimer === undefined && !this.#segments.active.isTold) this.#vouchWhenIdle();
+  }
+
   /** A sync that nobody waits for; it never rejects. */
   async #syncBehind(): Promise<void> {
     try {
       await this.#segments.active.sync();
-      this.#changes.notify();
+      this.#synced();
     } catch (error) {
       this.#ended(error);
     } finally {

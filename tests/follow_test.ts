@@ -18,7 +18,7 @@ import { clock } from "../src/clock.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { type ChildProcess, spawn } from "./support/child.ts";
-import { bytes, text } from "./support/logs.ts";
+import { bytes, readFile, text, writeFile } from "./support/logs.ts";
 import { commandOn, ROOT, type Runtime, RUNTIMES } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 
@@ -191,6 +191,50 @@ test("a reader follows a writer: durable entries, rolls, a replaced tail", async
   await reader.close();
   assertEquals(await eager.done, "ended");
 });
+
+/** What makes "a" and "b" durable, which a killed writer left with a "c", and appends none after them. */
+const UNTOLD: Readonly<Record<string, (log: Wal, disk: FaultyFileSystem) => unknown>> = {
+  "an open": () => {},
+  "a truncation": (log) => log.truncateFromIndex(3),
+  "a truncation of what was told of": async (log) => {
+    await pause(250);
+    await log.truncateFromIndex(3);
+  },
+  "a sync that nobody asked for": async (log) => {
+    await pause(250);
+    await log.truncateFromIndex(1);
+    for (const word of ["a", "b"]) log.append(bytes(word));
+    for (let i = 0; i < 9; i++) log.append(new Uint8Array(2 ** 20));
+    while (log.durableIndex < 2) await pause(1);
+  },
+  "a sync that has nothing to do": async (log, disk) => {
+    disk.fail("write", "ENOSPC");
+    const { length } = disk.calls;
+    await pause(250);
+    assert(disk.calls.slice(length).includes(`write ${PATH}`), "the file could not be told");
+    await log.sync();
+  },
+};
+
+for (const [name, work] of Object.entries(UNTOLD)) {
+  test(`a reader learns what ${name} made durable`, { timeout: 30_000 }, async () => {
+    const killed = new MemoryFileSystem();
+    const options = { segmentSize: 2 ** 26 };
+    const first = await Wal.open(PATH, { ...options, fileSystem: killed });
+    for (const word of ["a", "b", "c"]) first.append(bytes(word));
+    const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+    writeFile(fileSystem, PATH, readFile(killed, PATH));
+    await first.close();
+    const log = await Wal.open(PATH, { ...options, fileSystem });
+    await work(log, fileSystem);
+    const reader = await Wal.open(PATH, { ...options, fileSystem, readOnly: true });
+    const follower = new Collector(reader);
+    assertEquals((await follower.count(2)).slice(0, 2), ["1 a", "2 b"]);
+    await follower.stop();
+    await reader.close();
+    await log.close();
+  });
+}
 
 test("a reader is not misled by a new last file with the name of a removed one", {
   timeout: 30_000,

@@ -676,7 +676,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "sync does not wait for the sync",
     file: "src/wal.ts",
-    find: "    if (this.#segments.isSettled) return;\n    await this.#commit.join();\n",
+    find: "    else await this.#commit.join();\n",
     replace: "",
     caughtBy: [WAL, "durableIndex follows the syncs, and never runs ahead"],
   },
