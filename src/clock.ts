@@ -4,7 +4,8 @@
  * Test runners put fakes in the place of the global timers, before a module is loaded or after it,
  * and a fake stands still until the test moves it on: a log that waited for one would never answer.
  * So the functions are taken when this module is loaded, and each is tried for whether it is one of
- * the runtime's. Where none is, what no test runner fakes does the same: a message, and a signal.
+ * the runtime's. Where none is, what no test runner fakes does the same: a message, and a wait for
+ * memory.
  *
  * @module
  */
@@ -96,26 +97,35 @@ function turnByMessage(): Promise<void> {
   });
 }
 
-/** The open port keeps the process alive meanwhile, as a timer does and a signal does not. */
-function afterBySignal(milliseconds: number, call: () => void): Timer {
+/** A wait for memory that nobody changes. The open port keeps the process alive, as a timer does. */
+function afterByWait(milliseconds: number, call: () => void): Timer {
   const { port1 } = new MessageChannel();
   port1.onmessage = (): void => {};
-  const signal = AbortSignal.timeout(milliseconds);
-  const end = (): void => {
+  const memory = new Int32Array(new SharedArrayBuffer(4));
+  const { value } = Atomics.waitAsync(memory, 0, 0, milliseconds);
+  let isWanted = true;
+  const end = async (): Promise<void> => {
+    await value;
     port1.close();
-    call();
+    if (isWanted) call();
   };
-  signal.addEventListener("abort", end, { once: true });
+  void end();
   return {
     cancel: (): void => {
-      port1.close();
-      signal.removeEventListener("abort", end);
+      isWanted = false;
+      Atomics.notify(memory, 0);
     },
   };
 }
 
+/** Bun's own fakes are the runtime's functions, which it marks meanwhile. */
+function isFaked(set: Set): boolean {
+  return "clock" in set;
+}
+
 function afterBy({ set, clear }: Pair): Clock["after"] {
   return (milliseconds, call) => {
+    if (isFaked(set)) return afterByWait(milliseconds, call);
     const handle = set(call, milliseconds);
     return { cancel: () => clear(handle) };
   };
@@ -128,7 +138,7 @@ function turnBy({ set }: Pair): Clock["endOfTurn"] {
 /** The runtime's clock. A turn takes microseconds, a timer a millisecond or more. */
 export const clock: Clock = {
   endOfTurn: immediate === undefined ? turnByMessage : turnBy(immediate),
-  after: timeout === undefined ? afterBySignal : afterBy(timeout),
+  after: timeout === undefined ? afterByWait : afterBy(timeout),
 };
 
 /** Resolves after so many milliseconds. */

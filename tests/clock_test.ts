@@ -6,9 +6,9 @@
 import { test } from "node:test";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { clock, pause } from "../src/clock.ts";
-import { command, ROOT } from "./support/runtime.ts";
+import { command, commandOn, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 
 for (const when of ["before", "after"]) {
@@ -25,6 +25,14 @@ for (const when of ["before", "after"]) {
       }));
   }
 }
+
+test("a log works with the fake timers of Bun's own test runner", { timeout: 60_000 }, () => {
+  const { program } = commandOn("bun", "");
+  const args = ["test", "--timeout", "20000", "./tests/support/faked_by_bun.ts"];
+  const { status, stderr } = spawnSync(program, args, { cwd: ROOT, encoding: "utf8" });
+  assertMatch(stderr, /1 pass/);
+  assertEquals(status, 0);
+});
 
 test("a turn lets others have theirs, and a timer that was taken back is silent", async () => {
   const order: string[] = [];

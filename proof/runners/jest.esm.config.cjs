@@ -1,0 +1,4 @@
+module.exports = {
+  testMatch: ["<rootDir>/sample/*.jest.js"],
+  transform: {},
+};
