@@ -74,6 +74,7 @@ const steps: readonly Step[] = [
     program: tool("deno"),
     args: ["publish", "--dry-run", "--allow-dirty", "--quiet"],
   },
+  { name: "test runners", program: tool("node"), args: ["proof/runners/main.ts"] },
   {
     name: "tests on deno",
     program: tool("deno"),

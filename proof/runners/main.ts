@@ -14,10 +14,11 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { commandOn, ROOT } from "../../tests/support/runtime.ts";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
-const ROOT = join(FOLDER, "../..");
 const PACKAGE = join(FOLDER, "node_modules/@durable/wal");
+const { program: NODE } = commandOn("node", "");
 
 /** How the sample's tests are run: the words of a command, and what it adds to Node's options. */
 interface Run {
@@ -57,7 +58,7 @@ function main(): number {
 /** Runs the sample's tests; how many passed, if all did. */
 function runTests({ name, args, nodeOptions = "" }: Run): number | undefined {
   const env = { ...process.env, NODE_OPTIONS: nodeOptions, NO_COLOR: "1", CI: "1" };
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+  const { status, stdout, stderr } = spawnSync(NODE, args, {
     cwd: FOLDER,
     env,
     encoding: "utf8",
@@ -89,7 +90,7 @@ function makePackage(): void {
   };
   const path = join(PACKAGE, "tsconfig.json");
   writeFileSync(path, JSON.stringify(config));
-  execute(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", path]);
+  execute(NODE, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", path]);
   const { name, version, exports } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8")) as {
     name: string;
     version: string;
