@@ -4,7 +4,7 @@
  * @module
  */
 import { test } from "node:test";
-import { statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { runInNewContext } from "node:vm";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,7 +16,7 @@ import { attempt, attemptAsync, codeOf, requireProgress } from "../src/fs/system
 import { CrashFileSystem, FaultyFileSystem } from "../src/testing.ts";
 import { conformance } from "./conformance.ts";
 import { like } from "./support/like.ts";
-import { RUNTIME } from "./support/runtime.ts";
+import { ROOT, RUNTIME } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 
 const own = await runtimeFileSystem();
@@ -119,4 +119,15 @@ test("a write that takes nothing is an error, not an endless loop", () => {
   const error = assertThrows(() => requireProgress(0, "some/path"), FileSystemError);
   assertEquals(error.code, "EIO");
   assertStringIncludes(error.message, "some/path");
+});
+
+test("no code asks for the class of what another realm or another copy may have made", () => {
+  const asking =
+    /instanceof (Error|TypeError|RangeError|FileSystemError|Uint8Array|AbortSignal|Array)\b/;
+  const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+    .filter((name) =>
+      name.endsWith(".ts") && asking.test(readFileSync(join(ROOT, "src", name), "utf8"))
+    );
+  // There it spares a second wrapping.
+  assertEquals(files.map((name) => name.replaceAll("\\", "/")), ["fs/system_call.ts"]);
 });

@@ -17,7 +17,7 @@ import { existsSync, realpathSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { WalError } from "../errors.ts";
-import { type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
+import { isFileSystemError } from "../fs/file_system.ts";
 import { append } from "./append.ts";
 import { UsageError } from "./arguments.ts";
 import { cat } from "./cat.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type File, type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 
 /** What is read of a file. */
 export type Readable = Pick<File, "read" | "size">;
@@ -63,7 +63,7 @@ export class PatientFile implements Readable {
 }
 
 function isDeviceError(error: unknown): boolean {
-  return error instanceof FileSystemError && error.code === "EIO";
+  return isFileSystemError(error) && error.code === "EIO";
 }
 
 /** A file as it is before an offset, and from there on what another has. */

@@ -17,7 +17,7 @@ import { FRAME_HEADER_SIZE } from "../format/frame.ts";
 import { MAX_SEGMENT_ENTRIES, sameLog, type SegmentFrame } from "../format/internal.ts";
 import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../format/meta_slot.ts";
 import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_record.ts";
-import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import { LogDirectory } from "../log_directory.ts";
 import { RedoFile } from "../redo.ts";
@@ -218,11 +218,11 @@ export class RecoveredLog {
     const most = Math.floor(Math.max(0, offset - FILE_HEADER_SIZE) / FRAME_HEADER_SIZE);
     const anywhere = { from: firstIndex, to: firstIndex + most };
     const file = this.#open(path);
-    if (file === undefined || file instanceof FileSystemError) return anywhere;
+    if (file === undefined || isFileSystemError(file)) return anywhere;
     try {
       if (file.size() < offset) return anywhere;
       const part = this.#part({ path, firstIndex }, false);
-      if (part instanceof FileSystemError || part.firstIndex !== firstIndex) return anywhere;
+      if (isFileSystemError(part) || part.firstIndex !== firstIndex) return anywhere;
       const readable = clipped(file, offset);
       const { index } = endOf(this.#toWalk(part, readable, { next: undefined, isLast: false }, 1));
       return isExact(index) ? index : anywhere;
@@ -235,7 +235,7 @@ export class RecoveredLog {
   *#readAlone(firstIndex: number): Generator<Recovered, void> {
     const path = this.#path;
     const part = this.#part({ path, firstIndex }, false);
-    if (part instanceof FileSystemError) throw part;
+    if (isFileSystemError(part)) throw part;
     this.#requireFrames(part);
     this.#logId = part.frame?.logId;
     yield { kind: "note", text: `${path}: only this file was read, and not its neighbours` };
@@ -359,7 +359,7 @@ export class RecoveredLog {
     const file = this.#open(path);
     const { next } = end;
     const joined = next?.frame?.previous.firstIndex === firstIndex ? next : undefined;
-    if (file === undefined || file instanceof FileSystemError) {
+    if (file === undefined || isFileSystemError(file)) {
       yield this.#unreadable(part, joined, file);
       return unknown;
     }
@@ -433,7 +433,7 @@ export class RecoveredLog {
   *#walkCut(cut: Insertion, start: IndexRange): Generator<Recovered, void> {
     const { path, segment, offset, within } = cut;
     const file = this.#open(path);
-    if (file === undefined || file instanceof FileSystemError) {
+    if (file === undefined || isFileSystemError(file)) {
       const why = file === undefined ? "it is gone" : file.message;
       const what = `the file, which was set aside, cannot be read: ${why}`;
       yield missing(path, undefined, undefined, undefined, undefined, what);
@@ -544,7 +544,7 @@ export class RecoveredLog {
     const found: { part: Part; file: SegmentFile }[] = [];
     for (const file of files) {
       const part = this.#part(file, false);
-      if (!(part instanceof FileSystemError)) found.push({ part, file });
+      if (!isFileSystemError(part)) found.push({ part, file });
       else if (files.length === 1) throw part;
       else found.push({ part: unreadablePart(file), file });
     }
@@ -597,7 +597,7 @@ export class RecoveredLog {
       };
       return frame === undefined && version !== 1 ? this.#guessed(part, version) : part;
     } catch (error) {
-      if (error instanceof FileSystemError) return error;
+      if (isFileSystemError(error)) return error;
       throw error;
     }
   }
@@ -605,7 +605,7 @@ export class RecoveredLog {
   /** What a file is whose beginning is damaged, as its Durable frames tell. */
   #guessed(part: Part, version: number | undefined): Part {
     const file = this.#open(part.path);
-    if (file === undefined || file instanceof FileSystemError) return part;
+    if (file === undefined || isFileSystemError(file)) return part;
     try {
       const known = { next: undefined, isLast: true };
       const toWalk = this.#toWalk(part, file, known, 0);
@@ -623,7 +623,7 @@ export class RecoveredLog {
   /** Refuses a file in which nothing looks like a log. */
   #requireFrames({ path, firstIndex }: Part): void {
     const file = this.#open(path);
-    if (file === undefined || file instanceof FileSystemError) {
+    if (file === undefined || isFileSystemError(file)) {
       throw file ?? new FileSystemError("ENOENT", "Open", path);
     }
     try {
@@ -661,7 +661,7 @@ export class RecoveredLog {
     try {
       return new PatientFile(this.#fileSystem, path);
     } catch (error) {
-      if (!(error instanceof FileSystemError)) throw error;
+      if (!isFileSystemError(error)) throw error;
       return error.code === "ENOENT" ? undefined : error;
     }
   }
@@ -669,7 +669,7 @@ export class RecoveredLog {
   /** Whether all that was set aside is still in its place: a crash came before it was cut. */
   #isCopy({ path, offset, within }: Insertion, file: Readable): boolean {
     const copy = this.#open(path);
-    if (copy === undefined || copy instanceof FileSystemError) return false;
+    if (copy === undefined || isFileSystemError(copy)) return false;
     try {
       const bytes = within === undefined ? copy : part(copy, within);
       return file.size() > offset && endsWith(file, offset, bytes);
@@ -711,7 +711,7 @@ export class RecoveredLog {
         .toSorted((a, b) => b.sequence - a.sequence);
       return newest ?? (bytes.length <= SLOT_OFFSETS[1] ? "none" : "damaged");
     } catch (error) {
-      if (error instanceof FileSystemError) return "damaged";
+      if (isFileSystemError(error)) return "damaged";
       throw error;
     }
   }
@@ -735,7 +735,7 @@ export class RecoveredLog {
       }
     } catch (error) {
       // One that cannot be read, or is something else, replaces nothing.
-      if (error instanceof FileSystemError || error instanceof WalError) return undefined;
+      if (isFileSystemError(error) || error instanceof WalError) return undefined;
       throw error;
     }
   }
@@ -746,7 +746,7 @@ export class RecoveredLog {
     if (replacement?.firstIndex !== firstIndex || isSetAside) return undefined;
     const { offset, length } = replacement;
     const redo = this.#open(`${this.#path}.redo`);
-    if (redo === undefined || redo instanceof FileSystemError) return undefined;
+    if (redo === undefined || isFileSystemError(redo)) return undefined;
     return {
       over: (file) => spliced(file, offset, redo, REDO_HEAD_SIZE, length),
       close: () => redo.close(),
@@ -777,7 +777,7 @@ export class RecoveredLog {
       }
       const named = { path: cut.path, firstIndex: cut.segment };
       const found = this.#part(named, true);
-      const part = found instanceof FileSystemError ? unreadablePart(named, true) : found;
+      const part = isFileSystemError(found) ? unreadablePart(named, true) : found;
       if (this.#isStillThere(part, main)) continue;
       const before = chains.findLast(({ parts }) =>
         parts.at(-1)?.firstIndex === (part.frame?.previous.firstIndex ?? -1)
@@ -792,7 +792,7 @@ export class RecoveredLog {
   #isStillThere(part: Part, main: readonly Part[]): boolean {
     const own = main.find(({ firstIndex }) => firstIndex === part.firstIndex);
     const file = own === undefined ? undefined : this.#open(own.path);
-    if (file === undefined || file instanceof FileSystemError) return false;
+    if (file === undefined || isFileSystemError(file)) return false;
     try {
       const { path, firstIndex } = part;
       return this.#isCopy(

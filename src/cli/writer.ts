@@ -5,7 +5,7 @@
  */
 import { hostname } from "node:os";
 import process from "node:process";
-import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type FileSystem, isFileSystemError, memberOf } from "../fs/file_system.ts";
 import { readStart } from "./log_files.ts";
 
 /** A record is shorter. */
@@ -34,7 +34,7 @@ function recordOf(
     return typeof value === "object" && value !== null ? value : undefined;
   } catch (error) {
     // Another's file, or one that this process may not read: nothing is known.
-    if (error instanceof SyntaxError || error instanceof FileSystemError) return undefined;
+    if (error instanceof SyntaxError || isFileSystemError(error)) return undefined;
     throw error;
   }
 }
@@ -54,6 +54,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+    return memberOf(error, "code") !== "ESRCH";
   }
 }
