@@ -1,0 +1,138 @@
+/**
+ * One run of a few calls that overlap: which is started, and which held call of the disk goes on, is
+ * decided one step after the other by a schedule.
+ *
+ * @module
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import type { WalOptions } from "../../mod.ts";
+import type { CrashOptions } from "../../src/testing.ts";
+import { Afterwards } from "./afterwards.ts";
+import { type Call, callsOn, type Range } from "./calls.ts";
+import { HeldDisk } from "./held_disk.ts";
+import { type Moment, Session, settle } from "./session.ts";
+
+/** A log as the calls find it. */
+export interface Start {
+  readonly name: string;
+  readonly options: WalOptions;
+  /** Fills the log. */
+  fill(session: Session): Promise<void>;
+}
+
+/** What can be done next. */
+export interface Option {
+  readonly kind: "start" | "start all" | "release";
+  readonly what: string;
+}
+
+/** Decides which of some options is taken, by its place among them. */
+export type Schedule = (options: readonly Option[]) => number;
+
+/** A decision that was made. */
+export interface Decision {
+  readonly chosen: number;
+  /** What was done, in words. */
+  readonly what: string;
+}
+
+/** What came of a run. */
+export interface Run {
+  /** How many calls of the disk were held at the same time. */
+  readonly mostHeld: number;
+  readonly decisions: readonly Decision[];
+  readonly moments: readonly Moment[];
+  /** Everything that was wrong but for what a crash shows. */
+  readonly wrongs: readonly string[];
+}
+
+/** How long nothing may happen while a call has not ended, in milliseconds. */
+const PATIENCE_MS = 3000;
+
+/** Which calls are to overlap, on which log. */
+export interface Scenario {
+  readonly start: Start;
+  readonly crash?: CrashOptions;
+  /** The names of the calls, in the order in which they are started. */
+  readonly calls: readonly string[];
+}
+
+/** Runs the calls by a schedule. */
+export async function run({ start, crash, calls }: Scenario, schedule: Schedule): Promise<Run> {
+  const held = new HeldDisk(crash);
+  const session = await Session.open(held, start.options);
+  await start.fill(session);
+  const range: Range = { firstIndex: session.log.firstIndex, lastIndex: session.log.lastIndex };
+  const known = callsOn(range);
+  const waiting = calls.map((name) => {
+    const call = known.find((call) => call.name === name);
+    if (call === undefined) throw new TypeError(`There is no call "${name}"`);
+    return call;
+  });
+  const decisions: Decision[] = [];
+  const moments: Moment[] = [];
+  let phase: Moment["phase"] = "overlap";
+  const note = (when: string): void => {
+    const events = session.events.slice();
+    moments.push({ disk: held.disk.fork(), events, when, phase, decisions: decisions.length });
+  };
+  const afterwards = new Afterwards(session, range);
+  held.onCall = (call) => note(`${phase === "overlap" ? "" : "afterwards, "}before ${call}`);
+  held.isHolding = true;
+  let running = 0;
+  let mostHeld = 0;
+  const begin = (call: Call): void => {
+    running++;
+    const ended = call.start(session);
+    if (ended === undefined) running--;
+    else ended.finally(() => running--);
+  };
+  for (;;) {
+    await settle(held);
+    session.claim("durableIndex", session.log.durableIndex);
+    note("while nothing happens");
+    const options: (Option & { take: () => void })[] = [];
+    const next = waiting[0];
+    if (next !== undefined) {
+      const take = (): void => begin(waiting.shift() ?? next);
+      options.push({ kind: "start", what: `start ${next.name}`, take });
+    }
+    if (decisions.length === 0 && waiting.length > 1) {
+      const take = (): void => waiting.splice(0).forEach(begin);
+      options.push({ kind: "start all", what: `start ${calls.join(" and ")} at once`, take });
+    }
+    mostHeld = Math.max(mostHeld, held.held.length);
+    for (const call of held.held) {
+      options.push({ kind: "release", what: call.what, take: () => call.release() });
+    }
+    if (options.length === 0) {
+      if (running === 0) break;
+      if (await isQuiet(held)) {
+        session.wrongs.push(`${running} calls do not end, though the disk holds nothing`);
+        break;
+      }
+      continue;
+    }
+    const chosen = schedule(options);
+    const option = options[chosen];
+    if (option === undefined) throw new TypeError(`There is no option ${chosen}`);
+    decisions.push({ chosen, what: option.what });
+    option.take();
+  }
+  held.releaseAll();
+  phase = "after";
+  if (session.wrongs.length === 0) await afterwards.begin();
+  phase = "later";
+  if (session.wrongs.length === 0) await afterwards.goOn();
+  return { decisions, mostHeld, moments, wrongs: [...session.wrongs, ...held.wrongs] };
+}
+
+/** Whether nothing happens for a long time. */
+async function isQuiet(held: HeldDisk): Promise<boolean> {
+  const seen = held.activity;
+  for (let waited = 0; waited < PATIENCE_MS; waited += 5) {
+    await wait(5);
+    if (held.activity !== seen) return false;
+  }
+  return true;
+}
