@@ -9,7 +9,7 @@ import { type FileSystem, Wal, WalError, type WalErrorCode, type WalOptions } fr
 import {
   BrokenPromise,
   contentsOf,
-  CrashFileSystem,
+  type CrashFileSystem,
   digestOf,
   type WalContents,
   type WalOperation,
