@@ -8,8 +8,16 @@
  *
  * @module
  */
-import type { File, FileSystem, Lock, OpenMode } from "../../mod.ts";
+import {
+  type Directory,
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type Lock,
+  type OpenMode,
+} from "../../mod.ts";
 import { CrashFileSystem, type CrashOptions } from "../../src/testing.ts";
+import type { FailingDirectory, FailingFile } from "../../src/testing/crash_file_system.ts";
 import { like } from "../../tests/support/like.ts";
 
 /** A call that is held. */
@@ -42,21 +50,35 @@ export class HeldDisk {
   activity = 0;
   /** How many calls wait for a clock: until they have ended, nothing else goes on. */
   clocks = 0;
+  /** How many calls were made, since calls are held, that could have failed. */
+  failable = 0;
+  /** Which of them fails, counted from 0. */
+  failAt: number | undefined;
   /** Is called before each call that changes something or syncs; a crash then is one without it. */
   onCall: ((call: string) => void) | undefined;
   readonly #users: User[] = [];
+
+  /** What the next sync that does not block is of, if it is to fail; it tells of it when it ends. */
+  #failing: FailingFile | FailingDirectory | undefined;
 
   constructor(options: CrashOptions = {}) {
     this.disk = new CrashFileSystem(options);
     this.disk.observe((call) => {
       this.activity++;
       this.onCall?.(call);
-      const waits = /^(fdatasync|fsync)/.test(call) && !this.#isBlocking;
-      return waits ? this.hold(call) : undefined;
+      if (!/^(fdatasync|fsync)/.test(call) || this.#isBlocking) return undefined;
+      const failing = this.#failing;
+      this.#failing = undefined;
+      return this.hold(call).then(() => failing?.failSync());
     });
   }
 
   #isBlocking = false;
+
+  /** Whether this call is the one that fails. */
+  #fails(): boolean {
+    return this.isHolding && this.failable++ === this.failAt;
+  }
 
   /** Holds until it is told to go on. */
   hold(what: string): Promise<void> {
@@ -93,17 +115,29 @@ export class HeldDisk {
   fileSystemFor(name: string, isWriter: boolean): FileSystem {
     const user: User = { name, hasLock: false, gaveLockBack: false, openFiles: 0 };
     this.#users.push(user);
-    const disk: FileSystem = this.disk;
-    const changes = <T>(what: string, call: () => T): T => {
+    const { disk } = this;
+    const note = (what: string): void => {
       if (!isWriter) this.wrongs.push(`${name} only reads, and makes the call ${what}`);
       if (user.gaveLockBack) this.wrongs.push(`${name} gave the lock back before the call ${what}`);
       // The directories that lead to a log are made, and synced, before.
       if (!user.hasLock && /^(write|truncate|create|remove)/.test(what)) {
         this.wrongs.push(`${name} has no lock at the call ${what}`);
       }
+    };
+    const change = <T>(what: string, path: string, call: () => T, fail: () => void): T => {
+      note(`${what} ${path}`);
+      if (!this.#fails()) return call();
+      fail();
+      throw new FileSystemError(what === "truncate" ? "EIO" : "ENOSPC", what, path);
+    };
+    const sync = (what: string, under: File | Directory, call: () => Promise<void>) => {
+      note(what);
+      if (this.#fails()) this.#failing = under as FailingFile | FailingDirectory;
       return call();
     };
-    const blocking = (call: () => void): void => {
+    const syncBlocking = (what: string, under: File | Directory, call: () => void): void => {
+      note(what);
+      if (this.#fails()) (under as FailingFile | FailingDirectory).failSync();
       this.#isBlocking = true;
       try {
         call();
@@ -111,44 +145,56 @@ export class HeldDisk {
         this.#isBlocking = false;
       }
     };
-    const fileOf = (file: File, path: string): File => {
+    const closing = (under: File | Directory): () => void => {
       let isOpen = true;
       user.openFiles++;
-      return like<File>(file, {
+      return () => {
+        if (isOpen) user.openFiles--;
+        isOpen = false;
+        under.close();
+      };
+    };
+    const nothing = (): void => {};
+    const fileOf = (file: File, path: string): File =>
+      like<File>(file, {
         read: (into, offset, length) => {
           this.activity++;
           return file.read(into, offset, length);
         },
-        write: (data, offset, length) =>
-          changes(`write ${path}`, () => file.write(data, offset, length)),
-        truncate: (size) => changes(`truncate ${path}`, () => file.truncate(size)),
-        syncData: () => changes(`fdatasync ${path}`, () => file.syncData()),
-        sync: () => changes(`fsync ${path}`, () => file.sync()),
-        syncDataBlocking: () =>
-          changes(`fdatasync ${path}`, () => blocking(() => file.syncDataBlocking())),
-        syncBlocking: () => changes(`fsync ${path}`, () => blocking(() => file.syncBlocking())),
-        close: () => {
-          if (isOpen) user.openFiles--;
-          isOpen = false;
-          file.close();
+        write: (data, offset, length = data.length) => {
+          // A part of it is written all the same.
+          const fail = (): void => file.write(data, offset, Math.min(30, length));
+          change("write", path, () => file.write(data, offset, length), fail);
         },
+        truncate: (size) => change("truncate", path, () => file.truncate(size), nothing),
+        syncData: () => sync(`fdatasync ${path}`, file, () => file.syncData()),
+        sync: () => sync(`fsync ${path}`, file, () => file.sync()),
+        syncDataBlocking: () =>
+          syncBlocking(`fdatasync ${path}`, file, () => file.syncDataBlocking()),
+        syncBlocking: () => syncBlocking(`fsync ${path}`, file, () => file.syncBlocking()),
+        close: closing(file),
       });
-    };
     return like<FileSystem>(disk, {
-      open: (path: string, mode: OpenMode, permissions?: number) => {
+      open: (path: string, mode: OpenMode) => {
         this.activity++;
-        const open = (): File => fileOf(disk.open(path, mode, permissions), path);
-        return mode === "create" ? changes(`create ${path}`, open) : open();
+        const open = (): File => fileOf(disk.open(path, mode), path);
+        return mode === "create" ? change("create", path, open, nothing) : open();
       },
-      remove: (path) => changes(`remove ${path}`, () => disk.remove(path)),
-      makeDirectory: (path, permissions) =>
-        changes(`make directory ${path}`, () => disk.makeDirectory(path, permissions)),
-      syncDirectory: (path) => changes(`fsync ${path}`, () => disk.syncDirectory(path)),
-      syncDirectoryBlocking: (path) =>
-        changes(`fsync ${path}`, () => blocking(() => disk.syncDirectoryBlocking(path))),
-      lock: async (path, permissions) => {
+      remove: (path) => change("remove", path, () => disk.remove(path), nothing),
+      makeDirectory: (path) =>
+        change("make directory", path, () => disk.makeDirectory(path), nothing),
+      openDirectory: (path) => {
+        const directory = disk.openDirectory(path);
+        return {
+          sync: () => sync(`fsync ${path}`, directory, () => directory.sync()),
+          syncBlocking: () =>
+            syncBlocking(`fsync ${path}`, directory, () => directory.syncBlocking()),
+          close: closing(directory),
+        };
+      },
+      lock: async (path) => {
         await this.hold(`lock "${path}"`);
-        const lock = await disk.lock(path, permissions);
+        const lock = await disk.lock(path);
         user.hasLock = true;
         return like<Lock>(lock, {
           release: () => {
