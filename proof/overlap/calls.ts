@@ -181,14 +181,15 @@ async function readSlowly({ log, held }: Session): Promise<void> {
   }
 }
 
-/** Follows for a while, and claims what it sees. */
+/** Follows until it is told to leave, and claims what it sees. */
 async function follow(session: Session): Promise<void> {
-  const leaving = new AbortController();
-  void session.held.hold("the follower leaves").then(() => leaving.abort());
+  const { held } = session;
+  const loop = session.log.follow();
+  void held.hold("the follower leaves").then(() => loop.return());
   let isFirst = true;
-  for await (const { index } of session.log.follow({ signal: leaving.signal })) {
+  for await (const { index } of loop) {
     session.claim("follow", index);
-    if (isFirst) await session.held.hold("the follower goes on");
+    if (isFirst) await held.hold("the follower goes on");
     isFirst = false;
   }
 }

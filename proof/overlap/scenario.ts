@@ -124,6 +124,8 @@ export async function run({ start, crash, calls }: Scenario, schedule: Schedule)
   if (session.wrongs.length === 0) await afterwards.begin();
   phase = "later";
   if (session.wrongs.length === 0) await afterwards.goOn();
+  // What is left open would keep the process from its end.
+  else await Promise.race([session.log.close().catch(() => {}), settle(held)]);
   return { decisions, mostHeld, moments, wrongs: [...session.wrongs, ...held.wrongs] };
 }
 
