@@ -181,8 +181,10 @@ class Rounds {
       if (end.endsWith("reopen")) {
         await remote.end();
         remote = new RemoteLog(this.#workshop, this.#runtime);
-        await remote.do(open);
-        returned = await remote.read();
+        const { refused } = await remote.try(open);
+        // A file system that has lost metadata refuses everything until it is mounted again.
+        if (refused === undefined) returned = await remote.read();
+        else if (refused.cause !== "EIO") throw new BrokenPromise(refused.message);
       }
       await remote.end();
       await mount.cutPower();
