@@ -79,7 +79,13 @@ export class FailingDisk {
 
   /** From now on writes wait. */
   hold(): void {
+    this.#set("waiting", false);
     this.#set("hold", true);
+  }
+
+  /** Whether a write waits. */
+  get isWaitedFor(): boolean {
+    return existsSync(join(this.#memory.folder, "waiting"));
   }
 
   /** The writes that wait are made, or refused. */
@@ -87,7 +93,7 @@ export class FailingDisk {
     this.#set("hold", false);
   }
 
-  #set(name: Failure | "hold", isOn: boolean): void {
+  #set(name: Failure | "hold" | "waiting", isOn: boolean): void {
     const path = join(this.#memory.folder, name);
     if (isOn) writeFileSync(path, "");
     else rmSync(path, { force: true });
@@ -130,7 +136,8 @@ async function serve(
     "eval",
     `get_size=stat --format %s ${stored}`,
     `pread=${dd},skip_bytes,count_bytes if=${stored} skip=$4 count=$3`,
-    `pwrite=while sleep ${WRITE_SECONDS}; [ -e ${join(folder, "hold")} ]; do :; done; ` +
+    `pwrite=while sleep ${WRITE_SECONDS}; [ -e ${join(folder, "hold")} ]; ` +
+    `do touch ${join(folder, "waiting")}; done; ` +
     `${refuse("write")}; ` +
     `${dd} oflag=seek_bytes of=${stored} seek=$4 conv=notrunc`,
     `flush=${refuse("flush")}`,

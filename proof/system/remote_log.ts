@@ -37,6 +37,7 @@ export class RemoteLog {
   onGate: (when: "before" | "after", call: GatedCall) => Promise<void> = async () => {};
   readonly #process: ChildProcess;
   readonly #answers: AsyncIterator<string>;
+  readonly #ended: Promise<void>;
   #errors = "";
 
   constructor(workshop: Workshop, runtime: Runtime) {
@@ -45,6 +46,7 @@ export class RemoteLog {
     const script = 'trap "" XFSZ; exec "$@"';
     this.#process = spawn("sh", ["-c", script, "sh", program, ...args], { stdio: "pipe" });
     workshop.adopt(this.#process);
+    this.#ended = new Promise((resolve) => this.#process.on("close", () => resolve()));
     const { stdin, stdout, stderr } = this.#process;
     if (stdin === null || stdout === null || stderr === null) {
       throw new TypeError("The output is a pipe");
@@ -100,9 +102,8 @@ export class RemoteLog {
 
   /** Ends the process. */
   async end(): Promise<void> {
-    const ended = new Promise<void>((resolve) => this.#process.on("close", () => resolve()));
     this.#process.kill("SIGKILL");
-    await ended;
+    await this.#ended;
   }
 
   #send(message: unknown): void {

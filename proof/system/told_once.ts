@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -17,7 +18,7 @@ import { failingDisk } from "./needs.ts";
 import type { Settings } from "./part.ts";
 import type { Refusal, SingleCommand } from "./remote_lines.ts";
 import { type Outcome, remoteDigest, RemoteLog } from "./remote_log.ts";
-import type { Workshop } from "./workshop.ts";
+import { run, type Workshop } from "./workshop.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const LARGE_SEGMENT = 64 * MEBIBYTE;
@@ -86,8 +87,10 @@ const WAYS: readonly Way[] = [
 const ENDS = ["power cut", "close", "reopen", "append and reopen"] as const;
 type End = typeof ENDS[number];
 
-/** The longest that the disk fails, and for how long it holds writes before, in milliseconds. */
+/** The longest that the disk fails, in milliseconds. */
 const MAX_MS = 2500;
+
+/** The longest that it holds a write before. */
 const HOLD_MS = 300;
 
 /** How often a round is tried whose failure came when nothing was written. */
@@ -158,13 +161,17 @@ class Rounds {
   /** Nothing if the disk was not asked for what it refused. */
   async #round(way: Way, end: End, failure: Failure): Promise<Finding | undefined> {
     const { mount } = this.#disk;
-    const path = join(mount.folder, `${++this.#logs}.wal`);
+    // A folder for each log makes room for the next.
+    const folder = join(mount.folder, String(++this.#logs));
+    const path = join(folder, "a.wal");
     const open = { do: "open", path, segmentSize: way.segmentSize } as const;
     const promise = new Acknowledged();
     let remote = new RemoteLog(this.#workshop, this.#runtime);
     const make = async (call: SingleCommand): Promise<void> => {
       promise.note(call, (await remote.try(call)).refused);
     };
+    // What the file system has to write of its own is not to meet the failure.
+    run("sync", "--file-system", mount.folder);
     try {
       await remote.do(open);
       await make({ do: "appendAndSync", id: 1, size: 100 });
@@ -205,6 +212,7 @@ class Rounds {
       this.#disk.heal();
       this.#disk.release();
       await remote.end();
+      rmSync(folder, { recursive: true, force: true });
     }
   }
 
@@ -223,7 +231,10 @@ class Rounds {
     else this.#disk.fail(failure);
     const running = remote.try({ do: "overlap", commands });
     if (isHeld) {
-      await sleep(HOLD_MS);
+      const end = Date.now() + MAX_MS;
+      while (!this.#disk.isWaitedFor && Date.now() < end) await sleep(10);
+      // The calls after the first that waits.
+      await sleep(this.#draw() * HOLD_MS);
       this.#disk.fail(failure);
       this.#disk.release();
     }

@@ -207,7 +207,18 @@ export class Mount {
 
   /** Cuts the power, and starts again. */
   async cutPower(): Promise<void> {
-    await this.readyToShutDown("dropped")();
+    if (!this.#isDown()) await this.readyToShutDown("dropped")();
     this.restart();
+  }
+
+  /** Whether it has shut itself down, as XFS does when it cannot write its journal. */
+  #isDown(): boolean {
+    try {
+      readdirSync(this.folder);
+      return false;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EIO")) throw error;
+      return true;
+    }
   }
 }
