@@ -39,6 +39,7 @@ import {
   type FileSystemErrorCode,
   isFileSystemError,
   type Lock,
+  memberOf,
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
 import { LogDirectory } from "./log_directory.ts";
@@ -679,17 +680,22 @@ class Opening {
    * far as whoever made them may have died before.
    */
   async #makeDirectories(path: string): Promise<void> {
+    if (this.#fileSystem.identify(path) !== undefined) return await this.#syncParentIfAllowed(path);
     const permissions = this.#options.mode | ((this.#options.mode & 0o444) >> 2);
     const parent = directoryOf(path);
     try {
-      this.#fileSystem.makeDirectory(path, permissions);
+      // A name that cannot be made durable is not made: the next open would take it for one that is.
+      await this.#fileSystem.syncDirectory(parent);
       await this.#syncParentIfAllowed(parent);
     } catch (error) {
-      if (!isFileSystemError(error)) throw error;
-      if (error.code === "EEXIST") return await this.#syncParentIfAllowed(path);
-      if (error.code !== "ENOENT" || parent === path) throw error;
+      if (!isFileSystemError(error) || error.code !== "ENOENT" || parent === path) throw error;
       await this.#makeDirectories(parent);
+    }
+    try {
       this.#fileSystem.makeDirectory(path, permissions);
+    } catch (error) {
+      // Another process was faster.
+      if (!isFileSystemError(error) || error.code !== "EEXIST") throw error;
     }
     await this.#fileSystem.syncDirectory(parent);
   }
@@ -798,7 +804,8 @@ function corrupt(path: string, scan: SegmentScan, decision: Decision): Corruptio
 
 /** The log's error for a failed call, with what to do next. */
 function describe(error: FileSystemError, path: string): WalError {
-  const [code, advice]: [WalErrorCode, string] = ADVICE[error.code] ??
+  const isNodes = memberOf(error.cause, "code") === "ERR_ACCESS_DENIED";
+  const [code, advice]: [WalErrorCode, string] = isNodes ? NO_SYNC : ADVICE[error.code] ??
     ["ERR_WAL_IO", "Mend the cause and open the log again."];
   return new WalError(code, `Cannot open the log "${path}": ${reasonOf(error)}. ${advice}`, {
     cause: error,
@@ -807,8 +814,16 @@ function describe(error: FileSystemError, path: string): WalError {
 
 const NO_PERMISSION: [WalErrorCode, string] = [
   "ERR_WAL_PERMISSION",
-  "Allow this process to read and write the file and its directory (on Deno, --allow-read and " +
-  "--allow-write too), or open it with { readOnly: true }.",
+  "Allow this process to read and write the file and its directory, and to read the directory above " +
+  "one that is to be made (on Deno, by --allow-read and --allow-write too), or open it with " +
+  "{ readOnly: true }.",
+];
+
+const NO_SYNC: [WalErrorCode, string] = [
+  "ERR_WAL_PERMISSION",
+  "Node's permission model (--permission) refuses fsync, whatever is granted, so nothing could be " +
+  "made durable: run Node without it to write. To read, open with { readOnly: true } and grant " +
+  "--allow-fs-read for the log's directory.",
 ];
 
 const NO_FILE: [WalErrorCode, string] = [

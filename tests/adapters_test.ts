@@ -37,6 +37,7 @@ function failure(code: string): Error {
 /** Stands for `Deno`, with one file in it, whose calls are interrupted first and then come up short. */
 class StandIn {
   readonly build = { os: "linux" };
+  readonly permissions = { querySync: (): unknown => ({ state: "granted" }) };
   readonly calls: string[] = [];
   /** What the next sync fails with. */
   failWith: string | undefined;

@@ -192,7 +192,7 @@ test("making a log: created, written, fsynced, directory fsynced, in this order"
   const log = await Wal.open("x/y/a.wal", { fileSystem });
   assertEquals(fileSystem.calls.filter((call) => !call.startsWith("read ")), [
     "open a.wal",
-    "makeDirectory y",
+    "syncDirectory .",
     "makeDirectory x",
     "syncDirectory .",
     "makeDirectory y",

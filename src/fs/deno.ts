@@ -104,8 +104,8 @@ const OPTIONS: Readonly<Record<OpenMode, OpenOptions>> = {
  * The file system of Deno, by its native `Deno.FsFile`: a seek and a read or write take no longer
  * there than one positional call of its `node:fs`, and a failed write tells how far it came.
  *
- * Needs `--allow-read` and `--allow-write` for the log's directory, and with `--allow-sys=hostname`
- * names the host in the lock.
+ * Needs `--allow-read` and `--allow-write` for the log's directory, and to make that directory
+ * `--allow-read` for the one above it. With `--allow-sys=hostname` the lock names the host.
  */
 export class DenoFileSystem implements FileSystem {
   readonly #deno: DenoNamespace = (globalThis as unknown as { Deno: DenoNamespace }).Deno;
@@ -177,6 +177,7 @@ export class DenoFileSystem implements FileSystem {
 
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
+    this.#requireRight(path);
     const directory = this.openDirectory(path);
     try {
       await directory.sync();
@@ -187,6 +188,7 @@ export class DenoFileSystem implements FileSystem {
 
   /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void {
+    this.#requireRight(path);
     const directory = this.openDirectory(path);
     try {
       directory.syncBlocking();
@@ -199,6 +201,7 @@ export class DenoFileSystem implements FileSystem {
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     let watcher: FsWatcher;
     try {
+      this.#requireRight(directory);
       watcher = this.#deno.watchFs(directory, { recursive: false });
     } catch {
       return undefined; // No more watches, or a file system without them.
@@ -228,6 +231,15 @@ export class DenoFileSystem implements FileSystem {
       : (): undefined => undefined;
     const owner = { pid, host, runtime: "deno", isAlive: (): undefined => undefined, startOf };
     return await takeLock(this, path, owner, () => this.#tryLock(path, permissions));
+  }
+
+  /**
+   * Refuses what this process has no right to. To try it would stop the program with a prompt, for a
+   * directory that its user may never have heard of.
+   */
+  #requireRight(directory: string): void {
+    if (this.#isGranted({ name: "read", path: directory })) return;
+    throw new FileSystemError("EACCES", "Open", directory);
   }
 
   #isGranted(permission: Permission): boolean {

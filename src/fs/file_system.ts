@@ -233,7 +233,10 @@ export interface FileSystem {
    * open when it came.
    */
   openDirectory(path: string): Directory;
-  /** Opens a directory, makes the names in it durable and gives it back. */
+  /**
+   * Opens a directory, makes the names in it durable and gives it back. Asks the user for no right:
+   * without it, it fails with `EACCES`.
+   */
   syncDirectory(path: string): Promise<void>;
   /** The same while the caller waits. */
   syncDirectoryBlocking(path: string): void;

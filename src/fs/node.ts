@@ -12,10 +12,13 @@
  *
  * @module
  */
+import { fsyncSync } from "node:fs";
 import type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+import { memberOf } from "./file_system.ts";
 import { takeLock } from "./lock_file.ts";
 import { nodeFiles } from "./node_file.ts";
 import { lockOwner, tryLock } from "./node_lock.ts";
+import { toFileSystemError } from "./system_call.ts";
 
 export type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
 
@@ -79,6 +82,21 @@ export class NodeFileSystem implements FileSystem {
 
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<Lock> {
+    requireSyncs(path);
     return await takeLock(this, path, lockOwner("node"), () => tryLock(path, permissions));
+  }
+}
+
+/**
+ * Refuses to begin what could never be made durable: Node's permission model refuses fsync, whatever it
+ * grants. It does so before it looks at the descriptor, which here is one that nobody has.
+ */
+function requireSyncs(path: string): void {
+  try {
+    fsyncSync(2 ** 31 - 1);
+  } catch (error) {
+    if (memberOf(error, "code") === "ERR_ACCESS_DENIED") {
+      throw toFileSystemError(error, "Fsync", path);
+    }
   }
 }
