@@ -5,6 +5,7 @@
  * @module
  */
 import { ENDS } from "./ends.ts";
+import { ERRORS } from "./errors.ts";
 import type { Runtime } from "../../tests/support/runtime.ts";
 
 /** A change that breaks a promise, and the test that fails then. */
@@ -1747,4 +1748,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CHECKS,
   ...FILE_SYSTEMS,
   ...ENDS,
+  ...ERRORS,
 ];
