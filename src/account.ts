@@ -14,6 +14,13 @@ export class Account {
   #checksums = new Uint32Array(16);
   #from = 1;
   #to = 0;
+  /** The log's first index when it was looked at last. */
+  #first: number;
+
+  /** @param view The log as the loop begins in it. */
+  constructor(view: View) {
+    this.#first = view.firstIndex;
+  }
 
   /** Remembers an entry. */
   note(index: number, checksum: number): void {
@@ -35,9 +42,11 @@ export class Account {
     }
   }
 
-  /** Forgets what was given out from an index on. */
-  forgetFrom(index: number): void {
+  /** Forgets what was given out from an index on, since it is no longer in the log. */
+  forgetFrom(index: number, view: View): void {
+    this.#from = Math.min(this.#from, index);
     this.#to = Math.min(this.#to, index - 1);
+    this.#first = view.firstIndex;
   }
 
   /**
@@ -47,8 +56,11 @@ export class Account {
    * writer changes the files.
    */
   firstReplaced(view: View): number | "unknown" | undefined {
-    const from = Math.max(this.#from, view.firstIndex);
-    if (from > this.#to) return undefined;
+    const { firstIndex } = view;
+    // Only a reset goes back.
+    if (firstIndex < this.#first) return firstIndex;
+    const from = Math.max(this.#from, firstIndex);
+    if (from > this.#to) return this.#noteFirst(view);
     let index = from;
     const cursor = view.segments.cursor(from, Math.min(this.#to, view.lastIndex), "views");
     try {
@@ -59,8 +71,12 @@ export class Account {
     } catch (error) {
       if (!mayBeStale(error)) throw error;
       // What cannot be read in files at rest is damaged, and no sign of a truncation.
-      return view.refresh() ? undefined : "unknown";
+      return view.refresh() ? this.#noteFirst(view) : "unknown";
     }
-    return index <= this.#to ? index : undefined;
+    return index <= this.#to ? index : this.#noteFirst(view);
+  }
+
+  #noteFirst(view: View): undefined {
+    this.#first = view.firstIndex;
   }
 }

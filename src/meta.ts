@@ -57,8 +57,9 @@ export class MetaFile {
   readonly #checksum: FrameChecksum;
   #current: MetaSlot | undefined;
   #file: File | undefined;
-  /** In a reader: which file it is. */
+  /** In a reader: which file it is, and the redo file that may have what it is to hold. */
   #identity: string | undefined;
+  #redo: RedoFile | undefined;
 
   constructor(
     fileSystem: FileSystem,
@@ -120,14 +121,22 @@ export class MetaFile {
    * @throws {CorruptionError} If neither slot is valid, nor in the redo file.
    */
   view(redo: RedoFile): void {
+    this.#redo = redo;
     for (let tries = 1; tries < VIEW_TRIES; tries++) {
       this.#open("read");
       if (this.#file === undefined) return;
       this.#identity = this.#file.identity();
-      this.#current = this.#newest() ?? this.#slotIn(redo);
+      this.#current = this.#newest() ?? this.#slotInRedo();
       if (this.#current !== undefined) return;
     }
     this.load("read");
+  }
+
+  /** In a reader: whether it is still there, or still not; if it has no content, it is being made. */
+  isSame(): boolean {
+    if (this.#file === undefined) return !this.#isThere();
+    return this.#fileSystem.identify(this.#path) === this.#identity &&
+      (this.#current === undefined || this.refresh());
   }
 
   /** In a reader: whether it still tells the same first index; takes in a new state. */
@@ -139,7 +148,7 @@ export class MetaFile {
     const { headIndex, sequence } = this.#current;
     // Each update writes either slot, so one tells whether there was any.
     if (this.#readSlot(first)?.sequence === sequence) return true;
-    const newest = this.#newest();
+    const newest = this.#newest() ?? this.#slotInRedo();
     if (newest?.headIndex !== headIndex) return false;
     this.#current = newest;
     return true;
@@ -173,10 +182,11 @@ export class MetaFile {
   }
 
   /** What both slots are to hold, while they are being replaced. */
-  #slotIn(redo: RedoFile): MetaSlot | undefined {
+  #slotInRedo(): MetaSlot | undefined {
+    const redo = this.#redo;
     try {
-      const record = redo.exists() ? redo.load() : undefined;
-      if (record?.firstIndex !== META_FILE) return undefined;
+      const record = redo?.exists() ? redo.load() : undefined;
+      if (redo === undefined || record?.firstIndex !== META_FILE) return undefined;
       return this.#decode(redo.readTail(record));
     } catch (error) {
       // The writer is done with it.

@@ -331,7 +331,7 @@ class Opening {
         const segments = new Segments(context, isStale ? [] : sealed, active);
         // What was found one after the other must have been there at one time.
         this.#requireNoReplacement();
-        const isWhole = isUntouched() && (shown.end === 0 || active.refresh());
+        const isWhole = isUntouched() && (shown.end === 0 || active.refresh()) && meta.isSame();
         if (!isWhole) throw new FileSystemError("EBUSY", "Read", last.path);
         return this.#opened(segments, meta, this.#report(source.path, decision, scan));
       } catch (error) {
@@ -568,7 +568,8 @@ class Opening {
    */
   #requireNoReplacement(): void {
     const replacement = this.#redo.exists() ? this.#loadReplacement() : undefined;
-    if (replacement === undefined) return;
+    // What the meta file is to hold is read from the redo file.
+    if (replacement === undefined || replacement.record.firstIndex === META_FILE) return;
     const { path, record } = replacement;
     const file = this.#fileSystem.open(path, "read");
     try {

@@ -12,7 +12,10 @@ import type { ResolvedOptions } from "./options.ts";
 import { mayBeStale, View } from "./view.ts";
 
 /** How often a read begins anew because the writer changed the files under it. */
-const MAX_TRIES = 8;
+const MAX_TRIES = 12;
+
+/** How often a read of files that the writer leaves alone may fail before it is believed. */
+const MAX_AT_REST = 3;
 
 /** The reading side of a log. */
 export class Reader {
@@ -23,7 +26,7 @@ export class Reader {
   readonly #options: ResolvedOptions;
   readonly #onView: (view: View) => void;
   #view: View;
-  #looking: Promise<View> | undefined;
+  #looking: Promise<boolean> | undefined;
   #closed = false;
   /** How many followers want to be told of changes, and how the telling ends. */
   #watchers = 0;
@@ -59,15 +62,30 @@ export class Reader {
 
   /** Looks at the files again, at once if the writer only appended, else for as long as need be. */
   async look(): Promise<View> {
-    if (this.#closed || this.#view.refresh()) return this.#view;
-    this.#looking ??= this.#lookAnew().finally(() => {
-      this.#looking = undefined;
-    });
-    return await this.#looking;
+    while (!this.#closed && !this.#view.refresh()) {
+      // A look that runs began earlier, and may have seen less.
+      if (this.#looking !== undefined) await this.#looking.catch(() => {});
+      else if (await this.#lookAlone()) break;
+    }
+    return this.#view;
   }
 
-  async #lookAnew(): Promise<View> {
-    return this.#show(await openLog(this.#fileSystem, this.#path, this.#options));
+  async #lookAlone(): Promise<boolean> {
+    this.#looking = this.#lookAnew();
+    try {
+      return await this.#looking;
+    } finally {
+      this.#looking = undefined;
+    }
+  }
+
+  /** Whether what was found is shown: a read may have looked since, and seen more. */
+  async #lookAnew(): Promise<boolean> {
+    const before = this.#view;
+    const opened = await openLog(this.#fileSystem, this.#path, this.#options);
+    if (before === this.#view) this.#show(opened);
+    else close(opened);
+    return before !== this.#view;
   }
 
   /**
@@ -77,28 +95,29 @@ export class Reader {
    * @throws What `read` throws of a log that the writer leaves alone.
    */
   read<T>(read: () => T): T {
+    let isNew = false;
+    let atRest = 0;
     for (let tries = 1;; tries++) {
       try {
         return read();
       } catch (error) {
-        // What fails in a view that is new has no other cause than the files themselves.
-        const isLast = tries === MAX_TRIES || (tries > 1 && this.#view.refresh());
-        if (isLast || !mayBeStale(error) || isOutOfReach(error)) throw error;
+        if (tries === MAX_TRIES || !mayBeStale(error) || isOutOfReach(error)) throw error;
+        // A writer that opens the log cuts off its end and writes the same again. What fails thrice in
+        // files that are as they were is damaged.
+        const isAtRest = isNew && this.#view.refresh();
+        if (isAtRest && ++atRest === MAX_AT_REST) throw error;
+        if (isAtRest) continue;
       }
       this.#show(viewBlocking(this.#fileSystem, this.#path, this.#options));
+      isNew = true;
     }
   }
 
-  #show(opened: OpenedLog): View {
-    const view = new View(this.#fileSystem, this.#path, opened);
-    if (this.#closed) {
-      view.close();
-      return this.#view;
-    }
+  #show(opened: OpenedLog): void {
+    if (this.#closed) return close(opened);
     this.#view.close();
-    this.#view = view;
-    this.#onView(view);
-    return view;
+    this.#view = new View(this.#fileSystem, this.#path, opened);
+    this.#onView(this.#view);
   }
 
   /** Begins to tell of changes; as often as it is called, {@linkcode unwatch} is to be. */
@@ -131,6 +150,11 @@ export class Reader {
     this.#stopWatching = undefined;
     this.changes.notify();
   }
+}
+
+function close({ segments, meta }: OpenedLog): void {
+  segments.close();
+  meta.close();
 }
 
 /** Whether a file could not be read for a reason that is not the writer's. */

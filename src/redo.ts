@@ -212,14 +212,18 @@ export class RedoFile {
   }
 
   /** Whether a file holds the new tail, all of it. */
-  isFinished(file: File, record: InterruptedRedo): boolean {
-    const { offset, length } = record;
+  isFinished(file: File, { offset, length }: InterruptedRedo): boolean {
     const size = file.size();
     // Nothing is appended before the redo file is gone.
     if (length === 0) return size === offset;
     if (size < offset + length) return false;
-    const tail = this.#checksum.crc32(this.readTail(record));
-    return this.#checksum.crc32Of(pieces(file, offset, offset + length)) === tail;
+    const redo = this.#fileSystem.open(this.#path, "read");
+    try {
+      const tail = this.#checksum.crc32Of(pieces(redo, REDO_HEAD_SIZE, REDO_HEAD_SIZE + length));
+      return this.#checksum.crc32Of(pieces(file, offset, offset + length)) === tail;
+    } finally {
+      redo.close();
+    }
   }
 
   async #syncAll(redo: File): Promise<void> {

@@ -544,6 +544,12 @@ export class Segment implements Entries {
     return offsets.count >= count;
   }
 
+  /** In a reader: shows no more than so many of the entries, as if the others had not been found. */
+  showOnly(count: number): void {
+    this.offsets.cut(count);
+    this.#durableCount = Math.min(this.#durableCount, count);
+  }
+
   /** Gives the file back, once no sync runs. */
   close(): void {
     if (this.#closed) return;

@@ -34,7 +34,7 @@ const PATIENCE_MS = 1000;
 /** Looks again and again at the files of a log. */
 export class Tailer implements FollowSource {
   readonly #reader: Reader;
-  readonly #account = new Account();
+  readonly #account: Account;
   /** The view that the account was last compared with. */
   #view: View;
   #rewind: number | undefined;
@@ -49,6 +49,7 @@ export class Tailer implements FollowSource {
   constructor(reader: Reader, from: number) {
     this.#reader = reader;
     this.#view = reader.view;
+    this.#account = new Account(this.#view);
     const { active } = this.#view.segments;
     const { firstIndex, checksums } = active;
     for (let index = Math.max(firstIndex, from - REMEMBERED); index < from; index++) {
@@ -93,7 +94,7 @@ export class Tailer implements FollowSource {
     if (replaced === "unknown") return false;
     if (replaced !== undefined) {
       this.#rewind = Math.min(this.#rewind ?? replaced, replaced);
-      this.#account.forgetFrom(replaced);
+      this.#account.forgetFrom(replaced, view);
     }
     this.#view = view;
     return true;

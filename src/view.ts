@@ -44,23 +44,28 @@ export class View {
   /**
    * Takes in what was appended.
    *
-   * @returns Whether no more has happened than that. If it has, this is false from then on.
+   * @returns Whether no more has happened than that. If it has, this is false from then on, and the
+   * view shows what it did.
    */
   refresh(): boolean {
     if (this.#isStale) return false;
+    const { active } = this.segments;
+    const { count } = active.offsets;
+    this.#isStale = true;
     try {
       this.#isStale = !this.#takeIn();
     } catch (error) {
-      this.#isStale = true;
       if (!mayBeStale(error)) throw error;
     }
+    if (this.#isStale) active.showOnly(count);
     return !this.#isStale;
   }
 
   #takeIn(): boolean {
     const { active } = this.segments;
     if (this.#fileSystem.identify(active.path) !== this.#identity) return false;
-    if (!this.meta.refresh() || !active.refresh()) return false;
+    // The first index is the last to be read, so that it is none of the time before these entries.
+    if (!active.refresh() || !this.meta.refresh()) return false;
     if (!active.mayBeFull) return true;
     const next = segmentPath(this.path, this.lastIndex + 1);
     return next === active.path || this.#fileSystem.identify(next) === undefined;

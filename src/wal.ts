@@ -663,12 +663,13 @@ export class Wal {
   readAll(): Uint8Array[] {
     for (let tries = 1;; tries++) {
       const entries: Uint8Array[] = [];
+      const { firstIndex } = this;
       const { cursor, to } = this.#cursor({}, "copies");
+      // In a reader the writer may drop or replace entries meanwhile; all are to be of one moment.
       try {
         while (this.#advance(cursor, to)) entries.push(cursor.data);
-        return entries;
+        if (firstIndex === this.firstIndex || tries === MAX_TRIES) return entries;
       } catch (error) {
-        // In a reader the writer may drop or replace entries meanwhile; all are to be of one time.
         const isOvertaken = this.#reader !== undefined && error instanceof WalError &&
           error.code === "ERR_WAL_INDEX_OUT_OF_RANGE";
         if (!isOvertaken || tries === MAX_TRIES) throw error;
@@ -743,7 +744,7 @@ export class Wal {
     if (from !== this.lastIndex + 1) this.#requireIndex(from);
     if (to !== from - 1) this.#requireIndex(to);
     const cursor = new EntryCursor((index) => this.#segments.entriesAt(index), from, to, memory);
-    if (this.#reader !== undefined) cursor.account = new Account();
+    if (this.#reader !== undefined) cursor.account = new Account(this.#reader.view);
     return { cursor, to };
   }
 

@@ -1,0 +1,129 @@
+/**
+ * A writer whose changes of its files are recorded, and done again between the calls of a reader.
+ *
+ * @module
+ */
+import { type File, type FileSystem, Wal, type WalOptions } from "../../mod.ts";
+import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { like } from "./like.ts";
+
+/** Something that a writer does to its files, to be done to others again. */
+type Change = (fileSystem: FileSystem, files: Map<number, File>) => void;
+
+/** What a writer did to its files. */
+export class RecordedWriter {
+  readonly changes: Change[] = [];
+  readonly #path: string;
+  readonly #options: WalOptions;
+  readonly #memory = new MemoryFileSystem();
+  #opened = 0;
+  /** Which process is the writer. */
+  #process = 0;
+
+  constructor(path: string, options: WalOptions) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  /** Opens the log; a writer that has it open was killed, and does no more. */
+  async open(): Promise<Wal> {
+    return await Wal.open(this.#path, { ...this.#options, fileSystem: this.#recording() });
+  }
+
+  #recording(): FileSystem {
+    const { changes } = this;
+    const memory = this.#memory;
+    const process = ++this.#process;
+    return like<FileSystem>(memory, {
+      open: (path, mode) => {
+        const file = memory.open(path, mode);
+        const id = this.#opened++;
+        changes.push((to, files) => void files.set(id, to.open(path, mode)));
+        return like<File>(file, {
+          write: (data, offset, length = data.length) => {
+            if (process !== this.#process) return;
+            const copy = data.slice(0, length);
+            changes.push((_, files) => files.get(id)?.write(copy, offset));
+            file.write(copy, offset);
+          },
+          truncate: (size) => {
+            if (process !== this.#process) return;
+            changes.push((_, files) => files.get(id)?.truncate(size));
+            file.truncate(size);
+          },
+        });
+      },
+      remove: (path) => {
+        changes.push((to) => to.remove(path));
+        memory.remove(path);
+      },
+      lock: (path) => {
+        // It stays, and tells a reader that there may be a writer.
+        if (!memory.list(".").includes(path)) {
+          changes.push((to) => to.open(path, "create").close());
+          memory.open(path, "create").close();
+        }
+        return Promise.resolve({ kind: "kernel", isHeld: () => true, release: () => {} });
+      },
+    });
+  }
+}
+
+/** The files of a writer, on which it goes on step by step. */
+export class ReplayedWriter {
+  readonly memory: MemoryFileSystem = new MemoryFileSystem();
+  readonly #changes: readonly Change[];
+  readonly #files = new Map<number, File>();
+  #done = 0;
+
+  constructor({ changes }: RecordedWriter) {
+    this.#changes = changes;
+  }
+
+  /** How many changes were made. */
+  get done(): number {
+    return this.#done;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#done >= this.#changes.length;
+  }
+
+  /** Makes the next change, if there is one. */
+  step(): void {
+    if (!this.isAtEnd) this.#changes[this.#done++]?.(this.memory, this.#files);
+  }
+
+  /** A file system on which `goOn` is called before any call. */
+  fileSystem(goOn: () => void): FileSystem {
+    const { memory } = this;
+    return like<FileSystem>(memory, {
+      open: (path, mode) => {
+        goOn();
+        const file = memory.open(path, mode);
+        return like<File>(file, {
+          read: (into, offset, length) => {
+            goOn();
+            return file.read(into, offset, length);
+          },
+          size: () => {
+            goOn();
+            return file.size();
+          },
+        });
+      },
+      list: (directory) => {
+        goOn();
+        return memory.list(directory);
+      },
+      identify: (path) => {
+        goOn();
+        return memory.identify(path);
+      },
+      watch: (_, onChange) => {
+        const timer = setInterval(onChange, 1);
+        return () => clearInterval(timer);
+      },
+    });
+  }
+}
