@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { allocate } from "./allocate.ts";
 import { CopyPool } from "./copy_pool.ts";
 import { CorruptionError, RESTORE } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
@@ -88,7 +89,7 @@ export class EntryReader {
     const size = this.endOf(position) - start;
     const { staging } = this.#checksum;
     const isStaged = size <= staging.length;
-    const buffer = isStaged ? staging : new Uint8Array(size);
+    const buffer = isStaged ? staging : allocate(size, this.#path);
     const n = size < FRAME_HEADER_SIZE ? 0 : this.#file.read(buffer, start, size);
     // The index bounds the length, so no further limit is needed.
     if (buffer[0] !== TYPE_DATA || !this.#checksum.check(buffer, 0, n, n)) {

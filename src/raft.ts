@@ -27,7 +27,7 @@
  */
 import { invalid, isArray, noEntry, RANGE, requireObject, requireOptions } from "./arguments.ts";
 import { isBytes } from "./bytes.ts";
-import { WalError } from "./errors.ts";
+import { WalError, writeFailed } from "./errors.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import type { Recovery } from "./open.ts";
 import type { WalOptions } from "./options.ts";
@@ -841,9 +841,18 @@ function readEntries(entries: readonly NewRaftEntry[]): EncodedEntry[] {
     const { term, data } = entry;
     if (!isTerm(term)) throw invalid("entry's term", "a whole number from 1", term);
     if (!isBytes(data)) throw invalid("entry's data", "a Uint8Array", data);
-    batch.push({ term, bytes: encodeEntry(term, data) });
+    batch.push({ term, bytes: encoded(term, data) });
   }
   return batch;
+}
+
+/** An entry as its bytes in the log, if there is memory for them. */
+function encoded(term: number, data: Uint8Array): Uint8Array {
+  try {
+    return encodeEntry(term, data);
+  } catch (cause) {
+    throw writeFailed(`copy an entry of ${data.length} bytes`, cause);
+  }
 }
 
 function requireAscent(before: number, entries: readonly EncodedEntry[]): void {

@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { allocate } from "./allocate.ts";
 import { WalError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import {
@@ -413,7 +414,7 @@ function walkFrames(
     }
     if (needed <= n - stop) break;
     readSize = Math.max(readSize, needed);
-    if (needed > buffer.length) buffer = new Uint8Array(needed);
+    if (needed > buffer.length) buffer = allocate(needed, path);
   }
   if (batch !== undefined) {
     // All of a batch or none of it.

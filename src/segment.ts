@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { allocate } from "./allocate.ts";
 import { type Entries, EntryReader } from "./entry_reader.ts";
 import { SyncFailedError, writeFailed } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
@@ -572,7 +573,7 @@ export class Segment implements Entries {
    */
   #stage(size: number, lead: number): Uint8Array {
     const { staging } = this.#checksum;
-    const buffer = size <= staging.length ? staging : new Uint8Array(size);
+    const buffer = size <= staging.length ? staging : this.#take(size);
     if (lead === 0) return buffer;
     if (this.logId === undefined) throw new TypeError("A version 2 segment has a log id");
     writeFrameHeader(buffer, 0, TYPE_INTERNAL, DURABLE_FRAME_SIZE - FRAME_HEADER_SIZE);
@@ -585,6 +586,14 @@ export class Segment implements Entries {
       this.#durableEnd,
     );
     return buffer;
+  }
+
+  #take(size: number): Uint8Array {
+    try {
+      return allocate(size, this.path);
+    } catch (cause) {
+      throw writeFailed(`append ${size} bytes to "${this.path}"`, cause);
+    }
   }
 
   /** Writes at the end, which moves on. A write that fails leaves nothing behind. */

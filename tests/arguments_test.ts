@@ -347,11 +347,12 @@ test("options of a class, of another realm, frozen, or with undefined values are
   });
 });
 
-test("a signal of another realm ends a follower", async () => {
+test("a signal of another realm ends a follower, with its reason", async () => {
   await withLog("a.wal", { fileSystem: new MemoryFileSystem() }, async (log) => {
     const listeners = new Set<() => void>();
     const signal = {
       aborted: false,
+      reason: "enough",
       addEventListener: (_: string, listener: () => void) => void listeners.add(listener),
       removeEventListener: (_: string, listener: () => void) => void listeners.delete(listener),
     };
@@ -360,7 +361,7 @@ test("a signal of another realm ends a follower", async () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     signal.aborted = true;
     for (const listener of listeners) listener();
-    assertEquals((await next).done, true);
+    assertEquals(await next.catch((reason: unknown) => reason), "enough");
   });
 });
 

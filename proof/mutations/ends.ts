@@ -7,6 +7,7 @@ import type { Mutation } from "./list.ts";
 
 const INDEX_ENDS = "tests/index_ends_test.ts";
 const ARGUMENTS = "tests/arguments_test.ts";
+const LARGE = "tests/large_test.ts";
 const LOG_NAME = "tests/log_name_test.ts";
 const SIBLINGS = "tests/siblings_test.ts";
 
@@ -110,6 +111,25 @@ export const ENDS: readonly Mutation[] = [
     ],
   },
   {
+    name: "a call takes more than it may",
+    file: "src/fs/node_file.ts",
+    find: "const size = Math.min(length - done, this.#maxCall);\n        const n = fs.readSync",
+    replace: "const size = length - done;\n        const n = fs.readSync",
+    caughtBy: [LARGE, "no call takes more than it may"],
+  },
+  {
+    name: "memory that is not there is no error of the log's",
+    file: "src/segment.ts",
+    find:
+      'throw writeFailed(`append ${size} bytes to "${this.path}"`, cause);\n    }\n  }\n\n  /** Writes at',
+    replace: "throw cause;\n    }\n  }\n\n  /** Writes at",
+    caughtBy: [
+      LARGE,
+      "memory that the runtime cannot give is told as such, and the log is as before",
+    ],
+    runtime: "bun",
+  },
+  {
     name: "an unknown option is taken in silence",
     file: "src/arguments.ts",
     find: "find((name) => !known.includes(name))",
@@ -126,8 +146,8 @@ export const ENDS: readonly Mutation[] = [
   {
     name: "a Raft batch is read again after a wait",
     file: "src/raft.ts",
-    find: "batch.push({ term, bytes: encodeEntry(term, data) });",
-    replace: "batch.push({ term, get bytes() { return encodeEntry(term, data); } });",
+    find: "batch.push({ term, bytes: encoded(term, data) });",
+    replace: "batch.push({ term, get bytes() { return encoded(term, data); } });",
     caughtBy: [
       ARGUMENTS,
       "a Raft batch is taken when it is given: the caller may change it at once",

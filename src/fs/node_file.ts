@@ -17,14 +17,22 @@ import {
 
 const FLAGS: Readonly<Record<OpenMode, string>> = { read: "r", write: "r+", create: "wx+" };
 
+/**
+ * How many bytes one call reads or writes at the most. Node's own calls take less than 2^31 bytes, and
+ * so do the system's.
+ */
+const MAX_CALL = 1024 * 1024 * 1024;
+
 /** An open file of `node:fs`. */
 export class NodeFile implements File {
   readonly #path: string;
+  readonly #maxCall: number;
   #descriptor: number;
 
-  constructor(path: string, descriptor: number) {
+  constructor(path: string, descriptor: number, maxCall: number = MAX_CALL) {
     this.#path = path;
     this.#descriptor = descriptor;
+    this.#maxCall = maxCall;
   }
 
   get descriptor(): number {
@@ -35,7 +43,8 @@ export class NodeFile implements File {
     let done = 0;
     while (done < length) {
       try {
-        const n = fs.readSync(this.#descriptor, into, done, length - done, offset + done);
+        const size = Math.min(length - done, this.#maxCall);
+        const n = fs.readSync(this.#descriptor, into, done, size, offset + done);
         if (n === 0) break;
         done += n;
       } catch (error) {
@@ -49,7 +58,8 @@ export class NodeFile implements File {
     let done = 0;
     while (done < length) {
       try {
-        const n = fs.writeSync(this.#descriptor, data, done, length - done, offset + done);
+        const size = Math.min(length - done, this.#maxCall);
+        const n = fs.writeSync(this.#descriptor, data, done, size, offset + done);
         done += requireProgress(n, this.#path);
       } catch (error) {
         if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);
