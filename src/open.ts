@@ -346,10 +346,20 @@ class Opening {
     this.directory.hold();
     if (this.#redo.exists()) await this.#finishReplacement();
     const meta = this.#loadMeta("write");
+    try {
+      return await this.#recoverWith(meta);
+    } catch (error) {
+      meta.close();
+      throw error;
+    }
+  }
+
+  async #recoverWith(meta: MetaFile): Promise<Opened> {
     const files = segmentFilesOf(this.#fileSystem, this.#path);
     if (files.length === 0) return this.#makeFirst(meta);
     const headIndex = meta.current?.headIndex ?? 1;
     const { last, unused } = await this.#findLast(files, meta);
+    let segments: Segments | undefined;
     try {
       const found = "decision" in last ? last.found : emptyScan(last.firstIndex);
       const { sealed, leftovers } = this.#join(files, found, headIndex);
@@ -368,7 +378,7 @@ class Opening {
         : await this.#makeAnew(last.source, last.found, last.firstIndex, logId ?? randomLogId());
       const { source, scan } = active;
       const context = this.#context(scan.logId ?? logId);
-      const segments = new Segments(
+      segments = new Segments(
         context,
         sealed,
         new Segment(source, scan, scan.offsets.count, context),
@@ -385,6 +395,7 @@ class Opening {
       else await segments.dropBefore(headIndex);
       return this.#opened(segments, meta, "decision" in last ? removed ?? report : report);
     } catch (error) {
+      segments?.close();
       for (const { source } of [last, ...unused]) closeBoth(source);
       throw error;
     }

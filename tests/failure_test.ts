@@ -5,12 +5,28 @@
  */
 import { test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { FileSystemError, SyncFailedError, Wal, WalError } from "../mod.ts";
+import { type FileSystem, FileSystemError, SyncFailedError, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
+import { CrashFileSystem } from "../src/testing/crash_file_system.ts";
+import { FaultyFileSystem, type FileOperation } from "../src/testing/faulty_file_system.ts";
+import { like } from "./support/like.ts";
 import { bytes, readFile, text, withLog } from "./support/logs.ts";
 
 const PATH = "a.wal";
+
+/** What can fail while a log is opened. */
+const FAILING: readonly FileOperation[] = [
+  "open",
+  "create",
+  "read",
+  "write",
+  "truncate",
+  "syncData",
+  "sync",
+  "syncBlocking",
+  "syncDirectory",
+  "remove",
+];
 
 function faulty(): FaultyFileSystem {
   return new FaultyFileSystem(new MemoryFileSystem());
@@ -260,3 +276,67 @@ test("what is set aside is durable before it is cut off", async () => {
     ]);
   });
 });
+
+/** Counts the files and directories of a disk that are open. */
+function counting(disk: FileSystem): { fileSystem: FileSystem; open: string[] } {
+  const open: string[] = [];
+  const opened = <T extends { close(): void }>(path: string, under: T): T => {
+    open.push(path);
+    let isOpen = true;
+    const close = (): void => {
+      if (isOpen) open.splice(open.indexOf(path), 1);
+      isOpen = false;
+      under.close();
+    };
+    return like<T>(under, { close } as Partial<T>);
+  };
+  const fileSystem = like<FileSystem>(disk, {
+    open: (path, mode, permissions) => opened(path, disk.open(path, mode, permissions)),
+    openDirectory: (path) => opened(path, disk.openDirectory(path)),
+  });
+  return { fileSystem, open };
+}
+
+test(
+  "an open that fails, at any of its calls, leaves no file open",
+  { timeout: 120_000 },
+  async () => {
+    const options = { segmentSize: 1024 };
+    const disk = new CrashFileSystem();
+    const disks: CrashFileSystem[] = [];
+    let calls = 0;
+    disk.observe(() => {
+      if (++calls % 5 === 0) disks.push(disk.fork());
+    });
+    const log = await Wal.open(PATH, { fileSystem: disk, ...options });
+    for (let i = 0; i < 5; i++) {
+      await log.appendAndSync(new Uint8Array(400));
+      log.append(bytes("more"));
+    }
+    await log.setState(bytes("a state"));
+    await log.truncateBeforeIndex(4);
+    await log.truncateFromIndex(7);
+    await log.truncateBeforeIndex(7);
+    let failed = 0;
+    for (const found of disks) {
+      for (const operation of FAILING) {
+        for (let after = 0;; after++) {
+          const { fileSystem: counted, open } = counting(found.fork());
+          const fileSystem = new FaultyFileSystem(counted);
+          fileSystem.fail(operation, "EIO", { after });
+          const opened = await Wal.open(PATH, { fileSystem, ...options }).catch(
+            (error: unknown) => {
+              assertInstanceOf(error, WalError);
+              failed++;
+              return undefined;
+            },
+          );
+          await opened?.close().catch(assertSyncFailed);
+          assertEquals(open, [], `after ${operation} ${after} failed`);
+          if (fileSystem.count(operation) <= after) break;
+        }
+      }
+    }
+    assert(disks.length > 10 && failed > 100, `${failed} failures of ${disks.length} disks`);
+  },
+);
