@@ -8,7 +8,7 @@
 import { test } from "node:test";
 import { assert } from "@std/assert";
 import { CALL_NAMES } from "../proof/overlap/calls.ts";
-import { explore, newTally } from "../proof/overlap/explore.ts";
+import { explore, exploreFault, newTally } from "../proof/overlap/explore.ts";
 import { manySegments, STARTS } from "../proof/overlap/starts.ts";
 
 /** The calls that wait for the disk more than once, or in a way of their own. */
@@ -70,6 +70,17 @@ for (const held of ["truncateFromIndex over segments", "reset forward"]) {
     assert(tally.schedules > 5, `${tally.schedules} schedules`);
   });
 }
+
+test("a call of the disk fails while others overlap, and every promise is kept", {
+  timeout: 120_000,
+}, async () => {
+  const tally = newTally();
+  const names = CALL_NAMES.filter((name) => name !== "idle");
+  for (let seed = 1; seed <= 60; seed++) {
+    await exploreFault(STARTS, names, { random: 0, seed, states: 2 }, tally);
+  }
+  assert(tally.schedules > 40, `${tally.schedules} schedules`);
+});
 
 test("every call that is overlapped here is one of the long form", () => {
   for (const name of [...HELD, ...MEANWHILE]) assert(CALL_NAMES.includes(name), name);

@@ -95,6 +95,21 @@ export class Afterwards {
     if (session.wrongs.length === 0) session.wrongs.push(...session.held.leftOpen());
   }
 
+  /** After a failure: the log is closed, opened again, and what it then has stays. */
+  async recover(): Promise<void> {
+    const session = this.#session;
+    const { held } = session;
+    await session.look("close", () => session.log.close());
+    session.wrongs.push(...held.leftOpen());
+    const fileSystem = session.fileSystemFor("a later writer", true);
+    session.log = await Wal.open(PATH, { ...session.options, fileSystem });
+    session.isClosed = false;
+    session.events.push({ kind: "reopened", contents: contentsOf(session.log) });
+    await this.#make("appendAndSync");
+    await this.#make("close");
+    session.wrongs.push(...held.leftOpen());
+  }
+
   async #guarded(what: string, body: () => Promise<void> | void): Promise<void> {
     const session = this.#session;
     if (session.wrongs.length > 0) return;

@@ -128,10 +128,7 @@ export function callsOn({ firstIndex, lastIndex }: Range): readonly Call[] {
     },
     {
       name: "close",
-      async start(session) {
-        session.isClosed = true;
-        await session.do({ kind: "sync" }, () => session.log.close());
-      },
+      start: (session) => session.close(),
     },
     {
       name: "getEntry, readAll, replay, entries, stats",

@@ -5,7 +5,7 @@
  */
 import { BrokenPromise } from "../../src/testing.ts";
 import { below, seededRandom } from "../../src/testing/random.ts";
-import { type Run, run, type Scenario, type Schedule } from "./scenario.ts";
+import { type Run, run, type Scenario, type Schedule, type Start } from "./scenario.ts";
 import { judge, type Moment } from "./session.ts";
 
 /** Crashes long after the calls have ended are judged for one schedule in so many. */
@@ -96,6 +96,38 @@ export async function judgeRun(
   for (let i = 0; i <= done.decisions.length; i++) known.add(key(i));
 }
 
+/**
+ * Lets one call of the disk fail while calls overlap, by a schedule at random.
+ *
+ * @throws {BrokenPromise} If a promise was broken.
+ */
+export async function exploreFault(
+  starts: readonly Start[],
+  names: readonly string[],
+  { seed, states }: Limits,
+  tally: Tally,
+): Promise<void> {
+  const draw = seededRandom(seed);
+  const one = <T>(some: readonly T[]): T => some[below(draw, some.length)] as T;
+  const scenario: Scenario = {
+    start: one(starts),
+    calls: Array.from({ length: 2 + below(draw, 2) }, () => one(names)),
+    crash: {
+      failedSync: one(["ext4", "xfs", "btrfs"] as const),
+      errorTold: one(["descriptor", "file"] as const),
+    },
+  };
+  const scheduleSeed = below(draw, 2 ** 30);
+  const scheduled = async (scenario: Scenario): Promise<Run> => {
+    const choose = seededRandom(scheduleSeed);
+    return await run(scenario, (options) => below(choose, options.length));
+  };
+  const { failable } = await scheduled(scenario);
+  if (failable === 0) return;
+  const failing: Scenario = { ...scenario, failAt: below(draw, failable) };
+  await judgeRun(failing, await scheduled(failing), { states }, tally);
+}
+
 /** Makes the decisions of a run again. */
 export function again(chosen: readonly number[]): Schedule {
   const left = chosen.slice();
@@ -129,23 +161,28 @@ function atOnce(which: "newest" | "oldest"): Schedule {
 
 /** Judges what the death of the machine leaves at a moment, and that of the process. */
 async function judgeMoment(
-  { start }: Scenario,
+  { start, failAt }: Scenario,
   moment: Moment,
   limit: number,
   tally: Tally,
 ): Promise<void> {
+  const hasFailed = failAt !== undefined;
   tally.moments++;
   for (const disk of moment.disk.crashStates({ limit })) {
     tally.states++;
-    await judge(moment, disk, "power", start.options);
+    await judge(moment, disk, "power", start.options, hasFailed);
   }
   tally.states++;
-  await judge(moment, moment.disk.fork(), "process", start.options);
+  await judge(moment, moment.disk.fork(), "process", start.options, hasFailed);
 }
 
 /** A run in words, from which it can be made again. */
-function describe({ start, calls }: Scenario, { decisions }: Run): string {
+function describe({ start, calls, crash, failAt }: Scenario, { decisions }: Run): string {
   const chosen = decisions.map(({ chosen }) => chosen).join();
   const steps = decisions.map(({ what }) => `  ${what}`);
-  return [`On ${start.name}: ${calls.join(", ")}, by the schedule ${chosen}:`, ...steps].join("\n");
+  const fault = failAt === undefined
+    ? ""
+    : `, call ${failAt} of the disk fails as on ${crash?.failedSync}, told once a ${crash?.errorTold}`;
+  return [`On ${start.name}: ${calls.join(", ")}${fault}, by the schedule ${chosen}:`, ...steps]
+    .join("\n");
 }

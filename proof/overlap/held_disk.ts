@@ -33,7 +33,8 @@ interface User {
   readonly name: string;
   hasLock: boolean;
   gaveLockBack: boolean;
-  openFiles: number;
+  /** The paths of the files and directories that are open. */
+  readonly open: string[];
 }
 
 /** The disk, around a {@linkcode CrashFileSystem}. */
@@ -105,15 +106,15 @@ export class HeldDisk {
 
   /** What is still open or locked by those who should have ended. */
   leftOpen(): string[] {
-    return this.#users.flatMap(({ name, openFiles, hasLock }) => [
-      ...(openFiles === 0 ? [] : [`${name} has ${openFiles} files open`]),
+    return this.#users.flatMap(({ name, open, hasLock }) => [
+      ...(open.length === 0 ? [] : [`${name} has left open: ${open.join(", ")}`]),
       ...(hasLock ? [`${name} has the lock`] : []),
     ]);
   }
 
   /** The disk as a process sees it that writes, or only reads. */
   fileSystemFor(name: string, isWriter: boolean): FileSystem {
-    const user: User = { name, hasLock: false, gaveLockBack: false, openFiles: 0 };
+    const user: User = { name, hasLock: false, gaveLockBack: false, open: [] };
     this.#users.push(user);
     const { disk } = this;
     const note = (what: string): void => {
@@ -145,11 +146,11 @@ export class HeldDisk {
         this.#isBlocking = false;
       }
     };
-    const closing = (under: File | Directory): () => void => {
+    const closing = (under: File | Directory, path: string): () => void => {
       let isOpen = true;
-      user.openFiles++;
+      user.open.push(path);
       return () => {
-        if (isOpen) user.openFiles--;
+        if (isOpen) user.open.splice(user.open.indexOf(path), 1);
         isOpen = false;
         under.close();
       };
@@ -172,7 +173,7 @@ export class HeldDisk {
         syncDataBlocking: () =>
           syncBlocking(`fdatasync ${path}`, file, () => file.syncDataBlocking()),
         syncBlocking: () => syncBlocking(`fsync ${path}`, file, () => file.syncBlocking()),
-        close: closing(file),
+        close: closing(file, path),
       });
     return like<FileSystem>(disk, {
       open: (path: string, mode: OpenMode) => {
@@ -189,7 +190,7 @@ export class HeldDisk {
           sync: () => sync(`fsync ${path}`, directory, () => directory.sync()),
           syncBlocking: () =>
             syncBlocking(`fsync ${path}`, directory, () => directory.syncBlocking()),
-          close: closing(directory),
+          close: closing(directory, path),
         };
       },
       lock: async (path) => {

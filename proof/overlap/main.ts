@@ -21,16 +21,25 @@ import { BrokenPromise } from "../../src/testing.ts";
 import { below, seededRandom } from "../../src/testing/random.ts";
 import { commandOn, RUNTIMES } from "../../tests/support/runtime.ts";
 import { CALL_NAMES } from "./calls.ts";
-import { again, explore, judgeRun, type Limits, newTally, type Tally } from "./explore.ts";
+import {
+  again,
+  explore,
+  exploreFault,
+  judgeRun,
+  type Limits,
+  newTally,
+  type Tally,
+} from "./explore.ts";
 import { run, type Scenario } from "./scenario.ts";
 import { STARTS } from "./starts.ts";
 
 const USAGE = `Usage: overlap [--runtime ${RUNTIMES.join("|")}]... [--seed N] [--states N]
-               [--random N] [--triples N] [--start NAME]... [--call NAME]... [--schedule N,N,...]
+               [--random N] [--triples N] [--faults N] [--start NAME]... [--call NAME]... [--schedule N,N,...]
 
   --states N    the most states of the disk for each crash; default: 8
   --random N    schedules at random for each pair, beside those that are always tried; default: 4
   --triples N   so many threes of calls at random, by schedules at random; default: 500
+  --faults N    so many runs in which a call of the disk fails; default: 2000
   --start NAME  only on these logs: ${STARTS.map(({ name }) => name).join(", ")}
   --call NAME   only these calls, in this order: ${CALL_NAMES.join("; ")}
   --schedule    only this schedule of them`;
@@ -45,6 +54,7 @@ async function main(): Promise<number> {
       states: { type: "string", default: "8" },
       random: { type: "string", default: "4" },
       triples: { type: "string", default: "500" },
+      faults: { type: "string", default: "2000" },
       start: { type: "string", multiple: true, default: STARTS.map(({ name }) => name) },
       call: { type: "string", multiple: true, default: [] },
       schedule: { type: "string" },
@@ -52,18 +62,19 @@ async function main(): Promise<number> {
       help: { type: "boolean", default: false },
     },
   });
-  const [seed, states, random, triples] = [
+  const [seed, states, random, triples, faults] = [
     values.seed,
     values.states,
     values.random,
     values.triples,
-  ].map(Number) as [number, number, number, number];
+    values.faults,
+  ].map(Number) as [number, number, number, number, number];
   const runtimes = RUNTIMES.filter((runtime) => values.runtime.includes(runtime));
   const starts = STARTS.filter(({ name }) => values.start.includes(name));
   const isWrong = runtimes.length < new Set(values.runtime).size ||
     starts.length < new Set(values.start).size ||
     values.call.some((name) => !CALL_NAMES.includes(name)) ||
-    ![seed, states, random, triples].every(Number.isSafeInteger) || states < 1;
+    ![seed, states, random, triples, faults].every(Number.isSafeInteger) || states < 1;
   if (isWrong || values.help) {
     console.log(USAGE);
     return isWrong ? 2 : 0;
@@ -119,6 +130,10 @@ async function main(): Promise<number> {
       await attempt(async () => {
         await judgeRun(scenario, await run(scenario, schedule), limits, tally);
       });
+    }
+    tell("three calls each", tally);
+    for (let i = 0; i < faults; i++) {
+      await attempt(() => exploreFault(starts, CALL_NAMES, { ...limits, seed: seed + i }, tally));
     }
   }
   tell(broken === 0 ? "No promise was broken" : `${broken} promises were broken`, tally);

@@ -38,6 +38,8 @@ export interface Decision {
 
 /** What came of a run. */
 export interface Run {
+  /** How many calls of the disk could have failed. */
+  readonly failable: number;
   /** How many calls of the disk were held at the same time. */
   readonly mostHeld: number;
   readonly decisions: readonly Decision[];
@@ -53,14 +55,20 @@ const PATIENCE_MS = 3000;
 export interface Scenario {
   readonly start: Start;
   readonly crash?: CrashOptions;
+  /** Which of the calls of the disk that can fail does, counted from 0. */
+  readonly failAt?: number;
   /** The names of the calls, in the order in which they are started. */
   readonly calls: readonly string[];
 }
 
 /** Runs the calls by a schedule. */
-export async function run({ start, crash, calls }: Scenario, schedule: Schedule): Promise<Run> {
+export async function run(
+  { start, crash, failAt, calls }: Scenario,
+  schedule: Schedule,
+): Promise<Run> {
   const held = new HeldDisk(crash);
-  const session = await Session.open(held, start.options);
+  held.failAt = failAt;
+  const session = await Session.open(held, start.options, failAt !== undefined);
   await start.fill(session);
   const range: Range = { firstIndex: session.log.firstIndex, lastIndex: session.log.lastIndex };
   const known = callsOn(range);
@@ -121,12 +129,20 @@ export async function run({ start, crash, calls }: Scenario, schedule: Schedule)
   }
   held.releaseAll();
   phase = "after";
-  if (session.wrongs.length === 0) await afterwards.begin();
-  phase = "later";
-  if (session.wrongs.length === 0) await afterwards.goOn();
-  // What is left open would keep the process from its end.
-  else await Promise.race([session.log.close().catch(() => {}), settle(held)]);
-  return { decisions, mostHeld, moments, wrongs: [...session.wrongs, ...held.wrongs] };
+  if (session.wrongs.length > 0) {
+    // What is left open would keep the process from its end.
+    await Promise.race([session.log.close().catch(() => {}), settle(held)]);
+  } else if (failAt !== undefined) {
+    await afterwards.recover();
+    note("at the end");
+  } else {
+    await afterwards.begin();
+    phase = "later";
+    await afterwards.goOn();
+  }
+  const { failable } = held;
+  const wrongs = [...session.wrongs, ...held.wrongs];
+  return { decisions, failable, mostHeld, wrongs, moments: moments.map(withRefusals(session)) };
 }
 
 /** Whether nothing happens for a long time. */
@@ -137,4 +153,16 @@ async function isQuiet(held: HeldDisk): Promise<boolean> {
     if (held.activity !== seen) return false;
   }
   return true;
+}
+
+/** A call that tells in the end that it has done nothing has done nothing at any moment before. */
+function withRefusals({ events }: Session): (moment: Moment) => Moment {
+  const refused = events.filter(({ kind }) => kind === "refused");
+  return (moment) => {
+    const started = moment.events.flatMap((event) => event.kind === "started" ? [event.id] : []);
+    const later = refused.filter((event) =>
+      event.kind === "refused" && started.includes(event.id) && !moment.events.includes(event)
+    );
+    return { ...moment, events: [...moment.events, ...later] };
+  };
 }

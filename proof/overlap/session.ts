@@ -5,7 +5,14 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import { type FileSystem, Wal, WalError, type WalErrorCode, type WalOptions } from "../../mod.ts";
+import {
+  type FileSystem,
+  SyncFailedError,
+  Wal,
+  WalError,
+  type WalErrorCode,
+  type WalOptions,
+} from "../../mod.ts";
 import {
   BrokenPromise,
   contentsOf,
@@ -26,6 +33,8 @@ export type Event =
   | { readonly kind: "acknowledged"; readonly id: number }
   /** It failed, and told that it had done nothing. */
   | { readonly kind: "refused"; readonly id: number }
+  /** The log was opened again after a failure, and holds this. */
+  | { readonly kind: "reopened"; readonly contents: WalContents }
   /** Something said that the entries up to this index are durable. */
   | { readonly kind: "durable"; readonly index: number; readonly by: string };
 
@@ -62,6 +71,10 @@ export class Session {
   readonly events: Event[] = [];
   /** Everything that should not have happened, in words. */
   readonly wrongs: string[] = [];
+  /** Whether a call of the disk is to fail. */
+  readonly #mayFail: boolean;
+  /** Whether a call has told of a failed sync. */
+  #hasEnded = false;
   /** The codes of errors that calls were refused with. */
   readonly refusals: WalErrorCode[] = [];
   /** The log that the calls use. */
@@ -72,17 +85,18 @@ export class Session {
   #operations = 0;
   #payloads = 0;
 
-  private constructor(held: HeldDisk, options: WalOptions, log: Wal) {
+  private constructor(held: HeldDisk, options: WalOptions, log: Wal, mayFail: boolean) {
+    this.#mayFail = mayFail;
     this.held = held;
     this.options = options;
     this.log = log;
   }
 
-  /** Makes the log. */
-  static async open(held: HeldDisk, options: WalOptions): Promise<Session> {
+  /** Makes the log; where a call of the disk is to fail, calls may tell of it. */
+  static async open(held: HeldDisk, options: WalOptions, mayFail: boolean): Promise<Session> {
     const fileSystem = held.fileSystemFor("the first writer", true);
     const log = await Wal.open(PATH, { ...options, fileSystem });
-    return new Session(held, options, log);
+    return new Session(held, options, log, mayFail);
   }
 
   /** A file system for one more process. */
@@ -95,18 +109,25 @@ export class Session {
     return payload(++this.#payloads, size);
   }
 
-  /** Makes a call that does something, and notes what comes of it. It never rejects. */
-  async do<T>(operation: WalOperation, call: () => Promise<T> | T): Promise<T | undefined> {
+  /**
+   * Makes a call that does something, and notes what comes of it. It never rejects.
+   *
+   * @param promises Whether the call promises something by its end. A close does not after another call
+   * has told of a failed sync.
+   */
+  async do<T>(
+    operation: WalOperation,
+    call: () => Promise<T> | T,
+    promises: () => boolean = () => true,
+  ): Promise<T | undefined> {
     const id = ++this.#operations;
     this.events.push({ kind: "started", id, operation });
     try {
       const result = await call();
-      this.events.push({ kind: "acknowledged", id });
+      this.events.push({ kind: promises() ? "acknowledged" : "refused", id });
       return result;
     } catch (error) {
-      if (this.#isRefusal(error, JSON.stringify(operation))) {
-        this.events.push({ kind: "refused", id });
-      }
+      if (this.#hasDoneNothing(error, operation)) this.events.push({ kind: "refused", id });
       return undefined;
     } finally {
       this.held.activity++;
@@ -122,9 +143,7 @@ export class Session {
       this.events.push({ kind: "acknowledged", id });
       return result;
     } catch (error) {
-      if (this.#isRefusal(error, JSON.stringify(operation))) {
-        this.events.push({ kind: "refused", id });
-      }
+      if (this.#hasDoneNothing(error, operation)) this.events.push({ kind: "refused", id });
       return undefined;
     }
   }
@@ -141,11 +160,26 @@ export class Session {
     }
   }
 
+  /** Closes the log. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.do({ kind: "sync" }, () => this.log.close(), () => !this.#hasEnded);
+  }
+
+  /** Whether a call that failed tells that it has done nothing; else its outcome is unknown. */
+  #hasDoneNothing(error: unknown, operation: WalOperation): boolean {
+    this.#hasEnded ||= error instanceof SyncFailedError;
+    const isFull = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
+    if (this.#mayFail && isFull) return operation.kind === "append";
+    return this.#isRefusal(error, JSON.stringify(operation));
+  }
+
   #isRefusal(error: unknown, what: string): boolean {
     if (error instanceof WalError && REFUSALS.has(error.code)) {
       this.refusals.push(error.code);
       return true;
     }
+    if (this.#mayFail && error instanceof WalError) return false;
     this.wrongs.push(`${what} failed: ${error instanceof Error ? error.stack : String(error)}`);
     return false;
   }
@@ -157,7 +191,7 @@ export class Session {
 
   /** Judges what somebody reads now. */
   explain(found: WalContents): void {
-    oracleOf(this.events).judge(found, "process");
+    oracleOf(this.events).judge(found, this.#mayFail ? "power" : "process");
   }
 
   /** Reads the log in every way; what is found must be one and the same, and explained. */
@@ -189,6 +223,7 @@ function oracleOf(events: readonly Event[]): WalOracle {
     if (event.kind === "started") oracle.start(event.id, event.operation);
     else if (event.kind === "acknowledged") oracle.acknowledge(event.id);
     else if (event.kind === "refused") oracle.refuse(event.id);
+    else if (event.kind === "reopened") oracle.judge(event.contents, "power");
   }
   return oracle;
 }
@@ -201,6 +236,9 @@ function claimedIndex(events: readonly Event[]): { index: number; by: string } {
   for (const event of events) {
     if (event.kind === "durable") {
       if (event.index > claimed.index) claimed = event;
+    } else if (event.kind === "reopened") {
+      claimed = { index: 0, by: "nobody" };
+      drops.clear();
     } else if (event.kind !== "started") {
       drops.delete(event.id);
     } else if (event.operation.kind === "reset") {
@@ -214,18 +252,29 @@ function claimedIndex(events: readonly Event[]): { index: number; by: string } {
   return claimed;
 }
 
-/** Opens what is left and judges it. */
+/**
+ * Opens what is left and judges it.
+ *
+ * @param hasFailed Whether a call of the disk has failed: then the page cache may have lost what no sync
+ * covers, and the one to open the log may be the first to be told of it.
+ * @throws {BrokenPromise} If a promise is broken.
+ */
 export async function judge(
   { events, when }: Moment,
   disk: CrashFileSystem,
   crash: "process" | "power",
   options: WalOptions,
+  hasFailed: boolean,
 ): Promise<void> {
+  const open = (): Promise<Wal> => Wal.open(PATH, { ...options, fileSystem: disk });
   try {
-    const log = await Wal.open(PATH, { ...options, fileSystem: disk });
+    const log = await open().catch((error: unknown) => {
+      if (hasFailed && error instanceof SyncFailedError) return open();
+      throw error;
+    });
     const found = contentsOf(log);
     await log.close();
-    oracleOf(events).judge(found, crash);
+    oracleOf(events).judge(found, hasFailed ? "power" : crash);
     const { index, by } = claimedIndex(events);
     const last = found.firstIndex + found.entries.length - 1;
     if (last < index) {
