@@ -21,6 +21,7 @@ export {
   CorruptionError,
   LockedError,
   type LockHolder,
+  MovedError,
   SyncFailedError,
   WalError,
   type WalErrorCode,

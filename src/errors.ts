@@ -20,6 +20,7 @@ export type WalErrorCode =
   | "ERR_WAL_INVALID_ARGUMENT"
   | "ERR_WAL_IO"
   | "ERR_WAL_LOCKED"
+  | "ERR_WAL_MOVED"
   | "ERR_WAL_NOT_FOUND"
   | "ERR_WAL_NOT_A_FILE"
   | "ERR_WAL_PERMISSION"
@@ -215,6 +216,74 @@ export class SyncFailedError extends WalError {
     this.path = path;
     this.durableIndex = durableIndex;
   }
+}
+
+/**
+ * A name of the log no longer leads to the file that is open (`ERR_WAL_MOVED`): somebody removed,
+ * renamed or replaced it, or its directory. The handle has ended; reads go on.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { MovedError, Wal } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const fileSystem = new MemoryFileSystem();
+ * const log = await Wal.open("a.wal", { fileSystem });
+ * await log.appendAndSync(new Uint8Array([1]));
+ * fileSystem.remove("a.wal"); // a cleaner, say
+ *
+ * const data = new Uint8Array([2]);
+ * const error = await assertRejects(() => log.appendAndSync(data), MovedError);
+ * assertEquals([error.path, error.durableIndex], ["a.wal", 1]);
+ * await log.close();
+ * ```
+ */
+export class MovedError extends WalError {
+  /** The name that no longer leads to the open file or directory. */
+  readonly path: string;
+  /** The last index that was durable in its place, as far as is known. */
+  readonly durableIndex: number;
+  /** What became of the name, in words. */
+  readonly what: string;
+
+  /**
+   * Names the file and what is still certain.
+   *
+   * @param path The name that no longer leads to the open file or directory.
+   * @param durableIndex The last index that was durable in its place, as far as is known.
+   * @param what What became of the name, such as "was removed".
+   */
+  constructor(path: string, durableIndex: number, what: string) {
+    super(
+      "ERR_WAL_MOVED",
+      `"${path}" ${what} while the log was open for writing. Entries up to index ${durableIndex} were ` +
+        "durable in the files that were opened, wherever those are now; later ones may be lost. This " +
+        "handle has ended; reads still work. Close it, find out what touches the log's files, put " +
+        "back what is missing, and open the log again.",
+    );
+    this.path = path;
+    this.durableIndex = durableIndex;
+    this.what = what;
+  }
+}
+
+/** What ends a handle: the outcome of something is unknown, or the files are no longer in place. */
+export type EndError = SyncFailedError | MovedError;
+
+/** Whether an error ends the handle. */
+export function isEnd(error: unknown): error is EndError {
+  return error instanceof SyncFailedError || error instanceof MovedError;
+}
+
+/** The error of a step whose outcome is unknown, unless what ends the handle is known already. */
+export function outcomeUnknown(
+  path: string,
+  durableIndex: number,
+  doing: string,
+  cause: unknown,
+): EndError {
+  return isEnd(cause) ? cause : new SyncFailedError(path, durableIndex, doing, cause);
 }
 
 /** The short reason that an error message quotes of its cause, whatever realm that is of. */

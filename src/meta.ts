@@ -8,9 +8,11 @@
  */
 import {
   CorruptionError,
+  type EndError,
+  isEnd,
   notOurs,
+  outcomeUnknown,
   RESTORE,
-  SyncFailedError,
   WalError,
   writeFailed,
 } from "./errors.ts";
@@ -91,6 +93,7 @@ export class MetaFile {
     const file = this.#file;
     if (file === undefined) return;
     try {
+      if (mode === "write") this.#directory.keep(this.#path, file);
       this.#current = this.#newest();
       if (this.#current === undefined) this.#requireUnfinished(file);
     } catch (error) {
@@ -253,9 +256,10 @@ export class MetaFile {
     const isNew = this.#file === undefined;
     const [first, second] = this.#order();
     try {
-      this.#file ??= this.#fileSystem.open(this.#path, "create", this.#permissions);
+      this.#file ??= this.#make();
       this.#file.write(bytes, first);
     } catch (cause) {
+      if (isEnd(cause)) throw cause;
       // What failed may be whole all the same, and would count at the next open.
       if (this.#holds(first, slot, true)) throw this.#unknown(durableIndex, cause);
       throw writeFailed(`store the head index and the state in "${this.#path}"`, cause);
@@ -268,6 +272,7 @@ export class MetaFile {
       }
       this.#file.write(bytes, second);
       await this.#file.syncData();
+      this.#directory.require(this.#path);
     } catch (cause) {
       throw this.#unknown(durableIndex, cause);
     }
@@ -288,8 +293,14 @@ export class MetaFile {
     );
   }
 
-  #unknown(durableIndex: number, cause: unknown): SyncFailedError {
-    return new SyncFailedError(this.#path, durableIndex, "the head index and the state", cause);
+  #make(): File {
+    const file = this.#directory.create(this.#path, this.#permissions);
+    this.#directory.keep(this.#path, file);
+    return file;
+  }
+
+  #unknown(durableIndex: number, cause: unknown): EndError {
+    return outcomeUnknown(this.#path, durableIndex, "the head index and the state", cause);
   }
 
   /** The offsets of the slots, the one whose loss is no loss first: one may have rotted meanwhile. */

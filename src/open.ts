@@ -11,9 +11,10 @@
 import { pause } from "./clock.ts";
 import {
   CorruptionError,
+  MovedError,
+  outcomeUnknown,
   reasonOf,
   RESTORE,
-  SyncFailedError,
   WalError,
   type WalErrorCode,
 } from "./errors.ts";
@@ -148,7 +149,11 @@ export async function openLog(
     if (options.readOnly) return await viewPatiently(fileSystem, path, options, checksum);
     await opening.prepare();
     lock = await fileSystem.lock(`${path}.lock`, options.mode);
-    return { ...await opening.recover(), lock };
+    opening.directory.keepLock(`${path}.lock`, lock);
+    const opened = await opening.recover();
+    // The files may have been moved meanwhile.
+    opened.segments.look();
+    return { ...opened, lock };
   } catch (error) {
     opening.directory.close();
     lock?.release();
@@ -370,6 +375,7 @@ class Opening {
         throw segmentDamaged(`${this.#path}.meta`, 0, 1, "it belongs to another log");
       }
       for (const file of leftovers) requireOwn(this.#fileSystem, this.#checksum, file, logId);
+      for (const { path } of sealed) this.directory.keepClosed(path);
       // What could make this refuse the log has been looked at. From here on it changes files.
       let removed: Recovery | undefined;
       for (const segment of unused) removed = await this.#removeUnused(segment);
@@ -384,7 +390,7 @@ class Opening {
         new Segment(source, scan, scan.offsets.count, context),
       );
       await meta.secure(this.#redo);
-      for (const { path } of leftovers) this.#fileSystem.remove(path);
+      for (const { path } of leftovers) this.directory.remove(path);
       // Whoever made the last file may have died before its name was durable.
       await this.directory.sync();
       // A Seal without a next segment is a roll that a crash interrupted.
@@ -442,6 +448,7 @@ class Opening {
         const { file: first, second } = openTwice(this.#fileSystem, file.path);
         const source = { ...this.#source(first, file.path), second };
         opened.push(source);
+        this.directory.keep(file.path, first);
         await this.#syncFile(source);
         const found = scanSegment(source);
         if (!isUnfinished(found)) {
@@ -482,7 +489,7 @@ class Opening {
       ? undefined
       : await this.#setAside(source, firstIndex, 0, found.size);
     closeBoth(source);
-    this.#fileSystem.remove(path);
+    this.directory.remove(path);
     await this.directory.sync();
     const report = this.#report(path, { case: "E", vouched: 0 }, emptyScan(firstIndex));
     return { ...report, bytesCut: found.size, setAside };
@@ -542,8 +549,7 @@ class Opening {
         }
       }
     } catch (cause) {
-      if (cause instanceof SyncFailedError) throw cause;
-      throw new SyncFailedError(path, 0, "what the log holds", cause);
+      throw outcomeUnknown(path, 0, "what the log holds", cause);
     }
     await this.#syncFile(source);
   }
@@ -606,13 +612,13 @@ class Opening {
       // Whoever removed one may have died before that was durable.
       await this.directory.sync();
       for (const segment of behind.toReversed()) {
-        this.#fileSystem.remove(segment.path);
+        this.directory.remove(segment.path);
         await this.directory.sync();
       }
       this.#redo.goOn(record);
       await this.#redo.finish({ file, firstIndex, offset }, record.length);
     } catch (cause) {
-      throw new SyncFailedError(path, 0, "the truncation that was interrupted", cause);
+      throw outcomeUnknown(path, 0, "the truncation that was interrupted", cause);
     } finally {
       file.close();
     }
@@ -650,7 +656,7 @@ class Opening {
   #setAside({ file }: SegmentSource, segment: number, from: number, to: number): Promise<string> {
     const { mode: permissions } = this.#options;
     const stretch = { file, logPath: this.#path, segment, from, to, permissions };
-    return setAside(this.#fileSystem, this.directory, stretch);
+    return setAside(this.directory, stretch);
   }
 
   #meta(): MetaFile {
@@ -729,7 +735,7 @@ class Opening {
     try {
       await file.sync();
     } catch (cause) {
-      throw new SyncFailedError(path, 0, "what the log holds", cause);
+      throw outcomeUnknown(path, 0, "what the log holds", cause);
     }
   }
 

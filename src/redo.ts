@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { notOurs, SyncFailedError, WalError } from "./errors.ts";
+import { notOurs, outcomeUnknown, WalError } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { readUint32, writeUint32 } from "./format/frame.ts";
 import { mayBegin } from "./format/magic.ts";
@@ -83,7 +83,7 @@ export class RedoFile {
     const size = file.size();
     const oldChecksum = this.#checksum.crc32Of(pieces(file, offset, size));
     const record = { firstIndex, offset, oldLength: size - offset, oldChecksum, length };
-    const redo = this.#fileSystem.open(this.#path, "create", this.#permissions);
+    const redo = this.#directory.create(this.#path, this.#permissions);
     try {
       const checksum = this.#checksum.crc32Of(written(redo, encodeRedoRecord(record), tail));
       const end = new Uint8Array(CHECKSUM_SIZE);
@@ -147,10 +147,10 @@ export class RedoFile {
    */
   async end(): Promise<void> {
     try {
-      this.#fileSystem.remove(this.#path);
+      this.#directory.remove(this.#path);
       await this.#directory.sync();
     } catch (cause) {
-      throw new SyncFailedError(this.#path, 0, "the end of a truncation or of a recovery", cause);
+      throw outcomeUnknown(this.#path, 0, "the end of a truncation or of a recovery", cause);
     }
   }
 
@@ -231,7 +231,7 @@ export class RedoFile {
       await redo.sync();
       await this.#directory.sync();
     } catch (cause) {
-      throw new SyncFailedError(
+      throw outcomeUnknown(
         this.#path,
         0,
         "the beginning of a truncation or of a recovery",

@@ -8,7 +8,7 @@
  */
 import { allocate } from "./allocate.ts";
 import { type Entries, EntryReader } from "./entry_reader.ts";
-import { SyncFailedError, writeFailed } from "./errors.ts";
+import { MovedError, SyncFailedError, writeFailed } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
 import { FILE_HEADER_SIZE, type FormatVersion, writeFileHeader } from "./format/file_header.ts";
 import {
@@ -33,6 +33,7 @@ import {
   writeSegmentPayload,
 } from "./format/internal.ts";
 import { type File, type FileSystem, isFileSystemError } from "./fs/file_system.ts";
+import type { LogDirectory } from "./log_directory.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./redo.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
@@ -59,6 +60,8 @@ export interface SegmentCounters {
 /** What all segments of a log are told. */
 export interface SegmentSettings {
   readonly counters: SegmentCounters;
+  /** Where the files lie. */
+  readonly directory: LogDirectory;
   /** How far to extend the file ahead of its entries at the most, in bytes. */
   readonly preallocate: number;
 }
@@ -77,11 +80,24 @@ export interface WritableSource extends SegmentSource {
 export function openTwice(fileSystem: FileSystem, path: string): { file: File; second: File } {
   const file = fileSystem.open(path, "write");
   try {
-    return { file, second: fileSystem.open(path, "write") };
+    return { file, second: openAgain(fileSystem, path, file) };
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+/**
+ * Opens a segment's file once more.
+ *
+ * @throws {FileSystemError} If it cannot be opened.
+ * @throws {MovedError} If the path leads to another file meanwhile.
+ */
+export function openAgain(fileSystem: FileSystem, path: string, file: File): File {
+  const second = fileSystem.open(path, "write");
+  if (second.identity() === file.identity()) return second;
+  second.close();
+  throw new MovedError(path, 0, "was replaced");
 }
 
 /** An open segment. */
@@ -127,6 +143,13 @@ export class Segment implements Entries {
   /** In a reader: what it has seen of the file. */
   readonly #seen: Seen | undefined;
   #cuts = 0;
+  /** Four bytes of the last write, by which it is known, and where they are; -1 if nowhere. */
+  #writtenWord = 0;
+  #writtenAt = -1;
+  /** The same of the write that has to be there at the next look. */
+  #seenWord = 0;
+  #seenAt = -1;
+  readonly #directory: LogDirectory;
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
   #closed = false;
@@ -141,7 +164,7 @@ export class Segment implements Entries {
     source: SegmentSource | WritableSource,
     scan: SegmentScan,
     durableCount: number,
-    { counters, preallocate }: SegmentSettings,
+    { counters, directory, preallocate }: SegmentSettings,
   ) {
     this.path = source.path;
     this.version = scan.version;
@@ -155,6 +178,7 @@ export class Segment implements Entries {
     this.#second = "second" in source ? source.second : undefined;
     this.#checksum = source.checksum;
     this.#counters = counters;
+    this.#directory = directory;
     this.#end = scan.end;
     this.#entriesEnd = scan.entriesEnd;
     this.#durableCount = durableCount;
@@ -327,6 +351,7 @@ export class Segment implements Entries {
       this.#extend(bytes);
       return running;
     });
+    this.requireInPlace();
     this.#durableCount = Math.max(this.#durableCount, count);
     this.#settledCount = this.#durableCount;
     this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);
@@ -367,6 +392,7 @@ export class Segment implements Entries {
       this.#extend(this.unsyncedBytes);
       file.syncDataBlocking();
     });
+    this.requireInPlace();
     this.#coveredAtOnce();
   }
 
@@ -393,6 +419,40 @@ export class Segment implements Entries {
     } else {
       this.#settledCount = this.#durableCount;
       this.#durableEnd = this.#entriesEnd;
+    }
+  }
+
+  /** Counts on the file's name to lead to it, where it is written. */
+  keep(): void {
+    this.#directory.keep(this.path, this.#file);
+  }
+
+  /**
+   * Looks whether what was written is where a reopen will find it.
+   *
+   * @throws {MovedError} If not.
+   */
+  requireInPlace(): void {
+    this.#directory.require(this.path);
+    // What is missing may be what a sync could not write, whose verdict is still to come.
+    if (this.#syncs.isPending || this.#syncs.hasFailed) return;
+    if (!this.#isWhole()) throw new MovedError(this.path, 0, "was cut or overwritten");
+    this.#seenAt = this.#writtenAt;
+    this.#seenWord = this.#writtenWord;
+  }
+
+  /** Whether the file is as long as what was written, and the write that was seen last is in it. */
+  #isWhole(): boolean {
+    try {
+      if (this.#file.size() < this.#end) return false;
+      if (this.#seenAt < 0) return true;
+      const word = new Uint8Array(4);
+      this.#file.read(word, this.#seenAt);
+      return readUint32(word, 0) === this.#seenWord;
+    } catch (error) {
+      // A file that cannot be read now may be whole all the same.
+      if (isFileSystemError(error)) return true;
+      throw error;
     }
   }
 
@@ -434,6 +494,7 @@ export class Segment implements Entries {
       this.#trim();
       file.syncBlocking();
     });
+    this.requireInPlace();
     if (count < this.offsets.count) {
       this.offsets.cut(count);
       this.#cuts++;
@@ -489,7 +550,9 @@ export class Segment implements Entries {
     } catch (cause) {
       throw this.#syncFailed("the truncation", cause);
     }
+    this.#writtenAt = this.#seenAt = -1;
     await this.#run("the truncation", () => this.#file.sync());
+    this.requireInPlace();
     this.#durableCount = this.#settledCount = count;
     this.#durableEnd = this.#entriesEnd;
     this.#unsettledEnd = 0;
@@ -605,6 +668,10 @@ export class Segment implements Entries {
       this.#cutBack();
       throw writeFailed(`append ${size} bytes to "${this.path}" at offset ${this.#end}`, cause);
     }
+    // What was cut off reads as zeros once something is written behind it.
+    const last = readUint32(buffer, size - 4);
+    this.#writtenAt = this.#end + (last === 0 ? CHECKSUM_AT : size - 4);
+    this.#writtenWord = last === 0 ? readUint32(buffer, CHECKSUM_AT) : last;
     this.#end += size;
     if (this.#allocated < this.#end) this.#allocated = this.#end;
   }
@@ -652,6 +719,7 @@ export class Segment implements Entries {
    * a power cut could bring back bytes of the failed write behind later ones.
    */
   #cutBack(): void {
+    this.#writtenAt = this.#seenAt = -1;
     this.#runBlocking("the cut back to the last whole entry after a failed write", (file) => {
       this.#file.truncate(this.#end);
       this.#allocated = this.#end;

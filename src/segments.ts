@@ -8,11 +8,16 @@
  * @module
  */
 import { EntryCursor, type EntryMemory, type SegmentEntries } from "./entry_cursor.ts";
-import { SyncFailedError, WalError, writeFailed } from "./errors.ts";
+import { isEnd, MovedError, outcomeUnknown, WalError, writeFailed } from "./errors.ts";
 import type { FormatVersion } from "./format/file_header.ts";
 import { MAX_SEGMENT_ENTRIES, NO_SEGMENT, type PreviousSegment } from "./format/internal.ts";
 import { isFirstIndex, MAX_INDEX } from "./format/limits.ts";
-import { type File, type FileSystem, FileSystemError } from "./fs/file_system.ts";
+import {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  isFileSystemError,
+} from "./fs/file_system.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import type { RedoFile } from "./redo.ts";
 import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
@@ -25,6 +30,7 @@ import {
   segmentDamaged,
 } from "./sealed_segment.ts";
 import {
+  openAgain,
   openTwice,
   Segment,
   segmentBeginning,
@@ -34,6 +40,9 @@ import {
 
 /** How many full segments are kept open for reading. */
 const MAX_OPEN = 64;
+
+/** How many full segments are looked at each time: a log may have very many. */
+const LOOKED_AT = 64;
 
 /** Digits of an index in a file's name, so that names sort as the indexes do. */
 const INDEX_DIGITS = 20;
@@ -103,6 +112,8 @@ export class Segments {
   /** Full segments on which a sync runs that was begun before they were full, or has failed. */
   readonly #unsettled = new Set<Segment>();
   #active: Segment;
+  /** The full segment whose turn to be looked at is next. */
+  #turn = 0;
 
   constructor(context: SegmentContext, sealed: readonly SealedSegmentInfo[], active: Segment) {
     this.#context = context;
@@ -228,14 +239,50 @@ export class Segments {
     }
   }
 
+  /**
+   * Looks whether the files are where a reopen will find them. Of very many full segments, some have
+   * their turn each time.
+   *
+   * @param isLast Whether to look at all of them, and at their sizes.
+   * @throws {MovedError} If one is not.
+   */
+  look(isLast: boolean = false): void {
+    const { directory } = this.#context;
+    directory.look();
+    this.#active.requireInPlace();
+    const count = isLast ? this.#sealed.length : Math.min(this.#sealed.length, LOOKED_AT);
+    for (let i = 0; i < count; i++) {
+      const info = this.#sealed[this.#turn++ % this.#sealed.length];
+      if (info === undefined) continue;
+      directory.require(info.path);
+      if (isLast) this.#requireSize(info);
+    }
+  }
+
+  /** A file that is not open may have gone, and its number to one that was made in its place. */
+  #requireSize({ path, size }: SealedSegmentInfo): void {
+    let found: number;
+    try {
+      const file = this.#context.fileSystem.open(path, "read");
+      found = file.size();
+      file.close();
+    } catch (error) {
+      // It leads to a file, and that is all that can be told.
+      if (isFileSystemError(error)) return;
+      throw error;
+    }
+    if (found !== size) throw new MovedError(path, 0, "was cut or replaced");
+  }
+
   /** Ends the segment and makes the next, while the caller waits. */
   roll(): void {
     const full = this.#active;
+    this.look();
     const end = full.seal();
     try {
       this.goOnBehind(end);
     } catch (error) {
-      if (error instanceof SyncFailedError) throw error;
+      if (isEnd(error)) throw error;
       full.unseal();
       throw writeFailed(`make the segment after "${full.path}"`, error);
     }
@@ -252,6 +299,7 @@ export class Segments {
     const end = { firstIndex, size, checksum };
     const next = createSegment(this.#context, this.lastIndex + 1, end);
     this.#sealed.push({ path, firstIndex, count: offsets.count, size, checksum });
+    this.#context.directory.keepClosed(path);
     if (this.#active.isSyncing) this.#unsettled.add(this.#active);
     this.#active.close();
     this.#active = next;
@@ -273,7 +321,7 @@ export class Segments {
     } catch (cause) {
       source.file.close();
       source.second.close();
-      throw new SyncFailedError(path, firstIndex - 1, "the new beginning of an empty log", cause);
+      throw outcomeUnknown(path, firstIndex - 1, "the new beginning of an empty log", cause);
     }
   }
 
@@ -320,13 +368,13 @@ export class Segments {
   async dropBefore(index: number): Promise<void> {
     const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
     if (isAll && this.#mayRoll) this.roll();
-    const { fileSystem, directory, path } = this.#context;
+    const { directory, path } = this.#context;
     let removed = false;
     for (;;) {
       const [first, second = this.#active] = this.#sealed;
       if (first === undefined || second.firstIndex > index) break;
       this.#forget(first);
-      fileSystem.remove(first.path);
+      directory.remove(first.path);
       this.#sealed.shift();
       removed = true;
     }
@@ -334,7 +382,7 @@ export class Segments {
     try {
       await directory.sync();
     } catch (cause) {
-      throw new SyncFailedError(path, this.durableIndex, "the removal of dropped segments", cause);
+      throw outcomeUnknown(path, this.durableIndex, "the removal of dropped segments", cause);
     }
   }
 
@@ -358,7 +406,7 @@ export class Segments {
         await this.#context.redo.begin(last.tailFrom(count), [], 0);
       } catch (error) {
         if (info !== undefined) last.close();
-        if (error instanceof SyncFailedError) throw error;
+        if (isEnd(error)) throw error;
         throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);
       }
     }
@@ -371,27 +419,27 @@ export class Segments {
     try {
       this.goOnBehind(this.#active.seal(position));
     } catch (error) {
-      if (error instanceof SyncFailedError) throw error;
-      const cause = error instanceof WalError ? error.cause : error;
-      throw new SyncFailedError(this.#active.path, this.durableIndex, "the truncation", cause);
+      const cause = error instanceof WalError && !isEnd(error) ? error.cause : error;
+      throw outcomeUnknown(this.#active.path, this.durableIndex, "the truncation", cause);
     }
   }
 
   /** Removes all segments behind a full one, newest first, each for good; it is appended to again. */
   async #dropSegmentsBehind(info: SealedSegmentInfo, reopened: Segment): Promise<void> {
-    const { fileSystem, directory } = this.#context;
+    const { directory } = this.#context;
     const kept = this.#sealed.indexOf(info);
     const dropped = [...this.#sealed.slice(kept + 1), this.#active].map(({ path }) => path);
     this.#active.close();
     this.#closeAll();
     this.#sealed.length = kept;
     this.#active = reopened;
+    reopened.keep();
     for (const segment of dropped.toReversed()) {
       try {
-        fileSystem.remove(segment);
+        directory.remove(segment);
         await directory.sync();
       } catch (cause) {
-        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);
+        throw outcomeUnknown(segment, this.durableIndex, "the truncation", cause);
       }
     }
   }
@@ -402,7 +450,7 @@ export class Segments {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async moveTo(index: number): Promise<void> {
-    const { fileSystem, directory, path } = this.#context;
+    const { directory, path } = this.#context;
     const old = this.#active;
     const dropped = this.#sealed.map(({ path }) => path);
     try {
@@ -413,10 +461,10 @@ export class Segments {
       }
       this.#closeAll();
       this.#sealed.length = 0;
-      for (const segment of dropped) fileSystem.remove(segment);
+      for (const segment of dropped) directory.remove(segment);
       await directory.sync();
     } catch (cause) {
-      throw new SyncFailedError(path, index - 1, `the log's new beginning at ${index}`, cause);
+      throw outcomeUnknown(path, index - 1, `the log's new beginning at ${index}`, cause);
     }
   }
 
@@ -526,6 +574,7 @@ export class Segments {
 
   /** Opens a full segment to be appended to again. */
   #reopen(info: SealedSegmentInfo): Segment {
+    this.#context.directory.require(info.path);
     const source = this.#writable(info.path);
     try {
       const scan = scanFull(source, info.size);
@@ -535,6 +584,8 @@ export class Segments {
         const what = `it has ${found} whole entries of ${info.count}`;
         throw segmentDamaged(info.path, offset, info.firstIndex + found, what);
       }
+      // Behind it all is dropped next, so it has to be the one that is meant.
+      this.#context.directory.require(info.path);
       return new Segment(source, scan, scan.offsets.count, this.#context);
     } catch (error) {
       source.file.close();
@@ -579,32 +630,35 @@ export function createSegment(
   // A segment of version 1 cannot say where it begins.
   const version = firstIndex === 1 ? context.format : 2;
   const path = segmentPath(context.path, firstIndex);
-  const file = fileSystem.open(path, "create", permissions);
+  const file = directory.create(path, permissions);
   let second: File | undefined;
   try {
-    second = fileSystem.open(path, "write");
+    second = openAgain(fileSystem, path, file);
     const source = { file, second, path, checksum, maxEntrySize };
     beginSegment(source, { version, logId, firstIndex, previous });
     try {
       file.syncBlocking();
       directory.syncBlocking();
     } catch (cause) {
-      throw new SyncFailedError(path, firstIndex - 1, "a new segment", cause);
+      throw outcomeUnknown(path, firstIndex - 1, "a new segment", cause);
     }
+    directory.keep(path, file);
+    // Meanwhile the directory may have gone.
+    directory.require(path);
     const scan = scanSegment(source);
     if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", path);
     return new Segment(source, scan, 0, context);
   } catch (error) {
     file.close();
     second?.close();
-    if (error instanceof SyncFailedError) throw error;
+    if (isEnd(error)) throw error;
     try {
       // A file that came back after a crash would stand behind entries that are yet to be appended.
-      fileSystem.remove(path);
+      directory.remove(path);
       directory.syncBlocking();
     } catch (cause) {
       const doing = "the removal of a segment that could not be made";
-      throw new SyncFailedError(path, firstIndex - 1, doing, cause);
+      throw outcomeUnknown(path, firstIndex - 1, doing, cause);
     }
     throw error;
   }

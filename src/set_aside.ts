@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type File, type FileSystem, isFileSystemError } from "./fs/file_system.ts";
+import { type File, isFileSystemError } from "./fs/file_system.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import { pieces } from "./recovery.ts";
 
@@ -27,11 +27,10 @@ export interface Stretch {
  * @returns The new file's path.
  */
 export async function setAside(
-  fileSystem: FileSystem,
   directory: LogDirectory,
   stretch: Stretch,
 ): Promise<string> {
-  const { path, file } = create(fileSystem, stretch);
+  const { path, file } = create(directory, stretch);
   try {
     let at = 0;
     for (const piece of pieces(stretch.file, stretch.from, stretch.to)) {
@@ -59,13 +58,13 @@ export function setAsidePath(
 
 /** Makes a file of a name that is not taken: the same place may have been cut before. */
 function create(
-  fileSystem: FileSystem,
+  directory: LogDirectory,
   { logPath, segment, from, permissions }: Stretch,
 ): { path: string; file: File } {
   for (let copy = 1;; copy++) {
     const path = setAsidePath(logPath, segment, from, copy);
     try {
-      return { path, file: fileSystem.open(path, "create", permissions) };
+      return { path, file: directory.create(path, permissions) };
     } catch (error) {
       if (!isFileSystemError(error) || error.code !== "EEXIST") throw error;
     }

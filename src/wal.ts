@@ -19,7 +19,7 @@ import { clock, pause, type Timer } from "./clock.ts";
 import { GroupCommit } from "./commit.ts";
 import { EntryCursor, type EntryMemory } from "./entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
-import { reasonOf, SyncFailedError, WalError } from "./errors.ts";
+import { type EndError, isEnd, MovedError, outcomeUnknown, reasonOf, WalError } from "./errors.ts";
 import { Changes, Follower, type FollowOptions, type FollowSource, Patience } from "./follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
 import {
@@ -150,7 +150,7 @@ export class Wal {
   #appends = 0;
   #bytesAppended = 0;
   /** What ended the handle, and whether a call has told of it. */
-  #failure: SyncFailedError | undefined;
+  #failure: EndError | undefined;
   #failureTold = false;
   /** Head truncations, updates of the state, tail truncations and resets run one after the other. */
   #queue: Promise<void> = Promise.resolve();
@@ -285,8 +285,8 @@ export class Wal {
    * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`: `data` is no `Uint8Array`, or was detached.
    * `ERR_WAL_ENTRY_TOO_LARGE`: it is above `maxEntrySize`. `ERR_WAL_WRITE_FAILED`: the system could
    * not write (a full disk); the log is as before and can be appended to again. `ERR_WAL_BUSY`: a
-   * truncation has not resolved yet. `ERR_WAL_SYNC_FAILED`: the handle has ended.
-   * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * truncation has not resolved yet. `ERR_WAL_SYNC_FAILED`, `ERR_WAL_MOVED`: the handle has
+   * ended. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    *
    * @example
    * ```ts
@@ -426,6 +426,7 @@ export class Wal {
       this.#writeBehind ??= this.#syncBehind();
     }
     this.#changes.notify();
+    if (this.#idleTimer === undefined) this.#waitForIdle();
   }
 
   /**
@@ -435,6 +436,7 @@ export class Wal {
    * Callers share one: who calls while one is running joins the next. The event loop goes on.
    *
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    * @throws {WalError} `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    *
    * @example
@@ -471,6 +473,7 @@ export class Wal {
    * @throws {WalError} `ERR_WAL_BUSY`: a truncation or reset has not resolved yet.
    * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    *
    * @example
    * ```ts
@@ -889,6 +892,7 @@ export class Wal {
    * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the log is cut somewhere between the two
    * states, and the handle has ended.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    *
    * @example
    * ```ts
@@ -926,6 +930,7 @@ export class Wal {
    * `ERR_WAL_IO` (a file could not be removed), `ERR_WAL_WRITE_FAILED`: {@linkcode firstIndex} says whether the entries are gone; if
    * so, the next call or open gives the space back.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    *
    * @example
    * ```ts
@@ -963,6 +968,7 @@ export class Wal {
    * with `format: 1` a log begins with 1. `ERR_WAL_BUSY`: another truncation or reset has not
    * resolved yet. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    *
    * @example
    * ```ts
@@ -1008,8 +1014,7 @@ export class Wal {
       if (!isForward) await this.#updateMeta(nextIndex, this.state);
     } catch (cause) {
       // Half of a reset is no state to go on from; a reopen finishes what it finds.
-      if (cause instanceof SyncFailedError) throw cause;
-      throw new SyncFailedError(this.#path, this.durableIndex, "the reset", cause);
+      throw outcomeUnknown(this.#path, this.durableIndex, "the reset", cause);
     }
   }
 
@@ -1029,6 +1034,7 @@ export class Wal {
    * `ERR_WAL_WRITE_FAILED`: it could not be written and is the old one still.
    * `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    *
    * @example
    * ```ts
@@ -1074,9 +1080,10 @@ export class Wal {
     const result = this.#queue.then(async () => {
       if (this.#failure !== undefined) throw this.#told(this.#failure);
       try {
+        this.#segments.look();
         await work();
       } catch (error) {
-        if (error instanceof SyncFailedError) throw this.#told(this.#ended(error));
+        if (isEnd(error)) throw this.#told(this.#ended(error));
         if (isFileSystemError(error)) throw this.#ioFailed("change", error);
         throw error;
       } finally {
@@ -1116,6 +1123,7 @@ export class Wal {
    *
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the last entries could not be made durable, and
    * no call has said so yet. The log is closed all the same.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the same, because the files were moved.
    *
    * @example
    * ```ts
@@ -1177,6 +1185,7 @@ export class Wal {
       this.#trim(active);
       await this.#segments.sync();
       if (this.#vouch()) await active.sync();
+      this.#segments.look(true);
     } catch (error) {
       this.#ended(error);
     }
@@ -1225,12 +1234,12 @@ export class Wal {
   #synced(): void {
     this.#changes.notify();
     this.#isQuiet = false;
-    if (this.#idleTimer === undefined) this.#vouchWhenIdle();
+    if (this.#idleTimer === undefined) this.#waitForIdle();
   }
 
   /** Lets the file tell of what is durable, if it does not, once the log is idle. */
   #tellWhenIdle(): void {
-    if (this.#idleTimer === undefined && !this.#segments.active.isTold) this.#vouchWhenIdle();
+    if (this.#idleTimer === undefined && !this.#segments.active.isTold) this.#waitForIdle();
   }
 
   /** A sync that nobody waits for; it never rejects. */
@@ -1246,19 +1255,30 @@ export class Wal {
   }
 
   /**
-   * Lets the file tell of the last sync once there was none for a moment. One timer waits for that, as
+   * Does what is due once there was no sync for a moment. One timer waits for that, as
    * long as need be, since to set one anew takes longer than the rest of a sync's bookkeeping.
    */
-  #vouchWhenIdle(): void {
+  #waitForIdle(): void {
     if (this.#closing !== undefined) return;
     this.#idleTimer = clock.after(IDLE_MS / 2, () => {
       this.#idleTimer = undefined;
       if (this.#failure !== undefined) return;
       const wasQuiet = this.#isQuiet;
       this.#isQuiet = true;
-      if (!wasQuiet) this.#vouchWhenIdle();
-      else if (this.#rewriting === undefined) this.#vouch();
+      if (!wasQuiet) this.#waitForIdle();
+      else this.#whenIdle();
     });
+  }
+
+  /** Looks whether the files are in place, and lets them tell of the last sync. */
+  #whenIdle(): void {
+    try {
+      this.#segments.look();
+    } catch (error) {
+      this.#ended(error);
+      return;
+    }
+    if (this.#rewriting === undefined) this.#vouch();
   }
 
   /** Writes a Durable frame if one is due; whether it did. */
@@ -1274,19 +1294,25 @@ export class Wal {
 
   /** The error of an append, which may have ended the handle. */
   #failed(error: unknown): unknown {
-    return error instanceof SyncFailedError ? this.#told(this.#ended(error)) : error;
+    return isEnd(error) ? this.#told(this.#ended(error)) : error;
   }
 
-  /** Ends the handle. What is no failure of the disk is a defect of ours and goes on as it is. */
-  #ended(error: unknown): SyncFailedError {
-    if (!(error instanceof SyncFailedError)) throw error;
-    this.#failure ??= error;
+  /** Ends the handle. What is no such error is a defect of ours and goes on as it is. */
+  #ended(error: unknown): EndError {
+    if (!isEnd(error)) throw error;
+    this.#failure ??= this.#withIndex(error);
     this.#idleTimer?.cancel();
     this.#changes.notify();
     return this.#failure;
   }
 
-  #told(failure: SyncFailedError): SyncFailedError {
+  /** What knows of files only does not know which entries are durable. */
+  #withIndex(error: EndError): EndError {
+    if (!(error instanceof MovedError)) return error;
+    return new MovedError(error.path, this.durableIndex, error.what);
+  }
+
+  #told(failure: EndError): EndError {
     this.#failureTold = true;
     return failure;
   }

@@ -180,7 +180,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "an interrupted truncation leaves the segments behind when it is gone on with",
     file: "src/open.ts",
-    find: "        this.#fileSystem.remove(segment.path);\n        await this.directory.sync();\n",
+    find: "        this.directory.remove(segment.path);\n        await this.directory.sync();\n",
     replace: "        if (segment.firstIndex < 0) return;\n",
     caughtBy: [
       DURABILITY,
@@ -190,8 +190,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "an interrupted truncation does not sync each removal when it is gone on with",
     file: "src/open.ts",
-    find: "        this.#fileSystem.remove(segment.path);\n        await this.directory.sync();\n",
-    replace: "        this.#fileSystem.remove(segment.path);\n",
+    find: "        this.directory.remove(segment.path);\n        await this.directory.sync();\n",
+    replace: "        this.directory.remove(segment.path);\n",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
@@ -238,8 +238,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "the removal of the redo file is not synced",
     file: "src/redo.ts",
-    find: "      this.#fileSystem.remove(this.#path);\n      await this.#directory.sync();\n",
-    replace: "      this.#fileSystem.remove(this.#path);\n",
+    find: "      this.#directory.remove(this.#path);\n      await this.#directory.sync();\n",
+    replace: "      this.#directory.remove(this.#path);\n",
     caughtBy: [
       DURABILITY,
       "a truncation of durable entries is done or not after a crash at any step",
@@ -439,7 +439,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "files below the head are left where they are",
     file: "src/open.ts",
-    find: "      for (const { path } of leftovers) this.#fileSystem.remove(path);\n",
+    find: "      for (const { path } of leftovers) this.directory.remove(path);\n",
     replace: "",
     caughtBy: [SEGMENTS, "a head truncation whose removal fails is finished by a reopen"],
   },
@@ -684,7 +684,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed sync does not end the handle",
     file: "src/wal.ts",
-    find: "    this.#failure ??= error;\n    this.#idleTimer?.cancel();\n" +
+    find: "    this.#failure ??= this.#withIndex(error);\n    this.#idleTimer?.cancel();\n" +
       "    this.#changes.notify();\n    return this.#failure;\n",
     replace: "    return error;\n",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
@@ -792,7 +792,7 @@ const DROPPING: readonly Mutation[] = [
       "        await this.#context.redo.begin(last.tailFrom(count), [], 0);\n" +
       "      } catch (error) {\n" +
       "        if (info !== undefined) last.close();\n" +
-      "        if (error instanceof SyncFailedError) throw error;\n" +
+      "        if (isEnd(error)) throw error;\n" +
       '        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);\n' +
       "      }\n" +
       "    }\n" +
@@ -803,7 +803,7 @@ const DROPPING: readonly Mutation[] = [
       "        await this.#context.redo.begin(last.tailFrom(count), [], 0);\n" +
       "      } catch (error) {\n" +
       "        if (info !== undefined) last.close();\n" +
-      "        if (error instanceof SyncFailedError) throw error;\n" +
+      "        if (isEnd(error)) throw error;\n" +
       '        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);\n' +
       "      }\n" +
       "    }\n",
@@ -816,9 +816,9 @@ const DROPPING: readonly Mutation[] = [
     name: "a new segment is not synced",
     file: "src/segments.ts",
     find: "      file.syncBlocking();\n      directory.syncBlocking();\n" +
-      '    } catch (cause) {\n      throw new SyncFailedError(path, firstIndex - 1, "a new segment"',
+      '    } catch (cause) {\n      throw outcomeUnknown(path, firstIndex - 1, "a new segment"',
     replace: "      directory.syncBlocking();\n" +
-      '    } catch (cause) {\n      throw new SyncFailedError(path, firstIndex - 1, "a new segment"',
+      '    } catch (cause) {\n      throw outcomeUnknown(path, firstIndex - 1, "a new segment"',
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -831,7 +831,7 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a segment that could not be made is left there",
     file: "src/segments.ts",
-    find: "      fileSystem.remove(path);\n      directory.syncBlocking();\n",
+    find: "      directory.remove(path);\n      directory.syncBlocking();\n",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -841,8 +841,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "the removal of a segment that could not be made is not synced",
     file: "src/segments.ts",
-    find: "      fileSystem.remove(path);\n      directory.syncBlocking();\n",
-    replace: "      fileSystem.remove(path);\n",
+    find: "      directory.remove(path);\n      directory.syncBlocking();\n",
+    replace: "      directory.remove(path);\n",
     caughtBy: [
       DURABILITY,
       "a roll that fails for want of space leaves the full segment byte by byte as it was",
@@ -888,29 +888,29 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a tail truncation does not sync each removal before the next",
     file: "src/segments.ts",
-    find: "        fileSystem.remove(segment);\n        await directory.sync();\n" +
+    find: "        directory.remove(segment);\n        await directory.sync();\n" +
       "      } catch (cause) {\n" +
-      '        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);\n' +
+      '        throw outcomeUnknown(segment, this.durableIndex, "the truncation", cause);\n' +
       "      }\n    }\n",
-    replace: "        fileSystem.remove(segment);\n" +
+    replace: "        directory.remove(segment);\n" +
       "      } catch (cause) {\n" +
-      '        throw new SyncFailedError(segment, this.durableIndex, "the truncation", cause);\n' +
+      '        throw outcomeUnknown(segment, this.durableIndex, "the truncation", cause);\n' +
       "      }\n    }\n    await directory.sync();\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a tail truncation does not sync the removal of segments",
     file: "src/segments.ts",
-    find: "        fileSystem.remove(segment);\n        await directory.sync();\n",
-    replace: "        fileSystem.remove(segment);\n",
+    find: "        directory.remove(segment);\n        await directory.sync();\n",
+    replace: "        directory.remove(segment);\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a reset does not sync the removal of segments",
     file: "src/segments.ts",
-    find: "      for (const segment of dropped) fileSystem.remove(segment);\n" +
+    find: "      for (const segment of dropped) directory.remove(segment);\n" +
       "      await directory.sync();\n",
-    replace: "      for (const segment of dropped) fileSystem.remove(segment);\n",
+    replace: "      for (const segment of dropped) directory.remove(segment);\n",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {

@@ -54,6 +54,8 @@ interface FsFile {
 interface FileInfo {
   dev: number;
   ino: number | null;
+  isFile: boolean;
+  isDirectory: boolean;
 }
 
 interface FsEvent {
@@ -83,7 +85,7 @@ interface DenoNamespace {
   hostname(): string;
   watchFs(path: string, options: { recursive: boolean }): FsWatcher;
   openSync(path: string, options: OpenOptions): FsFile;
-  statSync(path: string): FileInfo & { isFile: boolean; isDirectory: boolean };
+  statSync(path: string): FileInfo;
   realPathSync(path: string): string;
   readLinkSync(path: string): string;
   readDirSync(path: string): Iterable<{ name: string }>;
@@ -263,9 +265,9 @@ export class DenoFileSystem implements FileSystem {
   }
 }
 
-/** Which file this is: its device, and its number there. */
-function identityOf({ dev, ino }: FileInfo): string {
-  return `${dev}:${ino}`;
+/** Which file this is: its device, and its number there; a directory may get that of a file. */
+function identityOf({ dev, ino, isDirectory }: FileInfo): string {
+  return `${dev}:${ino}${isDirectory ? "/" : ""}`;
 }
 
 /** A directory where none can be synced. */

@@ -236,9 +236,9 @@ export const nodeFiles: {
   },
 };
 
-/** Which file this is: its device, and its number there. */
-function identityOf({ dev, ino }: fs.BigIntStats): string {
-  return `${dev}:${ino}`;
+/** Which file this is: its device, and its number there; a directory may get that of a file. */
+function identityOf(found: fs.BigIntStats): string {
+  return `${found.dev}:${found.ino}${found.isDirectory() ? "/" : ""}`;
 }
 
 /** Opening a pipe or a device could block or have effects, so what is no file is not opened. */
