@@ -11,7 +11,6 @@
 import { pause } from "./clock.ts";
 import {
   CorruptionError,
-  MovedError,
   outcomeUnknown,
   reasonOf,
   RESTORE,

@@ -1,0 +1,28 @@
+/**
+ * What the writer and the one who meddles with its files say to each other.
+ *
+ * @module
+ */
+import type { WalErrorCode } from "../../mod.ts";
+import type { Line } from "../soak/lines.ts";
+
+/** A line of the writer's input. */
+export type Command =
+  /** Open a log and change it until told to stop; `life` counts the logs of a run. */
+  | { readonly open: string; readonly life: number }
+  /** Stop, and close it. */
+  | { readonly close: true };
+
+/** How something went wrong. */
+export interface Failure {
+  readonly code: WalErrorCode;
+  readonly message: string;
+}
+
+/** A line of the writer's output. */
+export type Answer =
+  | Line
+  /** A change failed, and no more are made. */
+  | { readonly failed: Failure }
+  /** The log is closed. */
+  | { readonly closed: true | Failure };
