@@ -95,7 +95,8 @@ export class History {
       this.#drop(0, act.index - 1, begin);
     } else if (act.do === "reset") {
       this.#heads.push({ began: begin, index: act.index });
-      this.#tails.push({ began: begin, index: act.index });
+      // Half-way, all entries are gone, and the head is where it was.
+      this.#tails.push({ began: begin, index: Math.min(this.#first, act.index) });
       this.#drop(0, Infinity, begin);
     }
   }

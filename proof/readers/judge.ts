@@ -28,6 +28,7 @@ export interface Verdict {
 /** A follower, as far as it has come. */
 interface Follower {
   readonly by: string;
+  readonly opened: number;
   readonly began: number;
   /** What it has given last for each index. */
   readonly given: Map<number, number>;
@@ -71,8 +72,8 @@ class Judgement {
     if (line.see === "entries") return this.#entries(line);
     if (line.see === "error") return this.#error(line);
     if (line.see === "follow") {
-      const { by, at } = line;
-      this.#followers.set(line.id, { by, began: at, given: new Map(), next: undefined, at });
+      const { id, by, opened, at } = line;
+      this.#followers.set(id, { by, opened, began: at, given: new Map(), next: undefined, at });
       return;
     }
     const follower = this.#followers.get(line.id);
@@ -135,8 +136,9 @@ class Judgement {
   }
 
   /** Whether there was a moment at which a follower could not go on with an entry. */
-  #wasGone({ began, given }: Follower, next: number, time: number): boolean {
-    if (this.#history.wasOvertaken(next, began, time)) return true;
+  #wasGone({ opened, began, given }: Follower, next: number, time: number): boolean {
+    // It goes back also to what was dropped before it began, since the handle had been there.
+    if (this.#history.wasOvertaken(next, opened, time)) return true;
     // One that has given nothing was refused: it wants an entry, or the one after the last.
     return given.size === 0 && !this.#history.hadAlways(next, began, time) &&
       !this.#history.hadAlways(next - 1, began, time);

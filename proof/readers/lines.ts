@@ -42,6 +42,12 @@ export function serialOf(bytes: Uint8Array, index: number): number | undefined {
   return serial;
 }
 
+/** The index that an entry says it has. */
+export function indexOf(bytes: Uint8Array): number {
+  if (bytes.length < MIN_SIZE) return 0;
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getFloat64(0);
+}
+
 function sumOf(index: number, serial: number, size: number): number {
   return (Math.imul(index, 0x9e3779b1) ^ Math.imul(serial, 0x85ebca6b) ^ size) >>> 0;
 }
@@ -89,7 +95,14 @@ export type SeenLine =
     readonly index?: number;
     readonly error: Thrown;
   }
-  | { readonly see: "follow"; readonly id: number; readonly by: string; readonly at: number }
+  /** A follower begins, on a handle that was opened before. */
+  | {
+    readonly see: "follow";
+    readonly id: number;
+    readonly by: string;
+    readonly opened: number;
+    readonly at: number;
+  }
   | {
     readonly see: "next";
     readonly id: number;

@@ -11,7 +11,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Wal, WalError } from "../../mod.ts";
 import { random } from "../../tests/support/logs.ts";
-import { type Asked, FILES, type SeenLine, serialOf, type Thrown } from "./lines.ts";
+import { type Asked, FILES, indexOf, type SeenLine, serialOf, type Thrown } from "./lines.ts";
 
 /** How long a follower may take to see the last entry. */
 const MAX_LATE_MS = 10_000;
@@ -90,8 +90,8 @@ function read(by: string, log: Wal, opened: number): void {
   const choice = draw();
   const isAll = choice > 0.85;
   const near = between(Math.max(firstIndex, lastIndex - 20), lastIndex);
-  const first = isAll || draw() < 0.3 ? firstIndex : near;
-  const to = isAll || draw() < 0.5 ? lastIndex : Math.min(lastIndex, first + between(0, 20));
+  let first = draw() < 0.3 ? firstIndex : near;
+  const to = draw() < 0.5 ? lastIndex : Math.min(lastIndex, first + between(0, 20));
   const from = Date.now();
   const serials: (number | null)[] = [];
   const note = (data: Uint8Array): void => {
@@ -104,13 +104,18 @@ function read(by: string, log: Wal, opened: number): void {
     if (isOne) note(log.getEntry(first));
     else if (choice < 0.7) { for (const { data } of log.entries({ from: first, to })) note(data); }
     else if (!isAll) log.replay(({ data }) => note(data), { from: first, to });
-    else log.readAll().forEach(note);
+    else {
+      const all = log.readAll();
+      // Each call may see the log as it is by then.
+      first = all[0] === undefined ? first : indexOf(all[0]);
+      all.forEach(note);
+    }
   } catch (caught) {
     error = thrown(caught);
   }
   const asked: Asked = { opened, from, to: Date.now() };
-  // Of what a call has shown before it threw, nothing is missing.
-  const shown = error === undefined ? end : first + serials.length - 1;
+  // Of what a call has shown before it threw, nothing is missing; of all, there is as much as there is.
+  const shown = error === undefined && !isAll ? end : first + serials.length - 1;
   tell({ see: "entries", by, asked, first, last: shown, serials });
   if (error !== undefined) {
     tell({ see: "error", by, asked, index: first + serials.length, error });
@@ -127,7 +132,7 @@ async function follow(by: string, durable: boolean, most: number): Promise<void>
     do {
       // On the same handle, from where the last one has stopped.
       const count = most === Infinity ? most : between(1, most);
-      from = await followOnce(log, by, durable, from, count);
+      from = await followOnce(log, opened, by, durable, from, count);
     } while (from !== undefined && last === undefined && draw() < 0.7);
     await log.close();
   }
@@ -136,6 +141,7 @@ async function follow(by: string, durable: boolean, most: number): Promise<void>
 /** Where to go on; nothing if it has failed, or has seen the last entry. */
 async function followOnce(
   log: Wal,
+  opened: number,
   by: string,
   durable: boolean,
   from: number | undefined,
@@ -153,7 +159,7 @@ async function followOnce(
   }, 100);
   let next = from;
   let count = 0;
-  tell({ see: "follow", id, by, at: Date.now() });
+  tell({ see: "follow", id, by, opened, at: Date.now() });
   try {
     const options = from === undefined ? {} : { from };
     for await (const { index, data } of log.follow({ durable, signal: end.signal, ...options })) {

@@ -170,6 +170,8 @@ class Rounds {
     const make = async (call: SingleCommand): Promise<void> => {
       promise.note(call, (await remote.try(call)).refused);
     };
+    const last = join(mount.folder, String(this.#logs - 1));
+    rmSync(last, { recursive: true, force: true });
     // What the file system has to write of its own is not to meet the failure.
     run("sync", "--file-system", mount.folder);
     try {
@@ -177,7 +179,11 @@ class Rounds {
       await make({ do: "appendAndSync", id: 1, size: 100 });
       const before = this.#disk.refused;
       const { outcomes, view } = await this.#failDuring(remote, way.calls, failure);
-      if (this.#disk.refused === before) return undefined;
+      if (this.#disk.refused === before) {
+        await remote.end();
+        await mount.cutPower();
+        return undefined;
+      }
       for (const [i, call] of way.calls.entries()) promise.note(call, outcomes[i]?.refused);
       promise.reaches(view?.durableIndex ?? 0);
       if (view !== undefined && end === "append and reopen") {
@@ -212,7 +218,6 @@ class Rounds {
       this.#disk.heal();
       this.#disk.release();
       await remote.end();
-      rmSync(folder, { recursive: true, force: true });
     }
   }
 
