@@ -85,6 +85,20 @@ export function requireOptions(what: string, options: unknown, known: readonly s
     );
 }
 
+/** Refuses a word that is none of some; `undefined` is for the default. */
+export function requireChoice(name: string, value: unknown, choices: readonly string[]): void {
+  if (value === undefined || choices.includes(value as string)) return;
+  throw invalidChoice(name, `one of ${choices.join(", ")}`, value);
+}
+
+/** Refuses what is no number from 0, or Infinity; `undefined` is for the default. */
+export function requireCount(name: string, value: unknown): void {
+  if (value === undefined) return;
+  const isCount = typeof value === "number" && value >= 0 &&
+    (Number.isInteger(value) || value === Infinity);
+  if (!isCount) throw invalid(name, "a whole number from 0, or Infinity", value);
+}
+
 /** Refuses what has no fields to be read. */
 export function requireObject(what: string, value: unknown): asserts value is object {
   const isObject = typeof value === "object" && value !== null;

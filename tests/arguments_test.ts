@@ -16,6 +16,12 @@ import {
 import { type EntryRange, type FollowOptions, Wal, WalError, type WalErrorCode } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { RaftStorage } from "../src/raft.ts";
+import {
+  CrashFileSystem,
+  exploreCrashes,
+  exploreFaults,
+  FaultyFileSystem,
+} from "../src/testing.ts";
 import { bytes, text, withLog } from "./support/logs.ts";
 
 /** What no message may show. */
@@ -460,4 +466,41 @@ test("a Raft batch is taken when it is given: the caller may change it at once",
   const found = Array.from(storage.entries(), ({ term, data }) => [term, text(data)]);
   assertEquals(found, Array(4).fill([1, "one"]));
   await storage.close();
+});
+
+test("the testing kit refuses unknown options, and values of the wrong kind", async () => {
+  const disk = new CrashFileSystem();
+  const faulty = new FaultyFileSystem(disk);
+  const trial = { run: async () => {}, check: async () => {} };
+  const wrong = (value: unknown): never => value as never;
+  const calls: Readonly<Record<string, () => unknown>> = {
+    "a misspelt option of a disk": () => new CrashFileSystem(wrong({ failedsync: "xfs" })),
+    "another file system": () => new CrashFileSystem(wrong({ failedSync: "zfs" })),
+    "another way to tell": () => new CrashFileSystem(wrong({ errorTold: "nobody" })),
+    "no options": () => new CrashFileSystem(wrong(null)),
+    "a misspelt limit": () => disk.crashStates(wrong({ limits: 3 })),
+    "a limit in words": () => disk.crashStates(wrong({ limit: "3" })),
+    "no seed": () => disk.crashStates(wrong({ seed: NaN })),
+    "a misspelt number of faults": () => faulty.fail("write", "EIO", wrong({ time: 2 })),
+    "a number of faults in words": () => faulty.fail("write", "EIO", wrong({ times: "2" })),
+    "a negative number": () => faulty.fail("write", "EIO", { after: -1 }),
+    "a name that is none": () => faulty.fail("write", "EIO", wrong({ name: 5 })),
+    "another operation": () => faulty.fail(wrong("wirte"), "EIO"),
+    "another code": () => faulty.fail("write", wrong("EOI")),
+    "a lie of another operation": () => faulty.lie(wrong("fsync")),
+    "a misspelt option of a lie": () => faulty.lie("sync", wrong({ time: 2 })),
+    "a misspelt option of a scramble": () => faulty.scramble(wrong({ time: 2 })),
+    "a misspelt option of crashes": () => exploreCrashes(trial, wrong({ states: 3 })),
+    "a misspelt option of faults": () => exploreFaults(trial, wrong({ states: 3 })),
+    "a start that is no disk": () => exploreCrashes(trial, wrong({ start: {} })),
+    "no trial": () => exploreCrashes(wrong(undefined)),
+    "a trial without a check": () => exploreFaults(wrong({ run: trial.run })),
+  };
+  for (const [what, call] of Object.entries(calls)) {
+    const error = await failureOf(call);
+    assert(error instanceof WalError, `${what}: ${error}`);
+    assertEquals(error.code, ARGUMENT, what);
+  }
+  assertEquals(faulty.calls, []);
+  assertEquals([...disk.crashStates({ limit: Infinity })].length, 1);
 });

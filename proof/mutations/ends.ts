@@ -137,6 +137,16 @@ export const ENDS: readonly Mutation[] = [
     caughtBy: [ARGUMENTS, "an unknown option is named, with those that there are"],
   },
   {
+    name: "the testing kit takes an unknown option in silence",
+    file: "src/testing/faulty_file_system.ts",
+    find: 'requireOptions("options", options, [...FAULT_OPTIONS, "leaves", "tells"]);',
+    replace: "",
+    caughtBy: [
+      ARGUMENTS,
+      "the testing kit refuses unknown options, and values of the wrong kind",
+    ],
+  },
+  {
     name: "a message shows what it was given",
     file: "src/arguments.ts",
     find: 'return `a string of ${counted(value.length, "character")}`;',

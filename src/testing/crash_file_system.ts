@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { requireChoice, requireCount, requireOptions } from "../arguments.ts";
 import { LockedError } from "../errors.ts";
 import {
   type Directory,
@@ -202,7 +203,11 @@ export class CrashFileSystem implements FileSystem {
   #identified = 0;
 
   /** Makes an empty one. */
-  constructor({ failedSync = "ext4", errorTold = "descriptor" }: CrashOptions = {}) {
+  constructor(options: CrashOptions = {}) {
+    requireOptions("options", options, ["failedSync", "errorTold"]);
+    const { failedSync = "ext4", errorTold = "descriptor" } = options;
+    requireChoice("failedSync", failedSync, ["ext4", "xfs", "btrfs"]);
+    requireChoice("errorTold", errorTold, ["descriptor", "file"]);
     this.#failedSync = failedSync;
     this.#errorTold = errorTold;
   }
@@ -238,7 +243,11 @@ export class CrashFileSystem implements FileSystem {
    * What the disk may hold if the machine dies now: file systems to open files from, each without a
    * process and with everything in it durable. No two of them are the same. This one goes on.
    */
-  crashStates({ limit = 1024, seed = 1 }: CrashStatesOptions = {}): Generator<CrashFileSystem> {
+  crashStates(options: CrashStatesOptions = {}): Generator<CrashFileSystem> {
+    requireOptions("options", options, ["limit", "seed"]);
+    const { limit = 1024, seed = 1 } = options;
+    requireCount("limit", limit);
+    requireCount("seed", seed);
     return this.#statesOf(copyDirectory(this.#root, new Map()), limit, seed);
   }
 

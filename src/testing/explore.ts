@@ -5,6 +5,7 @@
  * @module
  */
 import { reasonOf } from "../errors.ts";
+import { invalid, requireCount, requireObject, requireOptions } from "../arguments.ts";
 import type { FileSystem, FileSystemErrorCode } from "../fs/file_system.ts";
 import { BrokenPromise } from "./broken_promise.ts";
 import { CrashFileSystem, type FailedSync } from "./crash_file_system.ts";
@@ -129,6 +130,7 @@ export async function exploreCrashes<Fact>(
   trial: Trial<Fact>,
   options: ExploreOptions = {},
 ): Promise<Exploration> {
+  requireTrial(trial, options);
   const disk = emptyOr(options);
   const { moments } = await follow(trial, disk, disk, () => true);
   let states = 0;
@@ -220,6 +222,7 @@ export async function exploreFaults<Fact>(
   trial: Trial<Fact>,
   options: ExploreOptions = {},
 ): Promise<Exploration> {
+  requireTrial(trial, options);
   let crashes = 0;
   let states = 0;
   for (const fault of FAULTS) {
@@ -252,6 +255,22 @@ export async function exploreFaults<Fact>(
     }
   }
   return { crashes, states };
+}
+
+/** Refuses a trial or options that make no sense. */
+function requireTrial<Fact>(trial: Trial<Fact>, options: ExploreOptions): void {
+  requireObject("trial", trial);
+  for (const name of ["run", "check"] as const) {
+    if (typeof trial[name] !== "function") {
+      throw invalid(`trial's ${name}`, "a function", trial[name]);
+    }
+  }
+  requireOptions("options", options, ["statesPerCrash", "seed", "failedSync", "start"]);
+  const { statesPerCrash, start } = options;
+  requireCount("statesPerCrash", statesPerCrash);
+  if (start !== undefined && typeof start?.fork !== "function") {
+    throw invalid("start", "a CrashFileSystem", start);
+  }
 }
 
 function emptyOr({ start, failedSync }: ExploreOptions): CrashFileSystem {

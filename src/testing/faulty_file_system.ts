@@ -4,11 +4,19 @@
  * @module
  */
 import {
+  invalid,
+  invalidChoice,
+  requireChoice,
+  requireCount,
+  requireOptions,
+} from "../arguments.ts";
+import {
   type Directory,
   type File,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
+  isFileSystemErrorCode,
   type Lock,
   type OpenMode,
 } from "../fs/file_system.ts";
@@ -59,6 +67,23 @@ export interface FaultOptions {
   /** How many go wrong then. Default: 1. */
   times?: number;
 }
+
+const FAULT_OPTIONS: readonly (keyof FaultOptions)[] = ["name", "after", "times"];
+
+const OPERATIONS: readonly FileOperation[] = [
+  "open",
+  "create",
+  "read",
+  "write",
+  "truncate",
+  "syncData",
+  "syncDataBlocking",
+  "sync",
+  "syncBlocking",
+  "syncDirectory",
+  "makeDirectory",
+  "remove",
+];
 
 /** What goes wrong. */
 type Effect =
@@ -131,11 +156,15 @@ export class FaultyFileSystem implements FileSystem {
   fail(
     operation: FileOperation,
     code: FileSystemErrorCode,
-    { leaves = 0, tells = "itself", ...options }: FaultOptions & {
-      leaves?: number;
-      tells?: "itself" | "others";
-    } = {},
+    options: FaultOptions & { leaves?: number; tells?: "itself" | "others" } = {},
   ): void {
+    requireOptions("options", options, [...FAULT_OPTIONS, "leaves", "tells"]);
+    const { leaves = 0, tells = "itself" } = options;
+    requireCount("leaves", leaves);
+    requireChoice("tells", tells, ["itself", "others"]);
+    if (typeof code !== "string" || !isFileSystemErrorCode(code)) {
+      throw invalidChoice("code", "one of a FileSystemError's", code);
+    }
     this.#add(operation, { kind: "fail", code, leaves, isMade: true, tells }, options);
   }
 
@@ -144,11 +173,13 @@ export class FaultyFileSystem implements FileSystem {
     operation: Exclude<FileOperation, "open" | "create" | "read">,
     options: FaultOptions = {},
   ): void {
+    requireOptions("options", options, FAULT_OPTIONS);
     this.#add(operation, { kind: "lie" }, options);
   }
 
   /** Lets writes write other bytes than they were given. */
   scramble(options: FaultOptions = {}): void {
+    requireOptions("options", options, FAULT_OPTIONS);
     this.#add("write", { kind: "scramble" }, options);
   }
 
@@ -183,6 +214,10 @@ export class FaultyFileSystem implements FileSystem {
     effect: Effect,
     { name, after = 0, times = 1 }: FaultOptions,
   ): void {
+    requireChoice("operation", operation, OPERATIONS);
+    if (name !== undefined && typeof name !== "string") throw invalid("name", "a string", name);
+    requireCount("after", after);
+    requireCount("times", times);
     this.#faults.push({ operation, name, effect, after, times });
   }
 
