@@ -4,6 +4,7 @@
  * @module
  */
 import { test } from "node:test";
+import { spawnSync } from "node:child_process";
 import { crc32 } from "node:zlib";
 import { join } from "node:path";
 import {
@@ -19,6 +20,7 @@ import { MAX_INDEX, MAX_SEQUENCE } from "../src/format/limits.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { bytes, random, readFile, text, toHex, withLog, writeFile } from "./support/logs.ts";
+import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 
 const END: WalErrorCode = "ERR_WAL_INDEX_OUT_OF_RANGE";
@@ -404,5 +406,35 @@ test("a Raft node's index and term end where they are exact", async () => {
     assertEquals(again.snapshot, { index: MAX_INDEX, term });
     assertEquals(again.hardState, { term, votedFor: null });
     await again.close();
+  });
+});
+
+test("the command line keeps to the largest index", async () => {
+  const wal = (input: string, ...args: string[]): { status: number | null; told: string } => {
+    const { program, args: before } = command(join(ROOT, "src/cli/main.ts"), ...args);
+    const { status, stdout, stderr } = spawnSync(program, before, { input, encoding: "utf8" });
+    return { status, told: stdout + stderr };
+  };
+  await withFolder(async (folder) => {
+    const path = join(folder, "a.wal");
+    await withLog(path, {}, (log) => log.reset(MAX_INDEX));
+    const appended = wal("one\ntwo\nthree\n", "append", path);
+    assertEquals(appended.status, 1);
+    assertStringIncludes(appended.told, `appended 1 entry: index ${MAX_INDEX}`);
+    assertStringIncludes(appended.told, END);
+    const last = wal("", "cat", path, "--json", "--from", `${MAX_INDEX}`);
+    assertEquals([last.status, last.told], [0, `{"index":${MAX_INDEX},"text":"one"}\n`]);
+    const beyond = wal("", "cat", path, "--from", `${BigInt(MAX_INDEX) + 2n}`);
+    assertEquals(beyond.status, 2);
+    assertStringIncludes(beyond.told, `--from must be at most ${MAX_INDEX + 1}`);
+    assertEquals(wal("", "truncate", path, "--before", `${MAX_INDEX + 1}`).status, 0);
+    assertEquals(wal("", "truncate", path, "--from", `${MAX_INDEX + 1}`).status, 1);
+  });
+  await withFolder((folder) => {
+    const path = join(folder, "a.wal");
+    const line = (index: bigint): string => `{"index":${index},"text":"a"}\n`;
+    assertEquals(wal(line(BigInt(MAX_INDEX) + 1n), "import", path).status, 1);
+    const taken = wal(line(BigInt(MAX_INDEX)), "import", path);
+    assertStringIncludes(taken.told, `index ${MAX_INDEX}`);
   });
 });

@@ -65,7 +65,10 @@ export function wholeNumber(option: string, given: string | undefined): number |
   if (given === undefined) return undefined;
   const value = Number(given);
   if (/^\d+$/.test(given) && Number.isSafeInteger(value)) return value;
-  throw new UsageError(`--${option} must be a whole number, not "${given}".`);
+  const wanted = value > Number.MAX_SAFE_INTEGER
+    ? `at most ${Number.MAX_SAFE_INTEGER}`
+    : "a whole number";
+  throw new UsageError(`--${option} must be ${wanted}, not "${given}".`);
 }
 
 /** The largest entry that a command takes, in bytes. */
