@@ -19,6 +19,7 @@ import {
   framesOf,
   INTERNAL,
   PATH,
+  sameBytes,
   SEAL,
   segmentsOf,
   withFixedId,
@@ -39,6 +40,8 @@ export interface PlacedEntry {
 export interface RandomLog {
   readonly files: Files;
   readonly entries: readonly PlacedEntry[];
+  /** Those too that a truncation dropped and whose bytes are still there. */
+  readonly physical: readonly PlacedEntry[];
   /** Entries that a truncation within a batch dropped, by file and offset. */
   readonly dropped: ReadonlySet<string>;
   readonly firstIndex: number;
@@ -150,6 +153,7 @@ async function describe(files: Files): Promise<RandomLog> {
   }
   const log = await Wal.open(PATH, { fileSystem, readOnly: true });
   const entries: PlacedEntry[] = [];
+  const physical: PlacedEntry[] = [];
   const dropped = new Set<string>();
   for (const file of segmentsOf(files)) {
     const bytes = files.get(file) as Uint8Array;
@@ -175,10 +179,12 @@ async function describe(files: Files): Promise<RandomLog> {
       if (left > 0) atom.push(found);
       else atom = [found];
       if (left > 0) left--;
+      const entry = { file, offset, end: found.end, index, data: payload, atom };
+      physical.push(entry);
       if (index >= end) dropped.add(placeOf(file, offset));
       else if (index >= log.firstIndex && index <= log.lastIndex) {
-        const data = log.getEntry(index);
-        entries.push({ file, offset, end: found.end, index, data, atom });
+        if (!sameBytes(log.getEntry(index), payload)) throw new Error("The log is another");
+        entries.push(entry);
       }
       index++;
     }
@@ -186,5 +192,5 @@ async function describe(files: Files): Promise<RandomLog> {
   const { firstIndex, lastIndex } = log;
   await log.close();
   if (entries.length !== lastIndex - firstIndex + 1) throw new Error("The log has other entries");
-  return { files, entries, dropped, firstIndex };
+  return { files, entries, physical, dropped, firstIndex };
 }

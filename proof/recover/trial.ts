@@ -6,9 +6,11 @@
  *
  * @module
  */
-import { WalError } from "../../mod.ts";
+import { Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/memory.ts";
 import { type Recovered, type RecoveredEntry, RecoveredLog } from "../../src/cli/recovered_log.ts";
+import { parseLine, recoveredLine } from "../../src/cli/recovered_lines.ts";
+import { TakenEntries } from "../../src/cli/taken_entries.ts";
 import { random } from "../../tests/support/logs.ts";
 import {
   type Files,
@@ -83,13 +85,96 @@ export async function tryOnce(seed: number): Promise<Trial> {
   return { entries: log.entries.length, recovered: entries.length, exact, faults, what };
 }
 
+/**
+ * One file of a damaged log, by itself: a segment, or, with `from`, what is behind an offset of it as
+ * recovery sets it aside. Each of its entries that is whole must be given, and its index be right.
+ */
+export async function tryAlone(seed: number): Promise<Trial> {
+  const { log, damaged } = await damagedLog(seed);
+  const next = random(~seed);
+  const names = segmentsOf(damaged.files);
+  const name = names[Math.floor(next() * names.length)] as string;
+  const bytes = damaged.files.get(name) as Uint8Array;
+  const isCut = next() < 0.5;
+  // Recovery cuts where a frame should begin.
+  const places = framesOf(log.files.get(name) as Uint8Array).map(({ offset }) => offset)
+    .filter((offset) => offset > 8);
+  const from = (isCut ? places[Math.floor(next() * places.length)] : 0) ?? 0;
+  const segment = String(firstIndexOf(name)).padStart(20, "0");
+  const path = isCut ? `${PATH}.cut-${segment}-${from}` : name;
+  const entries = log.physical.filter(({ file, offset }) => file === name && offset >= from);
+  const what = `seed ${seed}: ${path} alone: ${damaged.what.join("; ")}`;
+  const faults: string[] = [];
+  let exact = 0;
+  const found = await readAll(new Map([[path, bytes.slice(from)]]), path);
+  const given = new Map<number, ReadEntry>();
+  for (const item of found === "no log" ? [] : found) {
+    if (item.kind !== "entry") continue;
+    given.set(item.offset + from, item);
+    if (item.index.from === item.index.to) exact++;
+    const entry = entries.find(({ offset }) => offset === item.offset + from);
+    if (damaged.moved.has(name)) continue;
+    if (entry === undefined) {
+      if (!item.isFoundBySearch) faults.push(`${item.offset} is no entry, and is not marked`);
+    } else if (item.index.from > entry.index || item.index.to < entry.index) {
+      const { from, to } = item.index;
+      faults.push(`entry ${entry.index} at ${item.offset} is given as ${from} to ${to}`);
+    } else if (!sameBytes(item.data, entry.data)) {
+      faults.push(`entry ${entry.index} is another`);
+    }
+  }
+  for (const entry of entries) {
+    const isThere = isUntouched(log.files, damaged.files, entry);
+    const isDropped = log.dropped.has(placeOf(name, entry.offset));
+    if (isThere && !isDropped && !given.has(entry.offset)) {
+      faults.push(`entry ${entry.index} is not given`);
+    }
+  }
+  return { entries: entries.length, recovered: given.size, exact, faults, what };
+}
+
+/** Takes what is recovered of a damaged log into lines, and those into a new log: all must be there. */
+export async function tryImport(seed: number): Promise<Trial> {
+  const { log, damaged } = await damagedLog(seed);
+  const found = await readAll(damaged.files);
+  const wanted: Uint8Array[] = [];
+  const faults: string[] = [];
+  const fileSystem = new MemoryFileSystem();
+  const into = await Wal.open(PATH, { fileSystem });
+  const taken = new TakenEntries(into, () => {});
+  for (const item of found === "no log" ? [] : found) {
+    if (item.kind !== "entry" || item.isDropped === true) continue;
+    const line = parseLine(new TextEncoder().encode(recoveredLine(item)));
+    if (line.kind !== "entry") {
+      faults.push(`the line is no entry: ${recoveredLine(item).slice(0, 80)}`);
+      continue;
+    }
+    wanted.push(item.data);
+    await taken.take(line.index, line.data);
+  }
+  await taken.finish("took");
+  const all = into.readAll();
+  await into.close();
+  if (all.length !== wanted.length) faults.push(`${all.length} of ${wanted.length} entries`);
+  for (const [i, data] of wanted.entries()) {
+    if (!sameBytes(data, all[i] ?? new Uint8Array(0))) faults.push(`the new entry ${i} is another`);
+  }
+  const what = `seed ${seed}: import: ${damaged.what.join("; ")}`;
+  return { entries: log.entries.length, recovered: all.length, exact: all.length, faults, what };
+}
+
 /** All that is found; nothing if the only file is refused. */
-async function readAll(files: Files): Promise<Read[] | "no log"> {
+async function readAll(files: Files, path: string = PATH): Promise<Read[] | "no log"> {
   const found: Read[] = [];
-  const log = await RecoveredLog.create(fileSystemOf(files), PATH, LIMIT, true);
+  const log = await RecoveredLog.create(fileSystemOf(files), path, LIMIT, true);
   try {
     for (const item of log.read()) {
-      found.push(item.kind === "entry" ? { ...item, data: item.read() } : item);
+      if (item.kind === "entry") {
+        const data = item.read();
+        found.push({ ...item, data, read: () => data });
+      } else {
+        found.push(item);
+      }
     }
   } catch (error) {
     if (error instanceof WalError && error.code === "ERR_WAL_FORMAT") return "no log";

@@ -26,22 +26,22 @@ export function advanced({ from, to }: IndexRange, least: number, most: number):
 }
 
 /**
- * What is left of a range once it is known which index follows the last entry.
+ * What is left of a range once more is known of the index that follows the last entry.
  *
  * @param end The range that counting alone comes to there.
- * @param nextIndex What it is.
+ * @param next What it is, as far as that is known.
  * @param widest What it is if the two contradict each other.
  */
 export function boundedBy(
   range: IndexRange,
   end: IndexRange,
-  nextIndex: number,
+  next: IndexRange,
   widest: IndexRange,
 ): IndexRange {
   // So many entries follow, at the least and at the most.
   const least = Math.max(0, end.from - range.from);
   const most = range.to === Infinity ? Infinity : end.to - range.to;
-  const from = Math.max(range.from, nextIndex - most);
-  const to = Math.min(range.to, nextIndex - least);
+  const from = Math.max(range.from, next.from - most);
+  const to = Math.min(range.to, next.to - least);
   return from <= to ? { from, to } : widest;
 }

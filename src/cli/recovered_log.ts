@@ -28,8 +28,15 @@ import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_
 import { metaPath, readStart } from "./log_files.ts";
 import { clipped, endsWith, PatientFile, type Readable, spliced } from "./readable_file.ts";
 import { type SetAsideFile, setAsideFile, setAsideFiles } from "./set_aside_files.ts";
-import { type BatchState, endOf, type FileToWalk, type Found, walk } from "./whole_entries.ts";
-import { hasLiveWriter } from "./writer.ts";
+import {
+  type BatchState,
+  endOf,
+  type FileToWalk,
+  type Found,
+  walk,
+  type WalkEnd,
+} from "./whole_entries.ts";
+import { writerOf } from "./writer.ts";
 
 /** An entry that is whole. */
 export interface RecoveredEntry {
@@ -244,11 +251,11 @@ export class RecoveredLog {
   }
 
   *#readLog(files: readonly SegmentFile[], cuts: readonly SetAsideFile[]): Generator<Recovered> {
-    const writer = hasLiveWriter(this.#fileSystem, this.#path);
+    const writer = writerOf(this.#fileSystem, this.#path);
     this.#isWritten = writer !== undefined;
     if (writer !== undefined) {
-      const text = `${this.#path}.lock: ${writer} has the log open to write: what it is just ` +
-        "writing may look damaged. End it and recover again before you trust the log's end";
+      const text = `${this.#path}.lock: ${writer} the log open to write, and what is just being ` +
+        "written may look damaged. End it and recover again before you trust the log's end";
       yield { kind: "note", text };
     }
     this.#replacement = this.#findReplacement();
@@ -376,13 +383,15 @@ export class RecoveredLog {
       const lost = size === undefined ? 0 : Math.max(0, size - whole.size());
       // Of the first of them, some bytes may be there.
       const most = lost === 0 ? 0 : Math.floor(lost / FRAME_HEADER_SIZE) + 1;
-      let counted: IndexRange | undefined;
+      let counted: WalkEnd | undefined;
       /** What the next segment's first index makes of a range. */
       const narrowed = (range: IndexRange): IndexRange => {
         if (joined === undefined || isExact(range)) return range;
-        counted ??= endOf(this.#toWalk(part, readable, known, 2)).index;
+        counted ??= endOf(this.#toWalk(part, readable, known, 2));
+        // Without the Seal, entries of the last batch may be there that a truncation dropped.
+        const next = advanced(exactly(joined.firstIndex), 0, counted.mayBeDropped);
         const widest = { from: firstIndex, to: joined.firstIndex };
-        return boundedBy(range, advanced(counted, 0, most), joined.firstIndex, widest);
+        return boundedBy(range, advanced(counted.index, 0, most), next, widest);
       };
       // What the next segments have is not in this one: a truncation has dropped what it has of that.
       const stated = next?.frame?.previous.firstIndex ?? firstIndex;
@@ -401,8 +410,7 @@ export class RecoveredLog {
           continue;
         }
         const found = this.#found(part, file, readable, step.value, narrowed);
-        const isBeyond = found.kind === "entry" && found.index.from >= limit;
-        yield isBeyond ? { ...found, isDropped: true } : found;
+        yield found.kind === "entry" ? belowLimit(found, limit) : found;
       }
       if (lost > 0 && joined !== undefined) {
         const from = narrowed(step.value.index).from;
@@ -420,9 +428,9 @@ export class RecoveredLog {
         const text = `${path}: the device could not read some bytes; they are told of as damage`;
         yield { kind: "note", text };
       }
-      return joined === undefined
-        ? step.value
-        : { ...step.value, index: exactly(joined.firstIndex) };
+      if (joined !== undefined) return { ...step.value, index: exactly(joined.firstIndex) };
+      const { from, to } = step.value.index;
+      return { ...step.value, index: { from: Math.min(from, limit), to: Math.min(to, limit) } };
     } finally {
       file.close();
       redo?.close();
@@ -864,6 +872,14 @@ function missing(
     entries: isNone ? 0 : isCounted ? indexes.to + 1 - indexes.from : undefined,
     what,
   };
+}
+
+/** Marks an entry that the next segment has in place of the one that is here. */
+function belowLimit(entry: RecoveredEntry, limit: number): RecoveredEntry {
+  const { from, to } = entry.index;
+  if (to < limit) return entry;
+  if (from >= limit) return { ...entry, isDropped: true };
+  return { ...entry, index: { from, to: limit - 1 }, isDropped: entry.isDropped || "unknown" };
 }
 
 /** Marks what is below the log's first index, and leaves out what is missing there. */

@@ -102,6 +102,11 @@ export interface WalkEnd {
   /** Which index the next entry may have. */
   readonly index: IndexRange;
   readonly isSealed: boolean;
+  /**
+   * How many of the last entries a truncation may have dropped, if no Seal counts them: those of the
+   * last batch, or what may be it.
+   */
+  readonly mayBeDropped: number;
   /** Whether it holds neither an entry nor damage. */
   readonly isEmpty: boolean;
   /** What the first Durable frame in its place says of the file, if it was asked. */
@@ -135,6 +140,9 @@ class Walk {
   /** Whether damage may have hidden the Batch frame of the entries that follow. */
   #mayBeInBatch = false;
   #broken: BrokenBatch | undefined;
+  /** How many entries of a batch that is whole are still to come. */
+  #leftInBatch = 0;
+  #mayBeDropped = 0;
   #paused = 0;
   #origin: WalkEnd["origin"];
 
@@ -159,6 +167,7 @@ class Walk {
     return {
       index: this.#index,
       isSealed: this.#isSealed,
+      mayBeDropped: this.#seal === undefined ? this.#mayBeDropped : 0,
       isEmpty: this.#isEmpty,
       origin: this.#origin,
     };
@@ -271,6 +280,9 @@ class Walk {
       ? advanced(index, 0, Math.floor((next - offset) / FRAME_HEADER_SIZE))
       : advanced(index, 1, 1);
     this.#isEmpty = false;
+    const isInBatch = this.#leftInBatch > 0 || batch !== "whole" || this.#isFoundBySearch;
+    this.#mayBeDropped = isInBatch ? this.#mayBeDropped + 1 : 0;
+    if (this.#leftInBatch > 0) this.#leftInBatch--;
     yield {
       kind: "entry",
       offset,
@@ -309,6 +321,7 @@ class Walk {
     this.#mayBeInBatch = false;
     this.#isFoundBySearch = false;
     this.#broken = undefined;
+    if (frame.kind !== "seal") this.#mayBeDropped = 0;
     switch (frame.kind) {
       case "segment":
         this.#logId ??= frame.logId;
@@ -373,7 +386,10 @@ class Walk {
       if (frame?.type !== TYPE_DATA) break;
       at += FRAME_HEADER_SIZE + frame.length;
     }
-    if (left === 0 && at === end) return;
+    if (left === 0 && at === end) {
+      this.#leftInBatch = count;
+      return;
+    }
     this.#broken = { end, after: advanced(this.#index, count, count) };
     this.#isIntact = false;
     if (this.#seal === undefined && (at >= this.#reader.size || this.#isUnused(at))) {
@@ -518,6 +534,8 @@ class Walk {
     this.#index = after;
     this.#isIntact = false;
     this.#isEmpty = false;
+    this.#leftInBatch = 0;
+    this.#mayBeDropped += after.to === Infinity ? Infinity : Math.max(0, after.to - before.to);
     return {
       kind: "damage",
       offset,

@@ -11,16 +11,20 @@ import { readStart } from "./log_files.ts";
 /** A record is shorter. */
 const RECORD_SIZE = 4096;
 
-/** Who has the log open to write, in words; undefined if nobody has, or whoever had is dead. */
-export function hasLiveWriter(fileSystem: FileSystem, path: string): string | undefined {
+/** Who has the log open to write, or may have, in words; undefined if nobody has. */
+export function writerOf(fileSystem: FileSystem, path: string): string | undefined {
   const record = recordOf(fileSystem, `${path}.lock`);
   if (record === undefined) return undefined;
   const { pid, host, runtime } = record;
-  if (typeof pid !== "number") return "a process that its lock file does not name";
+  if (typeof pid !== "number") return "a process that the lock file does not name may have";
   const where = typeof host === "string" ? ` on "${host}"` : "";
   const what = typeof runtime === "string" ? ` (${runtime})` : "";
-  if (host === ownHost() && !isAlive(pid)) return undefined;
-  return `the process ${pid}${where}${what}`;
+  const who = `the process ${pid}${where}${what}`;
+  // Deno would ask for permissions, on a terminal with a prompt.
+  if (process.versions.deno !== undefined || host !== hostname()) {
+    return `${who} has not closed the log: if it still runs, it has`;
+  }
+  return isAlive(pid) ? `${who} has` : undefined;
 }
 
 function recordOf(
@@ -39,16 +43,7 @@ function recordOf(
   }
 }
 
-/** This machine's name; undefined where it may not be asked for. */
-function ownHost(): string | undefined {
-  try {
-    return hostname();
-  } catch {
-    return undefined; // Deno without --allow-sys.
-  }
-}
-
-/** Whether a process of this machine runs; yes where that may not be asked. */
+/** Whether a process of this machine runs: signal 0 asks without harm (kill(2)). */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
