@@ -264,7 +264,7 @@ class Walk {
         return yield* this.#passDamage(offset);
       }
     }
-    if (this.#isSealed) return yield* this.#passRest(offset);
+    if (this.#isSealed) return yield* this.#goOnBehindSeal(offset);
     const isFirst = this.#file.base === 0 && offset === FILE_HEADER_SIZE;
     if (isFirst && this.#version === 2) {
       yield this.#damage(offset, 0, this.#index, "an entry stands where the Segment frame should");
@@ -303,7 +303,7 @@ class Walk {
   ): Generator<Found, number> {
     const frame = this.#decode(offset, found);
     if (this.#file.base === undefined) return next;
-    if (this.#isSealed && frame.kind !== "seal") return yield* this.#passRest(offset);
+    if (this.#isSealed && frame.kind !== "seal") return yield* this.#goOnBehindSeal(offset);
     const wrong = this.#wrongWith(frame, offset, next);
     // What a search found may be a part of an entry, and then says nothing.
     if (this.#isFoundBySearch && (wrong !== undefined || frame.kind !== "durable")) {
@@ -364,7 +364,9 @@ class Walk {
           "what is around it may come from another place too";
       }
       case "seal": {
-        if (this.#seal !== undefined || !this.#isIntact) return undefined;
+        const last = this.#seal?.offsets.at(-1);
+        if (last !== undefined) return at > last ? undefined : "a Seal stands within the file";
+        if (!this.#isIntact) return undefined;
         const entries = this.#index.from - this.#file.firstIndex;
         const isOwn = frame.count <= entries && next > offset;
         return isOwn ? undefined : `a Seal of ${frame.count} entries behind ${entries}`;
@@ -399,19 +401,21 @@ class Walk {
     }
   }
 
-  /** Tells of what is behind the Seal; where to go on. */
-  *#passRest(offset: number): Generator<Found, number> {
-    const { size } = this.#reader;
-    const what = "bytes stand behind the Seal, which ends the file: they are none of the log's";
-    yield this.#damage(offset, size - offset, this.#index, what);
-    return size;
+  /** Goes on behind a Seal, which should be the last frame: nobody knows what follows. */
+  *#goOnBehindSeal(offset: number): Generator<Found, number> {
+    const what = "more follows a Seal, which ends a file: it may be none of the log's";
+    yield this.#damage(offset, 0, this.#anywhere(offset), what);
+    this.#isSealed = false;
+    this.#isFoundBySearch = true;
+    this.#mayBeInBatch = true;
+    return offset;
   }
 
   /** Tells of the damage at `offset`; where to go on. */
   *#passDamage(offset: number): Generator<Found, number> {
     const { size } = this.#reader;
     if (this.#isUnused(offset)) return size;
-    if (this.#isSealed) return yield* this.#passRest(offset);
+    if (this.#isSealed) return yield* this.#goOnBehindSeal(offset);
     const seal = this.#seal;
     if (seal !== undefined) return yield* this.#passToSealed(seal, offset);
     if (
@@ -467,7 +471,7 @@ class Walk {
     let hidesBatch = false;
     for (let at = offset; at < next && !isReached;) {
       const frame = this.#reader.headerAt(at);
-      if (frame === undefined || !isFrameType(frame.type)) break;
+      if (frame === undefined || !isFrameType(frame.type) || frame.length === 0) break;
       hidesBatch ||= this.#mayBeBatch(frame);
       at += FRAME_HEADER_SIZE + frame.length;
       isReached = at === next || (at < next && this.#isInternal(at, next));
@@ -485,6 +489,8 @@ class Walk {
       : `${lost} entries fail their checksums`;
     yield this.#damage(offset, next - offset, after, what);
     this.#mayBeInBatch ||= hidesBatch || !isReached;
+    // Of the entries that were dropped, no Seal tells.
+    if (entry === undefined) this.#isFoundBySearch = true;
     return next;
   }
 
