@@ -16,6 +16,7 @@ import { Finding, gistOf } from "./finding.ts";
 import type { FileSet } from "./layout.ts";
 import { commandsTarget, openTarget, raftTarget, viewTarget } from "./log_targets.ts";
 import { mutate } from "./mutate.ts";
+import { recoverTarget } from "./recover_target.ts";
 import { redoTarget } from "./redo_target.ts";
 import { checkTarget, scanTarget, sealedTarget, slotTarget } from "./segment_targets.ts";
 import { sizeOf, type Target } from "./target.ts";
@@ -82,6 +83,7 @@ export async function makeTargets(): Promise<Target[]> {
     openTarget(),
     viewTarget(),
     commandsTarget(checksum),
+    recoverTarget(),
     raftTarget(),
   ];
 }

@@ -260,13 +260,22 @@ export class RecoveredLog {
     }
     this.#replacement = this.#findReplacement();
     const meta = yield* this.#readMeta();
-    const { main, lost } = this.#parts(files, meta);
+    const { main, lost } = this.#parts(files, meta.logId);
     if (files.length === 1 && cuts.length === 0 && main[0] !== undefined) {
       this.#requireFrames(main[0]);
     }
     yield* lost;
-    const headIndex = meta.headIndex;
-    const parts = yield* this.#kept(fromHead(main, headIndex ?? 0));
+    const isOwn = meta.logId === undefined || this.#logId === undefined ||
+      sameLog(meta.logId, this.#logId);
+    if (!isOwn) {
+      const what = "it is the file of another log, so this log's first index and state are not " +
+        "known: entries that were dropped from the head may show";
+      yield missing(metaPath(this.#path), undefined, undefined, undefined, undefined, what);
+    } else if (meta.state.length > 0) {
+      yield { kind: "state", state: meta.state };
+    }
+    const headIndex = isOwn ? meta.headIndex : undefined;
+    const parts = this.#used(yield* this.#kept(fromHead(main, headIndex ?? 0)));
     for (const item of this.#readParts(parts, cuts, headIndex)) {
       if (headIndex === undefined || item.kind === "note" || item.kind === "state") yield item;
       else yield* belowHeadMarked(item, headIndex);
@@ -284,6 +293,20 @@ export class RecoveredLog {
     const text = `${this.#path}.redo: ${what}: what follows is as opening would make it`;
     yield { kind: "note", text };
     return firstIndex === META_FILE ? parts : parts.filter((part) => part.firstIndex <= firstIndex);
+  }
+
+  /** The parts without the last ones that were never in use, as a crash leaves them at a roll. */
+  #used(parts: readonly Part[]): readonly Part[] {
+    const last = parts.at(-1);
+    const file = last === undefined ? undefined : this.#open(last.path);
+    if (last === undefined || file === undefined || file instanceof FileSystemError) return parts;
+    try {
+      if (parts.length === 1 || last.frame !== undefined) return parts;
+      const toWalk = this.#toWalk(last, file, { next: undefined, isLast: true }, 0);
+      return endOf(toWalk).isEmpty ? this.#used(parts.slice(0, -1)) : parts;
+    } finally {
+      file.close();
+    }
   }
 
   /** Reads all parts, and between them what was set aside and what is missing. */
@@ -312,7 +335,6 @@ export class RecoveredLog {
         isLast: next === undefined,
         cuts: [...ofPart, ...damagedRedo].sort((a, b) => a.offset - b.offset),
       });
-      if (found.isEmpty && i > 0 && next === undefined) break;
       before = part;
       end = found.index;
       isSealed = found.isSealed;
@@ -394,7 +416,7 @@ export class RecoveredLog {
         return boundedBy(range, advanced(counted.index, 0, most), next, widest);
       };
       // What the next segments have is not in this one: a truncation has dropped what it has of that.
-      const stated = next?.frame?.previous.firstIndex ?? firstIndex;
+      const stated = next?.frame?.previous.firstIndex ?? 0;
       const limit = next === undefined || stated === 0
         ? Infinity
         : stated > firstIndex
@@ -547,7 +569,7 @@ export class RecoveredLog {
   }
 
   /** The segments in order, and those files that are none of the log's. */
-  #parts(files: readonly SegmentFile[], meta: Meta): { main: Part[]; lost: Recovered[] } {
+  #parts(files: readonly SegmentFile[], logId: Uint8Array | undefined): { main: Part[]; lost: Recovered[] } {
     const lost: Recovered[] = [];
     const found: { part: Part; file: SegmentFile }[] = [];
     for (const file of files) {
@@ -557,8 +579,7 @@ export class RecoveredLog {
       else found.push({ part: unreadablePart(file), file });
     }
     const ids = found.flatMap(({ part: { frame } }) => frame === undefined ? [] : [frame.logId]);
-    if (meta.logId !== undefined) ids.push(meta.logId);
-    this.#logId = commonId(ids);
+    this.#logId = commonId(ids) ?? logId;
     const main = new Map<number, Part>();
     // A file under its own name goes before a copy of it under another.
     const isOwnName = ({ part, file }: (typeof found)[number]): boolean =>
@@ -700,7 +721,6 @@ export class RecoveredLog {
       yield missing(path, 0, undefined, undefined, undefined, what);
       return { ...nothing, headIndex: undefined };
     }
-    if (slot.state.length > 0) yield { kind: "state", state: slot.state };
     return slot;
   }
 
