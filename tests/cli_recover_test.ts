@@ -376,7 +376,10 @@ test(
         await log.sync();
         const { status, lines, stderr } = run("recover", path);
         assertEquals(indexesOf(parsed(lines)), [1]);
-        assertMatch(stderr, /^wal: .*a\.wal\.lock: the process \d+.* has the log open to write, and/);
+        assertMatch(
+          stderr,
+          /^wal: .*a\.wal\.lock: the process \d+.* has the log open to write, and/,
+        );
         assertEquals(status, 0);
       });
       assertEquals(run("recover", path).stderr, "");

@@ -7,7 +7,14 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { test } from "node:test";
 import { Wal, type WalOptions } from "../mod.ts";
 import { tryOnce } from "../proof/recover/trial.ts";
-import { concat, DATA, frame, INTERNAL, segmentPayload } from "../proof/scoreboard/frames.ts";
+import {
+  concat,
+  DATA,
+  durablePayload,
+  frame,
+  INTERNAL,
+  segmentPayload,
+} from "../proof/scoreboard/frames.ts";
 import { PatientFile } from "../src/cli/readable_file.ts";
 import {
   longestLine,
@@ -152,6 +159,27 @@ test("what a search finds is marked, until a Durable frame stands in its place",
   assertEquals(Object.keys(lines[0]), ["index", "text"]);
 });
 
+test("a header that leads to a whole frame by chance makes no index certain", async () => {
+  const fileSystem = await make(6, {}, (log) => log.sync());
+  const at = placeOf(fileSystem, PATH, "entry 2");
+  const size = 9 + "entry 2".length;
+  // It says that it is as long as three, and nothing of the three is whole.
+  const noise = Array.from({ length: 3 * size - 5 }, (_, i) => (i * 7 + 3) % 251);
+  spoil(fileSystem, PATH, at + 4, 3 * size - 9, ...noise);
+  const { entries } = await recover(fileSystem);
+  assertEquals(entries.map(({ data }) => text(data)), ["entry 1", "entry 5", "entry 6"]);
+  const [, fifth] = entries;
+  assert(fifth !== undefined && fifth.index.from <= 5 && fifth.index.to >= 5);
+  // A frame of the same size that is known for what it is leaves no doubt.
+  const durable = await make(6, {}, async (log) => {
+    await log.sync();
+    log.append(bytes("entry 7"));
+  });
+  const frames = placeOf(durable, PATH, "entry 6") + size;
+  spoil(durable, PATH, frames + 30, 9, 9, 9, 9, 9, 9);
+  assertEquals(shown((await recover(durable)).entries), named(1, 7));
+});
+
 test("entries of a batch that is not whole are marked, and those behind it are counted", async () => {
   const batch = [2, 3, 4].map((i) => bytes(`entry ${i}`));
   const fileSystem = await make(1, {}, async (log) => {
@@ -210,6 +238,36 @@ test("a Seal gives the indexes behind any damage, and counts what a truncation d
     "9 entry 9",
   ]);
   assertEquals(found.missing.map(({ entries }) => entries), [2]);
+  // The next segment's first index is not needed for that.
+  fileSystem.remove(segmentsOf(fileSystem).at(-1) ?? "");
+  assertEquals(shown((await recover(fileSystem)).entries).slice(-2), ["7 batch 0", "8 batch 1"]);
+});
+
+test("a Durable frame out of its place proves nothing", async () => {
+  const fileSystem = await make(2, {}, (log) => {
+    log.append(new Uint8Array(42 + 16));
+    log.append(bytes("entry 4"));
+  });
+  const content = readFile(fileSystem, PATH);
+  const third = placeOf(fileSystem, PATH, "entry 2") + 16;
+  const forged = (place: number): Uint8Array => {
+    const payload = durablePayload(1, place, place, content.slice(18, 26));
+    return concat(frame(INTERNAL, payload), frame(DATA, bytes("inner 3")));
+  };
+  // What stood in front of them is gone: they may be a part of it, if not for their place.
+  for (const [place, isMarked] of [[third + 9, false], [third + 8, true]] as const) {
+    spoil(fileSystem, PATH, third, ...new Uint8Array(9), ...forged(place));
+    const { entries } = await recover(fileSystem);
+    const inner = entries.find(({ data }) => text(data) === "inner 3");
+    assertEquals(inner?.isFoundBySearch, isMarked);
+  }
+  // In order, it tells that bytes come from another place, and no index is sure any more.
+  const whole = forged(third + 1);
+  spoil(fileSystem, PATH, third, ...whole, ...frame(DATA, new Uint8Array(0)));
+  const { entries, missing } = await recover(fileSystem);
+  assertStringIncludes(missing[0]?.what ?? "", "a Durable frame that is not in its place");
+  assertEquals(entries.slice(0, 2).map(({ index }) => index.to), [1, 2]);
+  assert(entries.slice(2).every(({ index }) => index.from < index.to));
 });
 
 test("what looks like a Seal at the end of an entry is none", async () => {

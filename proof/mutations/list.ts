@@ -6,6 +6,7 @@
  */
 import { ENDS } from "./ends.ts";
 import { ERRORS } from "./errors.ts";
+import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import type { Runtime } from "../../tests/support/runtime.ts";
 
 /** A change that breaks a promise, and the test that fails then. */
@@ -1749,4 +1750,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FILE_SYSTEMS,
   ...ENDS,
   ...ERRORS,
+  ...DAMAGED_LOGS,
 ];
