@@ -145,7 +145,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   {
     name: "a device's error ends the reading",
     file: "src/cli/readable_file.ts",
-    find: '  return error instanceof FileSystemError && error.code === "EIO";',
+    find: '  return isFileSystemError(error) && error.code === "EIO";',
     replace: "  return error === undefined;",
     caughtBy: [RECOVER, "what a device cannot read is passed over"],
   },

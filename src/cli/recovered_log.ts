@@ -299,7 +299,7 @@ export class RecoveredLog {
   #used(parts: readonly Part[]): readonly Part[] {
     const last = parts.at(-1);
     const file = last === undefined ? undefined : this.#open(last.path);
-    if (last === undefined || file === undefined || file instanceof FileSystemError) return parts;
+    if (last === undefined || file === undefined || isFileSystemError(file)) return parts;
     try {
       if (parts.length === 1 || last.frame !== undefined) return parts;
       const toWalk = this.#toWalk(last, file, { next: undefined, isLast: true }, 0);
@@ -569,7 +569,10 @@ export class RecoveredLog {
   }
 
   /** The segments in order, and those files that are none of the log's. */
-  #parts(files: readonly SegmentFile[], logId: Uint8Array | undefined): { main: Part[]; lost: Recovered[] } {
+  #parts(
+    files: readonly SegmentFile[],
+    logId: Uint8Array | undefined,
+  ): { main: Part[]; lost: Recovered[] } {
     const lost: Recovered[] = [];
     const found: { part: Part; file: SegmentFile }[] = [];
     for (const file of files) {
