@@ -10,7 +10,12 @@ import { allocate } from "./allocate.ts";
 import { type Entries, EntryReader } from "./entry_reader.ts";
 import { MovedError, SyncFailedError, writeFailed } from "./errors.ts";
 import type { FrameChecksum } from "./format/checksum.ts";
-import { FILE_HEADER_SIZE, type FormatVersion, writeFileHeader } from "./format/file_header.ts";
+import {
+  FILE_HEADER_SIZE,
+  type FormatVersion,
+  MAGIC,
+  writeFileHeader,
+} from "./format/file_header.ts";
 import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
@@ -143,12 +148,12 @@ export class Segment implements Entries {
   /** In a reader: what it has seen of the file. */
   readonly #seen: Seen | undefined;
   #cuts = 0;
-  /** Four bytes of the last write, by which it is known, and where they are; -1 if nowhere. */
-  #writtenWord = 0;
-  #writtenAt = -1;
+  /** Four bytes of the last write, by which it is known, and where they are. */
+  #writtenWord = MAGIC;
+  #writtenAt = 0;
   /** The same of the write that has to be there at the next look. */
-  #seenWord = 0;
-  #seenAt = -1;
+  #seenWord = MAGIC;
+  #seenAt = 0;
   readonly #directory: LogDirectory;
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
@@ -441,11 +446,16 @@ export class Segment implements Entries {
     this.#seenWord = this.#writtenWord;
   }
 
+  /** Knows the file by its beginning only, as when what was written last is dropped. */
+  #forgetWrites(): void {
+    this.#writtenAt = this.#seenAt = 0;
+    this.#writtenWord = this.#seenWord = MAGIC;
+  }
+
   /** Whether the file is as long as what was written, and the write that was seen last is in it. */
   #isWhole(): boolean {
     try {
       if (this.#file.size() < this.#end) return false;
-      if (this.#seenAt < 0) return true;
       const word = new Uint8Array(4);
       this.#file.read(word, this.#seenAt);
       return readUint32(word, 0) === this.#seenWord;
@@ -550,7 +560,7 @@ export class Segment implements Entries {
     } catch (cause) {
       throw this.#syncFailed("the truncation", cause);
     }
-    this.#writtenAt = this.#seenAt = -1;
+    this.#forgetWrites();
     await this.#run("the truncation", () => this.#file.sync());
     this.requireInPlace();
     this.#durableCount = this.#settledCount = count;
@@ -719,7 +729,7 @@ export class Segment implements Entries {
    * a power cut could bring back bytes of the failed write behind later ones.
    */
   #cutBack(): void {
-    this.#writtenAt = this.#seenAt = -1;
+    this.#forgetWrites();
     this.#runBlocking("the cut back to the last whole entry after a failed write", (file) => {
       this.#file.truncate(this.#end);
       this.#allocated = this.#end;

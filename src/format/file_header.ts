@@ -13,8 +13,8 @@ export const FILE_HEADER_SIZE = 8;
 /** The versions that can be read and written. */
 export type FormatVersion = 1 | 2;
 
-/** "WAL!" in ASCII. */
-const MAGIC = 0x57414c21;
+/** "WAL!" in ASCII, which every file begins with. */
+export const MAGIC = 0x57414c21;
 
 /** Writes a header at the buffer's start. */
 export function writeFileHeader(buffer: Uint8Array, version: FormatVersion): void {
