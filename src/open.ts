@@ -335,7 +335,8 @@ class Opening {
         const segments = new Segments(context, isStale ? [] : sealed, active);
         // What was found one after the other must have been there at one time.
         this.#requireNoReplacement();
-        const isWhole = isUntouched() && (shown.end === 0 || active.refresh()) && meta.isSame();
+        const isWhole = active.identity === identity && isUntouched() &&
+          (shown.end === 0 || active.refresh()) && meta.isSame();
         if (!isWhole) throw new FileSystemError("EBUSY", "Read", last.path);
         return this.#opened(segments, meta, this.#report(source.path, decision, scan));
       } catch (error) {

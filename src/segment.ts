@@ -158,6 +158,7 @@ export class Segment implements Entries {
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
   #closed = false;
+  #identity: string | undefined;
 
   /**
    * Takes over a file that was scanned and, unless it is only read, cut to the scan's end and synced.
@@ -568,9 +569,10 @@ export class Segment implements Entries {
     this.#unsettledEnd = 0;
   }
 
-  /** In a reader: which file this is. */
+  /** In a reader: which file this is. It is asked for once, since an open file stays what it is. */
   get identity(): string {
-    return this.#file.identity();
+    this.#identity ??= this.#file.identity();
+    return this.#identity;
   }
 
   /** In a reader: whether the writer has ended the segment, or may have gone on without a sign of it. */

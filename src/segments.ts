@@ -301,8 +301,9 @@ export class Segments {
     this.#sealed.push({ path, firstIndex, count: offsets.count, size, checksum });
     this.#context.directory.keepClosed(path);
     if (this.#active.isSyncing) this.#unsettled.add(this.#active);
-    this.#active.close();
+    const full = this.#active;
     this.#active = next;
+    full.close();
   }
 
   /** Makes an empty segment of version 1, which has no frame that makes an atom, one of version 2. */

@@ -166,6 +166,7 @@ traced("an error is told by its name, also one that the runtime has no name for"
     fsync: "ENOLCK",
     "?unlink,unlinkat": "EOPNOTSUPP",
     "?mkdir,mkdirat": "EUCLEAN",
+    close: "EIO",
   });
   assertEquals(told.trimEnd().split("\n"), [
     'Truncate "./file": the disk quota is used up (EDQUOT)',
@@ -173,6 +174,7 @@ traced("an error is told by its name, also one that the runtime has no name for"
     'Fsync "./file": the file system has no locks to give (ENOLCK)',
     'Remove "./file": the file system does not have this call (ENOTSUP)',
     'Make directory "./directory": the file system is damaged (EUCLEAN)',
+    "no error",
   ]);
 });
 

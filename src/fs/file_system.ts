@@ -175,7 +175,10 @@ export interface File {
   syncDataBlocking(): void;
   /** {@linkcode sync} while the caller waits; for a roll, and rare failures, between two appends. */
   syncBlocking(): void;
-  /** Gives the file back. A second call does nothing. */
+  /**
+   * Gives the file back. A second call does nothing. It never throws: what is durable is so by a sync,
+   * and an error that comes so late takes nothing of that back.
+   */
   close(): void;
 }
 
@@ -185,7 +188,7 @@ export interface Directory {
   sync(): Promise<void>;
   /** The same while the caller waits; for a roll, between two appends. */
   syncBlocking(): void;
-  /** Gives it back. A second call does nothing. */
+  /** Gives it back, as {@linkcode File.close} does. */
   close(): void;
 }
 
@@ -245,7 +248,7 @@ export interface FileSystem {
    * without one where that is not known, until the returned function is called. Some changes may go
    * untold. Without it, a follower looks now and then.
    *
-   * @returns `undefined` where the platform cannot tell.
+   * @returns `undefined` where the platform cannot tell, or has no more watches. It never throws.
    */
   watch?(directory: string, onChange: (name?: string) => void): (() => void) | undefined;
   /**

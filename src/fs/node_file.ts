@@ -99,9 +99,8 @@ export class NodeFile implements File {
 
   close(): void {
     if (this.#descriptor < 0) return;
-    const descriptor = this.#descriptor;
+    giveBack(this.#descriptor);
     this.#descriptor = -1;
-    attempt("Close", this.#path, () => fs.closeSync(descriptor));
   }
 }
 
@@ -138,9 +137,8 @@ class NodeDirectory implements Directory {
 
   close(): void {
     if (this.#descriptor < 0) return;
-    const descriptor = this.#descriptor;
+    giveBack(this.#descriptor);
     this.#descriptor = -1;
-    attempt("Close", this.#path, () => fs.closeSync(descriptor));
   }
 }
 
@@ -239,6 +237,15 @@ export const nodeFiles: {
 /** Which file this is: its device, and its number there; a directory may get that of a file. */
 function identityOf(found: fs.BigIntStats): string {
   return `${found.dev}:${found.ino}${found.isDirectory() ? "/" : ""}`;
+}
+
+/** Closes a descriptor, which is free then, whatever is told of it (close(2)). */
+function giveBack(descriptor: number): void {
+  try {
+    fs.closeSync(descriptor);
+  } catch {
+    // Nothing that a sync has promised depends on it.
+  }
 }
 
 /** Opening a pipe or a device could block or have effects, so what is no file is not opened. */

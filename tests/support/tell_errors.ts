@@ -20,6 +20,7 @@ const calls: readonly (() => unknown)[] = [
   () => file.syncBlocking(),
   () => fileSystem.remove(path),
   () => fileSystem.makeDirectory(pathIn(folder, "directory"), 0o700),
+  () => file.close(),
 ];
 for (const call of calls) {
   try {
