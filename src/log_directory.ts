@@ -79,9 +79,10 @@ export class LogDirectory {
   look(): void {
     this.#requireSelf();
     for (const [path, identity] of this.#open) this.#require(path, identity);
-    if (this.#lock?.lock.isHeld() === false) {
-      throw new MovedError(this.#lock.path, 0, "was removed, renamed or replaced");
-    }
+    if (this.#lock === undefined) return;
+    const { path, lock } = this.#lock;
+    if (this.#told(path, () => lock.isHeld(), true)) return;
+    throw new MovedError(path, 0, "was removed, renamed or replaced");
   }
 
   /**
@@ -97,16 +98,18 @@ export class LogDirectory {
   /**
    * Makes a file in it.
    *
+   * @param isKept Whether to count on its name from now on, as {@linkcode keep} does.
    * @throws {FileSystemError} If it could not be made.
    * @throws {MovedError} If the directory's path leads elsewhere; then nothing is left there.
    */
-  create(path: string, permissions: number): File {
+  create(path: string, permissions: number, isKept: boolean = false): File {
     this.#requireSelf();
     let file: File | undefined;
     try {
       file = this.#fileSystem.open(path, "create", permissions);
       if (this.#identity !== undefined) this.#require(path, file.identity());
       this.#requireSelf();
+      if (isKept) this.keep(path, file);
       return file;
     } catch (error) {
       // It may have gone after it was looked at.
@@ -166,12 +169,17 @@ export class LogDirectory {
 
   /** Where a name leads to now; to where it should where that cannot be told. */
   #identify(path: string, identity: string): string | undefined {
+    return this.#told(path, () => this.#fileSystem.identify(path), identity);
+  }
+
+  /** What a look at a name tells; what is expected where this process may not look any more. */
+  #told<T>(path: string, look: () => T, expected: T): T {
     try {
-      return this.#fileSystem.identify(path);
+      return look();
     } catch (error) {
       // Who has given up rights since can go on in the files that are open.
       if (!isFileSystemError(error)) throw error;
-      if (error.code === "EACCES" || error.code === "EPERM") return identity;
+      if (error.code === "EACCES" || error.code === "EPERM") return expected;
       throw new MovedError(path, 0, `cannot be looked at (${reasonOf(error)})`);
     }
   }

@@ -256,7 +256,7 @@ export class MetaFile {
     const isNew = this.#file === undefined;
     const [first, second] = this.#order();
     try {
-      this.#file ??= this.#make();
+      this.#file ??= this.#directory.create(this.#path, this.#permissions, true);
       this.#file.write(bytes, first);
     } catch (cause) {
       if (isEnd(cause)) throw cause;
@@ -291,12 +291,6 @@ export class MetaFile {
       `Cannot store the head index and the state in "${this.#path}": it has counted ` +
         `${MAX_SEQUENCE} updates, the most that there are. Nothing was changed. Go on in a new log.`,
     );
-  }
-
-  #make(): File {
-    const file = this.#directory.create(this.#path, this.#permissions);
-    this.#directory.keep(this.#path, file);
-    return file;
   }
 
   #unknown(durableIndex: number, cause: unknown): EndError {

@@ -149,10 +149,7 @@ export async function openLog(
     await opening.prepare();
     lock = await fileSystem.lock(`${path}.lock`, options.mode);
     opening.directory.keepLock(`${path}.lock`, lock);
-    const opened = await opening.recover();
-    // The files may have been moved meanwhile.
-    opened.segments.look();
-    return { ...opened, lock };
+    return { ...await opening.recover(), lock };
   } catch (error) {
     opening.directory.close();
     lock?.release();
@@ -351,9 +348,14 @@ class Opening {
     this.directory.hold();
     if (this.#redo.exists()) await this.#finishReplacement();
     const meta = this.#loadMeta("write");
+    let opened: Opened | undefined;
     try {
-      return await this.#recoverWith(meta);
+      opened = await this.#recoverWith(meta);
+      // The files may have been moved meanwhile.
+      opened.segments.look();
+      return opened;
     } catch (error) {
+      opened?.segments.close();
       meta.close();
       throw error;
     }

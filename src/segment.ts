@@ -100,9 +100,13 @@ export function openTwice(fileSystem: FileSystem, path: string): { file: File; s
  */
 export function openAgain(fileSystem: FileSystem, path: string, file: File): File {
   const second = fileSystem.open(path, "write");
-  if (second.identity() === file.identity()) return second;
-  second.close();
-  throw new MovedError(path, 0, "was replaced");
+  try {
+    if (second.identity() === file.identity()) return second;
+    throw new MovedError(path, 0, "was replaced");
+  } catch (error) {
+    second.close();
+    throw error;
+  }
 }
 
 /** An open segment. */

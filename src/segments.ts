@@ -263,9 +263,7 @@ export class Segments {
   #requireSize({ path, size }: SealedSegmentInfo): void {
     let found: number;
     try {
-      const file = this.#context.fileSystem.open(path, "read");
-      found = file.size();
-      file.close();
+      found = sizeOf(this.#context.fileSystem, path);
     } catch (error) {
       // It leads to a file, and that is all that can be told.
       if (isFileSystemError(error)) return;
@@ -616,6 +614,15 @@ export class Segments {
   }
 }
 
+function sizeOf(fileSystem: FileSystem, path: string): number {
+  const file = fileSystem.open(path, "read");
+  try {
+    return file.size();
+  } finally {
+    file.close();
+  }
+}
+
 /**
  * Makes a segment and makes it and its name durable, while the caller waits.
  *
@@ -631,7 +638,7 @@ export function createSegment(
   // A segment of version 1 cannot say where it begins.
   const version = firstIndex === 1 ? context.format : 2;
   const path = segmentPath(context.path, firstIndex);
-  const file = directory.create(path, permissions);
+  const file = directory.create(path, permissions, true);
   let second: File | undefined;
   try {
     second = openAgain(fileSystem, path, file);
@@ -643,7 +650,6 @@ export function createSegment(
     } catch (cause) {
       throw outcomeUnknown(path, firstIndex - 1, "a new segment", cause);
     }
-    directory.keep(path, file);
     // Meanwhile the directory may have gone.
     directory.require(path);
     const scan = scanSegment(source);
