@@ -422,7 +422,8 @@ export class RecoveredLog {
         : stated > firstIndex
         ? stated
         : next.firstIndex;
-      const steps = walk({ ...this.#toWalk(part, readable, known, 0), pauses });
+      const toWalk = { ...this.#toWalk(part, readable, known, 0), pauses };
+      const steps = walk(toWalk);
       let step = steps.next();
       for (; !step.done; step = steps.next()) {
         if (step.value.kind === "pause") {
@@ -431,7 +432,7 @@ export class RecoveredLog {
           if (cut !== undefined) yield* this.#walkCut(cut, canBeNarrowed ? narrowed(index) : index);
           continue;
         }
-        const found = this.#found(part, file, readable, step.value, narrowed);
+        const found = this.#found(part, file, readable, toWalk.reader, step.value, narrowed);
         yield found.kind === "entry" ? belowLimit(found, limit) : found;
       }
       if (lost > 0 && joined !== undefined) {
@@ -480,8 +481,10 @@ export class RecoveredLog {
         isSetAside: true,
       };
       const known = { next: undefined, isLast: true, isWritten: false };
-      for (const found of walk({ ...this.#toWalk(asPart, readable, known, 1), start })) {
-        if (found.kind !== "pause") yield this.#found(asPart, file, readable, found, (it) => it);
+      const toWalk = { ...this.#toWalk(asPart, readable, known, 1), start };
+      for (const found of walk(toWalk)) {
+        if (found.kind === "pause") continue;
+        yield this.#found(asPart, file, readable, toWalk.reader, found, (it) => it);
       }
     } finally {
       file.close();
@@ -492,6 +495,7 @@ export class RecoveredLog {
     part: Part,
     file: PatientFile,
     readable: Readable,
+    reader: FrameReader,
     found: Exclude<Found, { kind: "pause" }>,
     narrow: (range: IndexRange) => IndexRange,
   ): Recovered {
@@ -527,6 +531,9 @@ export class RecoveredLog {
       isDropped,
       isSetAside,
       read(): Uint8Array {
+        // The very bytes that were checked, as long as they fit.
+        const checked = reader.bytes(offset + FRAME_HEADER_SIZE, length);
+        if (checked.length === length) return checked.slice();
         const data = new Uint8Array(length);
         if (readable.read(data, offset + FRAME_HEADER_SIZE) === length) return data;
         throw new FileSystemError("EIO", "Read", path);
