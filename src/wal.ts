@@ -664,20 +664,31 @@ export class Wal {
    * ```
    */
   readAll(): Uint8Array[] {
+    const { firstIndex } = this;
     for (let tries = 1;; tries++) {
       const entries: Uint8Array[] = [];
-      const { firstIndex } = this;
       const { cursor, to } = this.#cursor({}, "copies");
       // In a reader the writer may drop or replace entries meanwhile; all are to be of one moment.
       try {
         while (this.#advance(cursor, to)) entries.push(cursor.data);
-        if (firstIndex === this.firstIndex || tries === MAX_TRIES) return entries;
+        this.#requireFirst(firstIndex);
+        return entries;
       } catch (error) {
         const isOvertaken = this.#reader !== undefined && error instanceof WalError &&
           error.code === "ERR_WAL_INDEX_OUT_OF_RANGE";
-        if (!isOvertaken || tries === MAX_TRIES) throw error;
+        if (!isOvertaken || firstIndex !== this.firstIndex || tries === MAX_TRIES) throw error;
       }
     }
+  }
+
+  /** Refuses to return entries without their indexes from another first index than the caller saw. */
+  #requireFirst(firstIndex: number): void {
+    if (firstIndex === this.firstIndex) return;
+    throw new WalError(
+      "ERR_WAL_INDEX_OUT_OF_RANGE",
+      `The first index of "${this.#path}" was ${firstIndex} before the call and is ` +
+        `${this.firstIndex} now: read again.`,
+    );
   }
 
   /**

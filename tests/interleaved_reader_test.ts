@@ -189,9 +189,8 @@ const READS: readonly ((log: Wal, random: Random, shown: Shown, goOn: () => void
     shown.push([index, text(log.getEntry(index))]);
   },
   (log, _, shown) => {
-    const all = log.readAll();
-    // The log may have another first index now than before the call.
-    all.forEach((data, i) => shown.push([log.firstIndex + i, text(data)]));
+    const { firstIndex } = log;
+    log.readAll().forEach((data, i) => shown.push([firstIndex + i, text(data)]));
   },
   (log, random, shown, goOn) => {
     for (const { index, data } of log.entries()) {

@@ -10,6 +10,7 @@ import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { DURABLE_FRAME_SIZE } from "../src/format/internal.ts";
 import { FRAME_HEADER_SIZE } from "../src/format/frame.ts";
 import { bytes, text } from "./support/logs.ts";
+import { RecordedWriter, ReplayedWriter } from "./support/recorded_writer.ts";
 
 const PATH = "a.wal";
 
@@ -63,5 +64,58 @@ for (const [name, read] of Object.entries(READS)) {
       await reader.close();
       await log.close();
     });
+  }
+}
+
+/** What a log and its state are after each step of a writer that uses, closes and opens it. */
+async function recordStates(): Promise<{ writer: RecordedWriter; from: number }> {
+  const writer = new RecordedWriter(PATH, { segmentSize: 400 });
+  let log = await writer.open();
+  append(log, "old", 20);
+  await log.truncateBeforeIndex(14);
+  await log.setState(bytes("state"));
+  await log.sync();
+  const from = writer.changes.length;
+  for (const how of ["closed", "killed", "killed", "closed"]) {
+    if (how === "closed") await log.close();
+    log = await writer.open();
+    append(log, how, log.lastIndex + 1);
+  }
+  await log.close();
+  return { writer, from };
+}
+
+test("a reader sees the first index and the state at every step of a writer's open", async () => {
+  const { writer, from } = await recordStates();
+  const files = new ReplayedWriter(writer);
+  while (files.done < from) files.step();
+  const options = { fileSystem: files.memory, readOnly: true };
+  const open = await Wal.open(PATH, options);
+  for (; !files.isAtEnd; files.step()) {
+    const names = files.memory.list(".");
+    const isReplacing = names.includes(`${PATH}.redo`);
+    for (const how of ["opened", "refreshed"]) {
+      const shown = await settle(async () => {
+        if (how === "refreshed") await open.refresh();
+        const log = how === "refreshed" ? open : await Wal.open(PATH, options);
+        return [log.firstIndex, text(log.state), wordOf(log.getEntry(14))];
+      });
+      // The end of the last file may be cut off for a moment, and its bytes in the redo file.
+      if (isReplacing && shown === "ERR_WAL_IO") continue;
+      assertEquals(shown, [14, "state", "old 14"], `${how} after ${files.done} changes`);
+    }
+  }
+  await open.refresh();
+  assertEquals([open.firstIndex, open.lastIndex], [14, 24]);
+  await open.close();
+});
+
+/** What a call returns, or the code of the error of the log that it throws. */
+async function settle<T>(call: () => Promise<T>): Promise<T | string> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof WalError) return error.code;
+    throw error;
   }
 }

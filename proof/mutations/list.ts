@@ -7,6 +7,7 @@
 import { ENDS } from "./ends.ts";
 import { ERRORS } from "./errors.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
+import { READERS } from "./readers.ts";
 import type { Runtime } from "../../tests/support/runtime.ts";
 
 /** A change that breaks a promise, and the test that fails then. */
@@ -1751,4 +1752,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...ENDS,
   ...ERRORS,
   ...DAMAGED_LOGS,
+  ...READERS,
 ];
