@@ -229,10 +229,11 @@ for (const [name, work] of Object.entries(UNTOLD)) {
     await work(log, fileSystem);
     const reader = await Wal.open(PATH, { ...options, fileSystem, readOnly: true });
     const follower = new Collector(reader);
-    assertEquals((await follower.count(2)).slice(0, 2), ["1 a", "2 b"]);
+    const seen = [...await follower.count(2)].slice(0, 2);
     await follower.stop();
     await reader.close();
     await log.close();
+    assertEquals(seen, ["1 a", "2 b"]);
   });
 }
 

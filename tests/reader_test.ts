@@ -4,11 +4,12 @@
  * @module
  */
 import { test } from "node:test";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { DURABLE_FRAME_SIZE } from "../src/format/internal.ts";
 import { FRAME_HEADER_SIZE } from "../src/format/frame.ts";
+import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, text } from "./support/logs.ts";
 import { RecordedWriter, ReplayedWriter } from "./support/recorded_writer.ts";
 
@@ -66,6 +67,23 @@ for (const [name, read] of Object.entries(READS)) {
     });
   }
 }
+
+test("a refresh that fails leaves the handle as it was", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const log = await Wal.open(PATH, { fileSystem });
+  append(log, "old", 8);
+  const faulty = new FaultyFileSystem(fileSystem);
+  const reader = await Wal.open(PATH, { fileSystem: faulty, readOnly: true });
+  append(log, "more", 12);
+  await log.truncateBeforeIndex(5);
+  faulty.fail("open", "EMFILE", { times: Infinity });
+  const error = await assertRejects(() => reader.refresh(), WalError);
+  assertEquals(error.code, "ERR_WAL_IO");
+  assertEquals([reader.firstIndex, reader.lastIndex], [1, 8]);
+  assertEquals(wordOf(reader.getEntry(8)), "old 8");
+  await reader.close();
+  await log.close();
+});
 
 /** What a log and its state are after each step of a writer that uses, closes and opens it. */
 async function recordStates(): Promise<{ writer: RecordedWriter; from: number }> {

@@ -28,7 +28,7 @@ export const READERS: readonly Mutation[] = [
     find:
       "      if (checksums !== undefined && checksums.at(next) !== readUint32(chunk, at + CHECKSUM_AT)) {\n",
     replace: "      if (checksums !== undefined && checksums.count < 0) {\n",
-    caughtBy: [READER, "readAll shows no entry under another's index once the last file was cut"],
+    caughtBy: [READER, "entries shows no entry under another's index once the last file was cut"],
   },
   {
     name: "a reader does not ask whether a full segment was cut",
@@ -40,7 +40,7 @@ export const READERS: readonly Mutation[] = [
   {
     name: "a reader joins what it reads before a cut with what it reads after it",
     file: "src/open.ts",
-    find: "isUntouched() && (shown.end === 0 || active.refresh()) && meta.isSame()",
+    find: "isUntouched() &&\n          (shown.end === 0 || active.refresh()) && meta.isSame()",
     replace: "shown.size >= 0",
     caughtBy: [INTERLEAVED, SHOWS],
   },
@@ -56,7 +56,7 @@ export const READERS: readonly Mutation[] = [
     file: "src/view.ts",
     find: "    if (this.#isStale) active.showOnly(count);\n",
     replace: "",
-    caughtBy: [INTERLEAVED, SHOWS],
+    caughtBy: [READER, "a refresh that fails leaves the handle as it was"],
   },
   {
     name: "a reader believes the first read that fails",
@@ -74,13 +74,6 @@ export const READERS: readonly Mutation[] = [
       READER,
       "a reader sees the first index and the state at every step of a writer's open",
     ],
-  },
-  {
-    name: "a reader does not see that the meta file tells of another first index",
-    file: "src/meta.ts",
-    find: "    if (newest?.headIndex !== headIndex) return false;\n",
-    replace: "",
-    caughtBy: [FOLLOWER, "a reader sees what its followers have seen, and what a refresh finds"],
   },
   {
     name: "a loop in a reader goes on after what it has shown was replaced",
