@@ -37,7 +37,7 @@ const PATH = "a.wal";
 const META = `${PATH}.meta`;
 const LIMIT = 10 * 1024 * 1024;
 
-/** Where the first frame behind the Segment frame stands. */
+/** Where the first frame after the Segment frame stands. */
 const FIRST_ENTRY = 54;
 
 type Entry = RecoveredEntry & { readonly data: Uint8Array };
@@ -180,7 +180,7 @@ test("a header that leads to a whole frame by chance makes no index certain", as
   assertEquals(shown((await recover(durable)).entries), named(1, 7));
 });
 
-test("entries of a batch that is not whole are marked, and those behind it are counted", async () => {
+test("entries of a batch that is not whole are marked, and those after it are counted", async () => {
   const batch = [2, 3, 4].map((i) => bytes(`entry ${i}`));
   const fileSystem = await make(1, {}, async (log) => {
     log.appendBatch(batch);
@@ -210,7 +210,7 @@ test("entries of a batch that is not whole are marked, and those behind it are c
   assertEquals(states, ["whole", "unknown", "unknown", "unknown"]);
 });
 
-test("a Seal gives the indexes behind any damage, and counts what a truncation dropped", async () => {
+test("a Seal gives the indexes after any damage, and counts what a truncation dropped", async () => {
   const fileSystem = await make(6, { segmentSize: 256 }, async (log) => {
     const batch = Array.from({ length: 5 }, (_, i) => bytes(`batch ${i}`));
     log.appendBatch(batch);
@@ -563,7 +563,7 @@ test("entries are lines and back, and lines in a log, with their indexes", async
       await taken.take((line.index ?? 0) + 40, line.data);
     }
     await taken.take(undefined, bytes("unknown"));
-    await taken.take(60, bytes("behind a gap"));
+    await taken.take(60, bytes("after a gap"));
     assertEquals(await taken.finish("took"), "took 7 entries: index 41 to 47");
     assertEquals(log.readAll().slice(0, 5), contents);
     assertEquals(log.durableIndex, 47);

@@ -13,7 +13,7 @@ const EXTENT = "src/cli/damage_extent.ts";
 const LOG = "src/cli/recovered_log.ts";
 
 const SEARCH = "what a search finds is marked, until a Durable frame stands in its place";
-const BATCH = "entries of a batch that is not whole are marked, and those behind it are counted";
+const BATCH = "entries of a batch that is not whole are marked, and those after it are counted";
 const FILE_MISSING =
   "a file that is missing bounds what is, and the next one gives the index again";
 const REPLACED = "the end of a file is as opening makes it while it is being replaced";
@@ -28,7 +28,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     caughtBy: [RECOVER, SEARCH],
   },
   {
-    name: "what a search finds stays marked behind a Durable frame in its place",
+    name: "what a search finds stays marked after a Durable frame in its place",
     file: ENTRIES,
     find: "    this.#isFoundBySearch = false;\n    this.#broken = undefined;\n    if",
     replace: "    this.#broken = undefined;\n    if",
@@ -56,7 +56,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     caughtBy: [RECOVER, BATCH],
   },
   {
-    name: "behind a damaged Batch frame no entry is doubted",
+    name: "after a damaged Batch frame no entry is doubted",
     file: ENTRIES,
     find: "      this.#mayBeInBatch ||= frames.some((frame) => this.#mayBeBatch(frame));\n",
     replace: "",
@@ -76,7 +76,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     replace: "",
     caughtBy: [
       RECOVER,
-      "a Seal gives the indexes behind any damage, and counts what a truncation dropped",
+      "a Seal gives the indexes after any damage, and counts what a truncation dropped",
     ],
   },
   {

@@ -86,7 +86,7 @@ export async function tryOnce(seed: number): Promise<Trial> {
 }
 
 /**
- * One file of a damaged log, by itself: a segment, or, with `from`, what is behind an offset of it as
+ * One file of a damaged log, by itself: a segment, or, what is after an offset of it as
  * recovery sets it aside. Each of its entries that is whole must be given, and its index be right.
  */
 export async function tryAlone(seed: number): Promise<Trial> {

@@ -58,11 +58,11 @@ export function extentOf(around: Surroundings, offset: number): Extent {
   return {
     frames,
     isProven,
-    next: found ?? (frames.length > 0 ? behind(frames.at(-1), end) : end),
+    next: found ?? (frames.length > 0 ? endOf(frames.at(-1), end) : end),
   };
 }
 
-function behind(frame: DamagedFrame | undefined, end: number): number {
+function endOf(frame: DamagedFrame | undefined, end: number): number {
   return frame === undefined ? end : frame.offset + FRAME_HEADER_SIZE + frame.length;
 }
 

@@ -20,7 +20,7 @@ export function isExact({ from, to }: IndexRange): boolean {
   return from === to;
 }
 
-/** The range behind some more entries, of which not all need be there. */
+/** The range after some more entries, of which not all need be there. */
 export function advanced({ from, to }: IndexRange, least: number, most: number): IndexRange {
   return { from: from + least, to: to + most };
 }

@@ -40,7 +40,7 @@ Commands:
   cat LOG                  Write each entry as a line.
     --from N, --to N       Only the entries from index N, up to index N.
     --json                 One JSON object a line, with "index" and "text" or else "base64".
-    --skip-damaged         Go on behind damage, and tell of it; exits with 1 if there is some.
+    --skip-damaged         Go on after damage, and tell of it; exits with 1 if there is some.
   inspect LOG              Tell what is in the files and what opening would do. Takes no lock and
                            changes nothing. Exits with 1 if opening would be refused.
     --frames               List every frame too.
@@ -78,7 +78,7 @@ Options of every command:
   --help                   Print this.
   --version                Print the version.
 
-Exit codes: 0 done, 1 an error of the log or its file, 2 a mistake in the usage.`;
+Exit codes: 0 done, 1 an error of the log or its file, or damage, 2 a mistake in the usage.`;
 
 const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<number>> = new Map([
   ["append", append],

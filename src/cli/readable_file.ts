@@ -90,7 +90,7 @@ export function spliced(
   };
 }
 
-/** A file without what is behind an offset. */
+/** A file without what is after an offset. */
 export function clipped(file: Readable, size: number): Readable {
   return {
     size: () => Math.min(size, file.size()),

@@ -442,8 +442,7 @@ export class RecoveredLog {
         yield missing(path, at, lost, { from, to: joined.firstIndex - 1 }, step.value.index, what);
       }
       if (extra > 0 && size !== undefined) {
-        const what =
-          "bytes stand behind the size that the next file states: they are none of the " +
+        const what = "bytes stand after the size that the next file states: they are none of the " +
           "log's";
         yield missing(path, size, extra, undefined, undefined, what);
       }
@@ -717,8 +716,6 @@ export class RecoveredLog {
     }
   }
 
-  // ---- The meta file and the redo file ----
-
   /** Reads the meta file; tells of damage. */
   *#readMeta(): Generator<Recovered, Meta> {
     const path = metaPath(this.#path);
@@ -802,8 +799,6 @@ export class RecoveredLog {
     const within = { offset: REDO_HEAD_SIZE, length };
     return [{ path, segment: firstIndex, offset, copy: 1, within }];
   }
-
-  // ---- What was set aside ----
 
   /** Segments that were set aside whole, and bytes of those that are gone, in the order of reading. */
   #chainsOf(cuts: readonly SetAsideFile[], main: readonly Part[]): Chain[] {

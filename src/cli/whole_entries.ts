@@ -3,7 +3,7 @@
  *
  * The file is walked from its first byte to its last. An entry's index is counted from the file's
  * first, as long as it is known how many entries each damaged stretch held; a Seal tells it again
- * behind any damage. Where it is not known, the walk goes on with a range.
+ * after any damage. Where it is not known, the walk goes on with a range.
  *
  * What a search finds may be bytes of a damaged entry that look like frames. It is told as found by
  * search until a Durable frame stands in its place, or a Seal says that an entry begins there.
@@ -37,7 +37,7 @@ export interface FileToWalk {
   readonly firstIndex: number;
   /** Whether that is only a guess, and a Durable frame may say another. */
   readonly isGuess: boolean;
-  /** Which index the first entry behind the file's beginning may have. */
+  /** Which index the first entry after the file's beginning may have. */
   readonly start: IndexRange;
   /** Whether it is known to be of version 2, whatever its header says. */
   readonly isVersion2: boolean;
@@ -76,7 +76,7 @@ export interface Damage {
   readonly kind: "damage";
   readonly offset: number;
   readonly bytes: number;
-  /** The index of the next entry before it, and behind it. */
+  /** The index of the next entry before it, and after it. */
   readonly before: IndexRange;
   readonly after: IndexRange;
   /** Whether an entry may have been in it. */
@@ -118,7 +118,7 @@ export function* walk(file: FileToWalk): Generator<Found, WalkEnd> {
   return yield* new Walk(file).run();
 }
 
-/** A batch that is not whole: where it ends, and the index behind it. */
+/** A batch that is not whole: where it ends, and the index after it. */
 interface BrokenBatch {
   readonly end: number;
   readonly after: IndexRange;
@@ -264,7 +264,7 @@ class Walk {
         return yield* this.#passDamage(offset);
       }
     }
-    if (this.#isSealed) return yield* this.#goOnBehindSeal(offset);
+    if (this.#isSealed) return yield* this.#goOnAfterSeal(offset);
     const isFirst = this.#file.base === 0 && offset === FILE_HEADER_SIZE;
     if (isFirst && this.#version === 2) {
       yield this.#damage(offset, 0, this.#index, "an entry stands where the Segment frame should");
@@ -303,7 +303,7 @@ class Walk {
   ): Generator<Found, number> {
     const frame = this.#decode(offset, found);
     if (this.#file.base === undefined) return next;
-    if (this.#isSealed && frame.kind !== "seal") return yield* this.#goOnBehindSeal(offset);
+    if (this.#isSealed && frame.kind !== "seal") return yield* this.#goOnAfterSeal(offset);
     const wrong = this.#wrongWith(frame, offset, next);
     // What a search found may be a part of an entry, and then says nothing.
     if (this.#isFoundBySearch && (wrong !== undefined || frame.kind !== "durable")) {
@@ -369,7 +369,7 @@ class Walk {
         if (!this.#isIntact) return undefined;
         const entries = this.#index.from - this.#file.firstIndex;
         const isOwn = frame.count <= entries && next > offset;
-        return isOwn ? undefined : `a Seal of ${frame.count} entries behind ${entries}`;
+        return isOwn ? undefined : `a Seal of ${frame.count} entries after ${entries}`;
       }
     }
   }
@@ -401,8 +401,8 @@ class Walk {
     }
   }
 
-  /** Goes on behind a Seal, which should be the last frame: nobody knows what follows. */
-  *#goOnBehindSeal(offset: number): Generator<Found, number> {
+  /** Goes on after a Seal, which should be the last frame: nobody knows what follows. */
+  *#goOnAfterSeal(offset: number): Generator<Found, number> {
     const what = "more follows a Seal, which ends a file: it may be none of the log's";
     yield this.#damage(offset, 0, this.#anywhere(offset), what);
     this.#isSealed = false;
@@ -415,7 +415,7 @@ class Walk {
   *#passDamage(offset: number): Generator<Found, number> {
     const { size } = this.#reader;
     if (this.#isUnused(offset)) return size;
-    if (this.#isSealed) return yield* this.#goOnBehindSeal(offset);
+    if (this.#isSealed) return yield* this.#goOnAfterSeal(offset);
     const seal = this.#seal;
     if (seal !== undefined) return yield* this.#passToSealed(seal, offset);
     if (
@@ -442,7 +442,7 @@ class Walk {
     const isGivenUp = this.#reader.isExhausted;
     const what = `${next - offset} bytes are no whole frame` + (
       isGivenUp
-        ? ", and the search behind them was given up: too much looks like frames and is none. A " +
+        ? ", and the search after them was given up: too much looks like frames and is none. A " +
           "lower --max-entry-size lets it come farther"
         : next === size && this.#file.mayHaveUnusedSpace
         ? ", and none follows: a write that was interrupted, or damage"
@@ -595,7 +595,7 @@ class Walk {
     return this.#file.mayHaveUnusedSpace && this.#reader.isZeroFrom(offset);
   }
 
-  /** The position of the first entry that the Seal has at `offset` or behind it. */
+  /** The position of the first entry that the Seal has at `offset` or after it. */
   #positionFrom({ offsets }: FoundSeal, offset: number): number {
     const wanted = this.#base + offset;
     let low = 0;
