@@ -789,11 +789,16 @@ export class Wal {
    * (`readOnly`), also of another process, across rolls. Entries that replace what a truncation
    * dropped from the tail are yielded anew, from the truncation's index on.
    *
+   * It keeps the process alive while a call of `next` waits. `return` ends it at once, also such a
+   * call, and so does an abort, with the signal's `reason`.
+   *
    * @param options From where, until when, and whether to wait for the disk.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: `from` is no index of the log or right behind
    * it, or a head truncation has overtaken the loop; the message names the new first index.
    * `ERR_WAL_CLOSED`: the log was closed before the call. `ERR_WAL_INVALID_ARGUMENT`: an option with
-   * an unknown name or a value of the wrong kind.
+   * an unknown name or a value of the wrong kind. `ERR_WAL_IO`: what could not be read for ten
+   * seconds. In a reader `ERR_WAL_NOT_FOUND`: the log was not there for a second.
+   * @throws {CorruptionError} `ERR_WAL_CORRUPT`: an entry fails its checksum, in a reader for a second.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the handle has ended.
    *
    * @example

@@ -35,14 +35,14 @@ export async function tail(args: string[]): Promise<number> {
 
 /** Writes entries as they come, until the process is told to end or nobody reads any more. */
 async function follow(log: Wal, count: number, durable: boolean, json: boolean): Promise<void> {
-  const stop = new AbortController();
-  const end = (): void => stop.abort();
+  const last = durable ? log.durableIndex : log.lastIndex;
+  const from = Math.max(log.firstIndex, last - count + 1);
+  const entries = log.follow({ from, durable });
+  const end = (): void => void entries.return();
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   try {
-    const last = durable ? log.durableIndex : log.lastIndex;
-    const from = Math.max(log.firstIndex, last - count + 1);
-    for await (const entry of log.follow({ from, durable, signal: stop.signal })) {
+    for await (const entry of entries) {
       if (!await printLines([entryLine(entry, json)])) return;
     }
   } catch (error) {
