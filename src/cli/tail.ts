@@ -45,9 +45,6 @@ async function follow(log: Wal, count: number, durable: boolean, json: boolean):
     for await (const entry of entries) {
       if (!await printLines([entryLine(entry, json)])) return;
     }
-  } catch (error) {
-    // To be told to end is no failure.
-    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
   } finally {
     process.off("SIGINT", end);
     process.off("SIGTERM", end);
