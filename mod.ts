@@ -34,6 +34,7 @@ export {
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
+  type Guard,
   type Lock,
   type OpenMode,
 } from "./src/fs/file_system.ts";

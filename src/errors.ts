@@ -28,6 +28,7 @@ export type WalErrorCode =
   | "ERR_WAL_RUNTIME"
   | "ERR_WAL_STATE_TOO_LARGE"
   | "ERR_WAL_SYNC_FAILED"
+  | "ERR_WAL_WEAK_LOCK"
   | "ERR_WAL_WRITE_FAILED";
 
 /**
@@ -146,7 +147,7 @@ export interface LockHolder {
  * ```
  */
 export class LockedError extends WalError {
-  /** The lock file. */
+  /** The file that says so: the lock file, the claim beside it, or the log's file that is locked. */
   readonly path: string;
   /** Who holds it. */
   readonly holder: LockHolder;
@@ -154,16 +155,18 @@ export class LockedError extends WalError {
   /**
    * Names the holder.
    *
-   * @param path The lock file.
+   * @param path The lock file, or the log's file that is locked itself.
    * @param holder Who holds it, as far as the lock's record tells.
+   * @param message What happened and what to do next, if there is more to say.
    */
-  constructor(path: string, holder: LockHolder) {
+  constructor(path: string, holder: LockHolder, message?: string) {
     super(
       "ERR_WAL_LOCKED",
-      `The log is open for writing elsewhere: "${path}" is held by process ${
-        holder.pid ?? "unknown"
-      } on host "${holder.host ?? "unknown"}" (runtime ${holder.runtime ?? "unknown"}). ` +
-        `Close it there first, or open with { readOnly: true }.`,
+      message ??
+        `The log is open for writing elsewhere: "${path}" is held by process ${
+            holder.pid ?? "unknown"
+          } on host "${holder.host ?? "unknown"}" (runtime ${holder.runtime ?? "unknown"}). ` +
+          `Close it there first, or open with { readOnly: true }.`,
     );
     this.path = path;
     this.holder = holder;
@@ -268,12 +271,16 @@ export class MovedError extends WalError {
   }
 }
 
-/** What ends a handle: the outcome of something is unknown, or the files are no longer in place. */
-export type EndError = SyncFailedError | MovedError;
+/**
+ * What ends a handle: the outcome of something is unknown, or the files are no longer in place, or
+ * another writer has locked one of them.
+ */
+export type EndError = SyncFailedError | MovedError | LockedError;
 
 /** Whether an error ends the handle. */
 export function isEnd(error: unknown): error is EndError {
-  return error instanceof SyncFailedError || error instanceof MovedError;
+  return error instanceof SyncFailedError || error instanceof MovedError ||
+    error instanceof LockedError;
 }
 
 /** The error of a step whose outcome is unknown, unless what ends the handle is known already. */

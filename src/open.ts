@@ -42,6 +42,7 @@ import {
   memberOf,
 } from "./fs/file_system.ts";
 import { directoryOf, nameOf } from "./fs/path.ts";
+import { Guards } from "./guards.ts";
 import { LogDirectory } from "./log_directory.ts";
 import { requireRoom } from "./log_name.ts";
 import { logPathOf } from "./log_path.ts";
@@ -66,6 +67,7 @@ import { type InterruptedRedo, RedoFile } from "./redo.ts";
 import { setAside } from "./set_aside.ts";
 import { openTwice, Segment, type SegmentCounters, type WritableSource } from "./segment.ts";
 import { beginSegment, createSegment, type SegmentContext, Segments } from "./segments.ts";
+import { acceptLock } from "./weak_lock.ts";
 
 /**
  * What open found at the end of the log and did about it.
@@ -111,11 +113,15 @@ export interface OpenedLog {
   readonly directory: LogDirectory;
   /** None if the log is only read. */
   readonly lock: Lock | undefined;
+  readonly guards: Guards;
   readonly recovery: Recovery;
 }
 
 /** How many bytes without an entry in them are held in memory to be written again. */
 const MAX_LOOSE = 64 * 1024;
+
+/** How often files are looked for again that vanish under the eyes of an open. */
+const GUARD_TRIES = 20;
 
 /** How often a reader looks again at files that a writer changes under its eyes. */
 const READER_TRIES = 20;
@@ -148,15 +154,26 @@ export async function openLog(
     if (options.readOnly) return await viewPatiently(fileSystem, path, options, checksum);
     await opening.prepare();
     lock = await fileSystem.lock(`${path}.lock`, options.mode);
+    acceptLock(lock, options.lock, path);
     opening.directory.keepLock(`${path}.lock`, lock);
     return { ...await opening.recover(), lock };
   } catch (error) {
     opening.directory.close();
-    lock?.release();
+    await opening.guards.close();
+    releaseAnyhow(lock);
     // To free the space of dropped entries may take a new segment.
     const isFull = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
     const cause = isFull ? error.cause : error;
     throw isFileSystemError(cause) ? describe(cause, path) : error;
+  }
+}
+
+/** Gives the lock of an open that failed back, which has an error to tell of already. */
+function releaseAnyhow(lock: Lock | undefined): void {
+  try {
+    lock?.release();
+  } catch (error) {
+    if (!isFileSystemError(error)) throw error;
   }
 }
 
@@ -241,6 +258,8 @@ type FoundSegment =
 class Opening {
   /** The directory of the log's files, held open once it is there. */
   readonly directory: LogDirectory;
+  /** Keeps other writers off the log's files, once this is to write. */
+  readonly guards: Guards;
   readonly #fileSystem: FileSystem;
   readonly #path: string;
   readonly #options: ResolvedOptions;
@@ -260,6 +279,7 @@ class Opening {
     this.#checksum = checksum;
     this.directory = new LogDirectory(fileSystem, directoryOf(path));
     this.#redo = new RedoFile(fileSystem, this.directory, path, options.mode, checksum);
+    this.guards = new Guards(fileSystem);
   }
 
   /** Makes the directory, and refuses a file that is no log before a lock file is made beside it. */
@@ -346,6 +366,7 @@ class Opening {
   /** Opens for writing: decides, does what was decided, and finishes what a crash left half done. */
   async recover(): Promise<Opened> {
     this.directory.hold();
+    await this.#guardFiles();
     if (this.#redo.exists()) await this.#finishReplacement();
     const meta = this.#loadMeta("write");
     let opened: Opened | undefined;
@@ -363,7 +384,7 @@ class Opening {
 
   async #recoverWith(meta: MetaFile): Promise<Opened> {
     const files = segmentFilesOf(this.#fileSystem, this.#path);
-    if (files.length === 0) return this.#makeFirst(meta);
+    if (files.length === 0) return await this.#makeFirst(meta);
     const headIndex = meta.current?.headIndex ?? 1;
     const { last, unused } = await this.#findLast(files, meta);
     let segments: Segments | undefined;
@@ -378,6 +399,7 @@ class Opening {
       }
       for (const file of leftovers) requireOwn(this.#fileSystem, this.#checksum, file, logId);
       for (const { path } of sealed) this.directory.keepClosed(path);
+      await this.guards.take((sealed[0] ?? last).path, last.path);
       // What could make this refuse the log has been looked at. From here on it changes files.
       let removed: Recovery | undefined;
       for (const segment of unused) removed = await this.#removeUnused(segment);
@@ -417,14 +439,42 @@ class Opening {
       meta,
       counters: this.#counters,
       directory: this.directory,
+      guards: this.guards,
       recovery: { ...report, entries },
     };
   }
 
-  #makeFirst(meta: MetaFile): Opened {
+  /** Keeps other writers off the files that are there. */
+  async #guardFiles(): Promise<void> {
+    for (let tries = 1;; tries++) {
+      const files = this.#oldestAndLast();
+      try {
+        await this.guards.take(...files);
+      } catch (error) {
+        const isGone = isFileSystemError(error) && error.code === "ENOENT";
+        if (!isGone || tries >= GUARD_TRIES) throw error;
+        continue;
+      }
+      // Another writer, without our lock, may have gone on in other files meanwhile.
+      if (this.#oldestAndLast().join("\0") === files.join("\0")) return;
+    }
+  }
+
+  #oldestAndLast(): string[] {
+    const files = segmentFilesOf(this.#fileSystem, this.#path).map(({ path }) => path);
+    return [...new Set([...files.slice(0, 1), ...files.slice(-1)])];
+  }
+
+  async #makeFirst(meta: MetaFile): Promise<Opened> {
     if (meta.current !== undefined) throw segmentMissing(this.#path, meta.current.headIndex);
     const context = this.#context(undefined);
     const active = createSegment(context, 1, NO_SEGMENT);
+    try {
+      await this.guards.take(active.path);
+    } catch (error) {
+      active.close();
+      throw error;
+    }
     const scan = emptyScan(1);
     const report = this.#report(active.path, { case: "A", vouched: 0 }, scan);
     const recovery = { ...report, offset: active.end, created: true };
@@ -692,6 +742,7 @@ class Opening {
       counters: this.#counters,
       preallocate,
       redo: this.#redo,
+      guards: this.guards,
     };
   }
 

@@ -62,6 +62,13 @@ export interface WalOptions {
    */
   readOnly?: boolean;
   /**
+   * Which lock of the writer is enough: `"kernel"` only the kernel's; `"any"` also, where that is out
+   * of reach, a checked record of the process, of which a warning tells.
+   *
+   * @default {"any"}
+   */
+  lock?: "any" | "kernel";
+  /**
    * Who waits for the disk when entries are made durable: `"async"`, a thread beside the event loop,
    * which serves others meanwhile; or `"blocking"`, the event loop itself, for one fdatasync at a
    * time. The latter spares two changes of thread, which with one caller take a third of the time,
@@ -102,6 +109,7 @@ const DEFAULTS: ResolvedOptions = {
   format: 2,
   recovery: "default",
   readOnly: false,
+  lock: "any",
   syncMode: "async",
   preallocate: 256 * 1024,
   mode: 0o600,
@@ -124,6 +132,7 @@ const METHODS: Readonly<Record<Exclude<keyof FileSystem, "watch">, true>> = {
   syncDirectory: true,
   syncDirectoryBlocking: true,
   lock: true,
+  guard: true,
 };
 
 const NAMES: readonly string[] = [...Object.keys(DEFAULTS), "fileSystem"];
@@ -136,8 +145,17 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
     .map((name) => [name, options[name as keyof WalOptions]])
     .filter(([, value]) => value !== undefined);
   const resolved: ResolvedOptions = { ...DEFAULTS, ...Object.fromEntries(given) };
-  const { maxEntrySize, segmentSize, format, recovery, readOnly, syncMode, preallocate, mode } =
-    resolved;
+  const {
+    maxEntrySize,
+    segmentSize,
+    format,
+    recovery,
+    readOnly,
+    lock,
+    syncMode,
+    preallocate,
+    mode,
+  } = resolved;
   if (!Number.isInteger(maxEntrySize) || maxEntrySize < 1 || maxEntrySize > MAX_LENGTH) {
     throw invalid("maxEntrySize", `a whole number of bytes from 1 to ${MAX_LENGTH}`, maxEntrySize);
   }
@@ -153,6 +171,9 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
     throw invalidChoice("recovery", '"default" or "salvage"', recovery);
   }
   if (typeof readOnly !== "boolean") throw invalid("readOnly", "true or false", readOnly);
+  if (lock !== "any" && lock !== "kernel") {
+    throw invalidChoice("lock", '"any" or "kernel"', lock);
+  }
   if (syncMode !== "async" && syncMode !== "blocking") {
     throw invalidChoice("syncMode", '"async" or "blocking"', syncMode);
   }
@@ -169,6 +190,7 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
     format,
     recovery,
     readOnly,
+    lock,
     syncMode,
     preallocate,
     mode,

@@ -18,6 +18,7 @@ import {
   FileSystemError,
   isFileSystemError,
 } from "./fs/file_system.ts";
+import type { Guards } from "./guards.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import type { RedoFile } from "./redo.ts";
 import { isUnfinished, scanSegment, type SegmentSource } from "./recovery.ts";
@@ -97,6 +98,8 @@ export interface SegmentContext extends SegmentSettings {
    * removes those after it, so that holds for as long as the last file is there.
    */
   readonly isUntouched?: () => boolean;
+  /** Keeps other writers off the oldest file and the last. */
+  readonly guards: Guards;
 }
 
 /** The segments of an open log. */
@@ -111,6 +114,8 @@ export class Segments {
   readonly #checked = new WeakSet<SealedSegmentInfo>();
   /** Full segments on which a sync runs that was begun before they were full, or has failed. */
   readonly #unsettled = new Set<Segment>();
+  /** How many of the full segments, the oldest, are being dropped. */
+  #leaving = 0;
   #active: Segment;
   /** The full segment whose turn to be looked at is next. */
   #turn = 0;
@@ -302,6 +307,14 @@ export class Segments {
     const full = this.#active;
     this.#active = next;
     full.close();
+    // No append waits for that: the oldest file is guarded meanwhile.
+    void this.#guard();
+  }
+
+  /** Guards the last file and the oldest that stays. */
+  #guard(): Promise<void> | void {
+    const oldest = this.#sealed[this.#leaving] ?? this.#active;
+    return this.#context.guards.move(oldest.path, this.#active.path);
   }
 
   /** Makes an empty segment of version 1, which has no frame that makes an atom, one of version 2. */
@@ -368,16 +381,23 @@ export class Segments {
     const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
     if (isAll && this.#mayRoll) this.roll();
     const { directory, path } = this.#context;
-    let removed = false;
-    for (;;) {
-      const [first, second = this.#active] = this.#sealed;
-      if (first === undefined || second.firstIndex > index) break;
-      this.#forget(first);
-      directory.remove(first.path);
-      this.#sealed.shift();
-      removed = true;
+    const starts = [...this.#sealed.slice(1), this.#active];
+    const kept = starts.findIndex(({ firstIndex }) => firstIndex > index);
+    const dropped = kept < 0 ? [...this.#sealed] : this.#sealed.slice(0, kept);
+    if (dropped.length === 0) return;
+    this.#leaving = dropped.length;
+    try {
+      await this.#guard();
+      this.#context.guards.requireOurs();
+      for (const first of dropped) {
+        this.#forget(first);
+        directory.remove(first.path);
+        this.#sealed.shift();
+        this.#leaving--;
+      }
+    } finally {
+      this.#leaving = 0;
     }
-    if (!removed) return;
     try {
       await directory.sync();
     } catch (cause) {
@@ -395,6 +415,14 @@ export class Segments {
   async cutFrom(index: number): Promise<void> {
     const info = index < this.#active.firstIndex ? this.#locate(index) : undefined;
     const last = info === undefined ? this.#active : this.#reopen(info);
+    try {
+      const oldest = this.#sealed[0] ?? last;
+      await this.#context.guards.move(oldest.path, last.path, this.#active.path);
+      this.#context.guards.requireOurs();
+    } catch (error) {
+      if (info !== undefined) last.close();
+      throw error;
+    }
     const position = index - last.firstIndex;
     const batchEnd = last.batchEndAround(position);
     const count = batchEnd ?? position;
@@ -410,6 +438,7 @@ export class Segments {
       }
     }
     if (info !== undefined) await this.#dropSegmentsBehind(info, last);
+    void this.#guard();
     await last.cut(count);
     if (mustRedo) await this.#context.redo.end();
     if (batchEnd === undefined) return;
@@ -458,6 +487,8 @@ export class Segments {
         old.close();
         dropped.push(old.path);
       }
+      await this.#context.guards.move(this.#active.path);
+      this.#context.guards.requireOurs();
       this.#closeAll();
       this.#sealed.length = 0;
       for (const segment of dropped) directory.remove(segment);

@@ -28,6 +28,7 @@ import {
   isFileSystemError,
   type Lock,
 } from "./fs/file_system.ts";
+import type { Guards } from "./guards.ts";
 import { locateLog, type OpenedLog, openLog, type Recovery } from "./open.ts";
 import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
@@ -145,6 +146,7 @@ export class Wal {
   readonly #reader: Reader | undefined;
   readonly #counters: SegmentCounters;
   readonly #lock: Lock | undefined;
+  readonly #guards: Guards;
   readonly #commit: GroupCommit;
   readonly #recovery: Recovery;
   #appends = 0;
@@ -184,6 +186,8 @@ export class Wal {
     this.#directory = opened.directory;
     this.#counters = opened.counters;
     this.#lock = opened.lock;
+    this.#guards = opened.guards;
+    this.#guards.whenLost((error) => void this.#ended(error));
     this.#recovery = opened.recovery;
     if (options.readOnly) {
       this.#reader = new Reader(fileSystem, path, options, opened, (view) => this.#show(view));
@@ -1179,19 +1183,50 @@ export class Wal {
     this.#idleTimer?.cancel();
     this.#changes.notify();
     this.#reader?.end();
+    let failure: WalError | undefined;
     try {
       await this.#queue;
       await this.#commit.idle();
       await this.#writeBehind;
       this.#idleTimer?.cancel();
       if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();
-      if (this.#failure !== undefined && !this.#failureTold) throw this.#told(this.#failure);
     } finally {
-      this.#segments.close();
-      this.#meta.close();
-      this.#directory.close();
-      this.#lock?.release();
+      failure = await this.#giveBack();
     }
+    // What the log owes of its entries goes before what became of its files.
+    if (this.#failure !== undefined && !this.#failureTold) throw this.#told(this.#failure);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Gives the files and the lock back, each whatever becomes of the others. */
+  async #giveBack(): Promise<WalError | undefined> {
+    let failure: FileSystemError | undefined;
+    await this.#guards.close();
+    for (
+      const giveBack of [
+        (): void => this.#segments.close(),
+        (): void => this.#meta.close(),
+        (): void => this.#directory.close(),
+        (): void => this.#lock?.release(),
+      ]
+    ) {
+      try {
+        giveBack();
+      } catch (error) {
+        if (!isFileSystemError(error)) throw error;
+        failure ??= error;
+      }
+    }
+    if (failure === undefined) return undefined;
+    return new WalError(
+      "ERR_WAL_IO",
+      `The log "${this.#path}" is closed, but a file could not be given ` +
+        `back: ${
+          reasonOf(failure)
+        }. If that is the lock file, its record stays and no open takes ` +
+        "the log before it is removed.",
+      { cause: failure },
+    );
   }
 
   /** Makes everything durable, and the file tell so. */

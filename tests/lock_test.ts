@@ -4,46 +4,29 @@
  * @module
  */
 import { test } from "node:test";
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { createInterface } from "node:readline";
+import { Worker } from "node:worker_threads";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type Lock, LockedError, Wal } from "../mod.ts";
-import { type LockAttempt, type LockOwner, startInTicks, takeLock } from "../src/fs/lock_file.ts";
-import { runtimeFileSystem } from "../src/fs/runtime.ts";
-import { type ChildProcess, spawn } from "./support/child.ts";
-import { bytes, withLog } from "./support/logs.ts";
-import { commandOn, ROOT, RUNTIME, type Runtime, RUNTIMES } from "./support/runtime.ts";
+import { LockedError, Wal, WalError } from "../mod.ts";
+import { Contender } from "./support/contender.ts";
+import { bytes, KNOWN_V1, withLog } from "./support/logs.ts";
+import { RUNTIME, RUNTIMES } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
-
-/** A process on a runtime that opens a log, and keeps it open if it can. */
-class Contender {
-  readonly process: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(runtime: Runtime, path: string) {
-    const { program, args } = commandOn(runtime, join(ROOT, "tests/support/hold.ts"), path);
-    this.process = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
-    const output = this.process.stdout;
-    assert(output !== null);
-    this.#lines = createInterface({ input: output })[Symbol.asyncIterator]();
-  }
-
-  /** What became of the open. */
-  async result(): Promise<{ opened: boolean; lastIndex?: number; message?: string }> {
-    const { value } = await this.#lines.next();
-    return JSON.parse(value ?? "null");
-  }
-
-  async kill(): Promise<void> {
-    const exit = once(this.process, "exit");
-    this.process.kill("SIGKILL");
-    await exit;
-  }
-}
 
 for (const holder of RUNTIMES) {
   test(`a log that ${holder} holds is refused to all, and free once it is killed`, {
@@ -91,92 +74,114 @@ test("LockedError names the holder, and a refused open changes nothing", () =>
       const before = readFileSync(path);
       const { holder } = await assertRejects(() => Wal.open(path), LockedError);
       assertEquals(holder, { ...holder, pid: process.pid, host: hostname(), runtime: RUNTIME });
-      assertEquals(readFileSync(path), before);
+      // The holder itself may have written of its sync meanwhile.
+      assertEquals(readFileSync(path).subarray(0, before.length), before);
       assertEquals(log.append(bytes("b")), 2);
     });
     await withLog(path, {}, (log) => assertEquals(log.lastIndex, 2));
   }));
 
-/** The lock as it is taken where the kernel's is out of reach, by a process with this id. */
-async function takeByRecord(
-  path: string,
-  pid: number,
-  isAlive: LockOwner["isAlive"] = (id) => id === process.pid,
-): Promise<Lock> {
-  const fileSystem = await runtimeFileSystem();
-  const attempt = (): LockAttempt => {
-    writeFileSync(path, "", { flag: "a" });
-    return { file: fileSystem.open(path, "write"), outcome: "unavailable" };
-  };
-  const owner = { pid, host: "here", runtime: "node", isAlive, startOf: startInTicks };
-  return takeLock(fileSystem, path, owner, attempt);
-}
-
-test("without the kernel's lock, a record of a process that lives excludes", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "a.lock");
-    const lock = await takeByRecord(path, process.pid);
-    assertEquals(lock.kind, "record");
-    const error = await assertRejects(() => takeByRecord(path, process.pid), LockedError);
-    assertEquals(error.holder.pid, process.pid);
-    lock.release();
-    (await takeByRecord(path, process.pid)).release();
-  }));
-
-test("without the kernel's lock, a record of a process that died is replaced", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "a.lock");
-    await takeByRecord(path, 4_000_000); // Its holder never was, and the lock is not released.
-    (await takeByRecord(path, process.pid)).release();
-    // The same id again, as in a container that starts anew, but of a process that started later.
-    await takeByRecord(path, process.pid);
-    const record = JSON.parse(readFileSync(path, "utf8"));
-    if (record.started === undefined) return; // No /proc here: the record counts until it is removed.
-    writeFileSync(path, JSON.stringify({ ...record, started: "1" }));
-    (await takeByRecord(path, process.pid)).release();
-  }));
-
-test("a record on another host, or one that cannot be judged, excludes", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "a.lock");
-    writeFileSync(path, JSON.stringify({ pid: 4_000_000, host: "elsewhere", kind: "record" }));
-    await assertRejects(() => takeByRecord(path, process.pid), LockedError);
-    writeFileSync(path, JSON.stringify({ pid: process.pid, host: "here", kind: "record" }));
-    await assertRejects(() => takeByRecord(path, 1, () => true), LockedError);
-  }));
-
-test("a record excludes those too who reach the kernel's lock", () =>
-  withFolder(async (folder) => {
-    const path = join(folder, "a.wal");
-    const host = hostname();
-    writeFileSync(`${path}.lock`, JSON.stringify({ pid: process.pid, host, kind: "record" }));
-    const { holder } = await assertRejects(() => Wal.open(path), LockedError);
-    assertEquals(holder.pid, process.pid);
-    writeFileSync(`${path}.lock`, "no record at all");
-    await withLog(path, {}, (log) => assertEquals(log.stats().lock, "kernel"));
-  }));
-
-test("without the kernel's lock, a record of who holds that excludes too", () =>
+test("opened twice in one process, also by a worker, the message says so", () =>
   withFolder(async (folder) => {
     const path = join(folder, "a.wal");
     await withLog(path, {}, async () => {
-      const host = { host: "here" };
-      const record = JSON.parse(readFileSync(`${path}.lock`, "utf8"));
-      assertEquals([record.pid, record.kind], [process.pid, "kernel"]);
-      writeFileSync(`${path}.lock`, JSON.stringify({ ...record, ...host }));
-      await assertRejects(() => takeByRecord(`${path}.lock`, 1), LockedError);
+      const { message } = await assertRejects(() => Wal.open(path), LockedError);
+      for (const part of ["already, in this process", `"${path}.lock"`, `process ${process.pid}`]) {
+        assertStringIncludes(message, part);
+      }
+      const worker = new Worker(new URL("./support/open_in_worker.ts", import.meta.url), {
+        workerData: path,
+      });
+      const [said] = await once(worker, "message");
+      await worker.terminate();
+      assertStringIncludes(said, "already, in this process");
     });
-    (await takeByRecord(`${path}.lock`, process.pid)).release();
   }));
 
-test("a record that cannot be judged by a signal is judged by the start of its process", () =>
+/** What a lock file may hold that is nobody's or ours, from which an open takes it over. */
+const OURS: Readonly<Record<string, string>> = {
+  "nothing": "",
+  "zeros, as a power cut leaves them": "\0".repeat(120),
+  "a record that a power cut has torn": '{"pid":1234,"host":"a',
+  "a record of before": JSON.stringify({ pid: 4_000_000, host: "h", runtime: "node" }),
+  "a record of the kernel's lock": JSON.stringify({ pid: 4_000_000, kind: "kernel" }),
+};
+
+/** What it may hold that is somebody else's. */
+const FOREIGN: Readonly<Record<string, string | Uint8Array>> = {
+  "text": "no record at all",
+  "a process id": "4000000\n",
+  "a list": "[1]",
+  "a word": "null",
+  "another program's record": JSON.stringify({ pid: 1, command: "backup" }),
+  "a record with more behind it": `${JSON.stringify({ pid: 1, kind: "record" })}\nmore`,
+  "a long text": "x".repeat(5000),
+  "a long record": JSON.stringify({ pid: 1, kind: "record", host: "h".repeat(2000) }),
+  "a log": KNOWN_V1,
+};
+
+for (const name of ["a.wal.lock", "a.wal.lock.claim"]) {
+  test(`${name} is taken over where it is ours, and left alone where it is not`, () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "a.wal");
+      const file = join(folder, name);
+      for (const [what, content] of Object.entries(FOREIGN)) {
+        writeFileSync(file, content);
+        const error = await assertRejects(() => Wal.open(path), WalError);
+        assertEquals([what, error.code], [what, "ERR_WAL_FORMAT"]);
+        assertStringIncludes(error.message, `"${file}"`);
+        assertEquals(readFileSync(file, "latin1"), Buffer.from(content).toString("latin1"));
+      }
+      assertEquals(readdirSync(folder).filter((made) => made.startsWith("a.wal.0")), []);
+      for (const [what, content] of Object.entries(OURS)) {
+        if (name.endsWith("claim") && what === "a record of before") continue;
+        writeFileSync(file, content);
+        await withLog(path, {}, (log) => assertEquals([what, log.stats().lock], [what, "kernel"]));
+        assertEquals(readFileSync(`${path}.lock`, "utf8"), "");
+        assertEquals(existsSync(`${path}.lock.claim`), false);
+      }
+    }));
+}
+
+test("a log that has the name of another's lock file keeps its entries", () =>
   withFolder(async (folder) => {
-    const path = join(folder, "a.lock");
-    const unknown = (): undefined => undefined;
-    await takeByRecord(path, 4_000_000, unknown);
-    if (startInTicks(process.pid) === undefined) {
-      await assertRejects(() => takeByRecord(path, process.pid, unknown), LockedError);
-    } else {
-      (await takeByRecord(path, process.pid, unknown)).release();
-    }
+    const path = join(folder, "orders");
+    await withLog(`${path}.lock`, {}, (log) => log.appendAndSync(bytes("a")));
+    const { code } = await assertRejects(() => Wal.open(path), WalError);
+    assertEquals(code, "ERR_WAL_FORMAT");
+    await withLog(`${path}.lock`, {}, async (log) => {
+      assertEquals(log.lastIndex, 1);
+      const { code } = await assertRejects(() => Wal.open(path), WalError);
+      assertEquals(code, "ERR_WAL_FORMAT");
+    });
+  }));
+
+test("a lock file that is no file is refused, and one behind a link is used", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "a.wal");
+    const lock = `${path}.lock`;
+    mkdirSync(lock);
+    const { code, message } = await assertRejects(() => Wal.open(path), WalError);
+    assertEquals(code, "ERR_WAL_NOT_A_FILE");
+    assertStringIncludes(message, lock);
+    rmdirSync(lock);
+    if (process.platform === "win32") return; // Links need a right of their own there.
+    symlinkSync("/dev/null", lock);
+    assertEquals((await assertRejects(() => Wal.open(path), WalError)).code, "ERR_WAL_NOT_A_FILE");
+    rmSync(lock);
+    symlinkSync(join(folder, "nowhere", "lock"), lock);
+    assertEquals((await assertRejects(() => Wal.open(path), WalError)).code, "ERR_WAL_NOT_FOUND");
+    rmSync(lock);
+    symlinkSync(join(folder, "target"), lock);
+    await withLog(path, {}, async () => {
+      await assertRejects(() => Wal.open(path), LockedError);
+      assert(readFileSync(join(folder, "target"), "utf8").includes(String(process.pid)));
+    });
+    assert(lstatSync(lock).isSymbolicLink());
+    rmSync(lock);
+    // A link to the log's own file: that is no lock file.
+    symlinkSync(path, lock);
+    const before = readFileSync(path);
+    assertEquals((await assertRejects(() => Wal.open(path), WalError)).code, "ERR_WAL_FORMAT");
+    assertEquals(readFileSync(path), before);
   }));

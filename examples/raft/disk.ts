@@ -18,6 +18,7 @@ import {
   type File,
   type FileSystem,
   FileSystemError,
+  type Guard,
   type Lock,
   LockedError,
   type OpenMode,
@@ -217,10 +218,16 @@ export class Process implements FileSystem {
     }
     this.#locked = true;
     return {
-      kind: "record",
+      kind: "kernel",
       isHeld: () => this.#locked,
       release: () => void (this.#locked = false),
     };
+  }
+
+  /** One process at a time has no other to keep off. */
+  guard(path: string): Guard {
+    this.requireAlive("Lock", path);
+    return { release: (): void => {} };
   }
 }
 

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import type { Directory, File, FileSystem, Lock, OpenMode } from "../../src/fs/file_system.ts";
+import type {
+  Directory,
+  File,
+  FileSystem,
+  Guard,
+  Lock,
+  OpenMode,
+} from "../../src/fs/file_system.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
 import { Finding } from "./finding.ts";
 
@@ -169,6 +176,10 @@ export class MeteredFileSystem implements FileSystem {
 
   lock(path: string, permissions: number): Promise<Lock> {
     return this.#under.lock(path, permissions);
+  }
+
+  guard(path: string): Guard | Promise<Guard> {
+    return this.#under.guard(path);
   }
 }
 

@@ -873,8 +873,10 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "the removal of segments before the head is not synced",
     file: "src/segments.ts",
-    find: "    if (!removed) return;\n",
-    replace: '    if (!removed || path !== "") return;\n',
+    find:
+      "    try {\n      await directory.sync();\n    } catch (cause) {\n      throw outcomeUnknown(path",
+    replace:
+      "    try {\n      await Promise.resolve(directory);\n    } catch (cause) {\n      throw outcomeUnknown(path",
     caughtBy: [
       DURABILITY,
       "after a head truncation and a power cut, no file of dropped entries is back",

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import type { Directory, File, FileSystem, Lock, OpenMode } from "../../src/fs/file_system.ts";
+import type {
+  Directory,
+  File,
+  FileSystem,
+  Guard,
+  Lock,
+  OpenMode,
+} from "../../src/fs/file_system.ts";
 import type { GatedCall } from "./remote_lines.ts";
 
 /** What is called while the call waits. */
@@ -79,6 +86,10 @@ export class GatedFileSystem implements FileSystem {
 
   lock(path: string, permissions: number): Promise<Lock> {
     return this.#under.lock(path, permissions);
+  }
+
+  guard(path: string): Guard | Promise<Guard> {
+    return this.#under.guard(path);
   }
 
   /** Makes a call. */

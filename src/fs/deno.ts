@@ -18,10 +18,20 @@ import {
   type File,
   type FileSystem,
   FileSystemError,
+  type Guard,
   type Lock,
   type OpenMode,
 } from "./file_system.ts";
-import { type LockAttempt, startInTicks, takeLock } from "./lock_file.ts";
+import { guardOn, type LockOutcome, outcomeOf } from "./flock.ts";
+import { type LockAttempt, takeLock } from "./lock_file.ts";
+import {
+  isAlive,
+  isOnLocalDisk,
+  type LockOwner,
+  readPlace,
+  readRecord,
+  startInTicks,
+} from "./lock_record.ts";
 import { nameOf } from "./path.ts";
 import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
@@ -33,7 +43,7 @@ import {
   tolerateUnsupported,
 } from "./system_call.ts";
 
-export type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "./file_system.ts";
 
 /** The part of an open file of Deno that is used. */
 interface FsFile {
@@ -228,11 +238,35 @@ export class DenoFileSystem implements FileSystem {
     const host = this.#isGranted({ name: "sys", kind: "hostname" })
       ? this.#deno.hostname()
       : undefined;
-    const startOf = this.#isGranted({ name: "read", path: "/proc" })
-      ? startInTicks
-      : (): undefined => undefined;
-    const owner = { pid, host, runtime: "deno", isAlive: (): undefined => undefined, startOf };
+    // Deno opens what is in /proc only to programs with all permissions.
+    const place = this.#isGranted({ name: "read", path: "/proc" }) ? readPlace() : undefined;
+    const owner: LockOwner = {
+      pid,
+      host,
+      runtime: "deno",
+      place,
+      isAlive: (pid) => place === undefined ? undefined : isAlive(pid),
+      startOf: (of) => place === undefined ? undefined : startInTicks(of),
+      isOnLocalDisk,
+    };
     return await takeLock(this, path, owner, () => this.#tryLock(path, permissions));
+  }
+
+  /** Takes the kernel's lock on a file, or throws `LockedError`. */
+  guard(path: string): Guard {
+    // There a lock keeps readers off too.
+    if (this.#deno.build.os === "windows") return { release: (): void => {} };
+    const raw = attempt("Open", path, () => {
+      this.#requireRegularFile(path);
+      return this.#deno.openSync(path, { read: true });
+    });
+    const file = new DenoFile(path, raw);
+    try {
+      return guardOn(file, path, tryLock(raw, path));
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   /**
@@ -249,13 +283,20 @@ export class DenoFileSystem implements FileSystem {
   }
 
   #tryLock(path: string, permissions: number): LockAttempt {
-    return attempt("Lock", path, () => {
+    const raw = attempt("Open", path, () => {
+      if (this.identify(path) !== undefined) this.#requireRegularFile(path);
       const options = { read: true, write: true, create: true, mode: permissions };
-      const raw = this.#deno.openSync(path, options);
-      const file = new DenoFile(path, raw);
-      if (raw.tryLockSync === undefined) return { file, outcome: "unavailable" };
-      return { file, outcome: raw.tryLockSync(true) ? "taken" : "held" };
+      return this.#deno.openSync(path, options);
     });
+    const file = new DenoFile(path, raw);
+    try {
+      // One of somebody else is not even locked.
+      readRecord(file, path);
+      return { file, outcome: tryLock(raw, path) };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   #requireRegularFile(path: string): void {
@@ -302,6 +343,18 @@ class DenoDirectory implements Directory {
 
   close(): void {
     this.#file.close();
+  }
+}
+
+/** Tries the kernel's lock on an open file. */
+function tryLock(file: FsFile, path: string): LockOutcome {
+  if (file.tryLockSync === undefined) return "unavailable";
+  for (;;) {
+    try {
+      return file.tryLockSync(true) ? "taken" : "held";
+    } catch (error) {
+      if (!isInterrupted(error)) return outcomeOf(error, path);
+    }
   }
 }
 

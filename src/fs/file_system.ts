@@ -3,8 +3,8 @@
  *
  * A call is synchronous where it takes microseconds (the page cache), and a promise where the disk
  * is waited for. Every implementation loops on short writes, retries interrupted calls (`EINTR`),
- * and throws nothing but {@linkcode FileSystemError}, or `LockedError` from
- * {@linkcode FileSystem.lock}.
+ * and throws nothing but {@linkcode FileSystemError}, or what {@linkcode FileSystem.lock} and
+ * {@linkcode FileSystem.guard} say.
  *
  * @module
  */
@@ -208,6 +208,12 @@ export interface Lock {
   release(): void;
 }
 
+/** What keeps other writers off a file, whatever name leads them to it. */
+export interface Guard {
+  /** Lets others have the file. A second call does nothing. */
+  release(): void;
+}
+
 /** What the log needs of a runtime's files. Paths are the runtime's own. */
 export interface FileSystem {
   /** Opens a file; `permissions` (as for chmod) count when it is created. */
@@ -255,7 +261,17 @@ export interface FileSystem {
    * Takes the exclusive lock that the file at `path`, made if need be, stands for. The lock dies
    * with its holder.
    *
-   * @throws `LockedError` where another holds it, in this process or in any other.
+   * @throws `LockedError` where another holds it, in this process or in any other; `WalError`
+   * (`ERR_WAL_FORMAT`) where the file has the content of something else.
    */
   lock(path: string, permissions: number): Promise<Lock>;
+  /**
+   * Takes the kernel's exclusive lock on a file that exists, by whatever name: a guard on one of its
+   * names excludes one on another. It dies with its holder. Where the kernel's lock is out of reach,
+   * the guard keeps nobody off.
+   *
+   * @returns A promise where the runtime has to ask another program.
+   * @throws `LockedError` where another holds it, in this process or in any other.
+   */
+  guard(path: string): Guard | Promise<Guard>;
 }

@@ -26,11 +26,12 @@ import {
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
+  type Guard,
   type Lock,
   type OpenMode,
 } from "./file_system.ts";
 
-export type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "./file_system.ts";
 
 /** A file's bytes: the first `size` of `bytes`, which grows ahead of them. */
 interface Content {
@@ -123,22 +124,30 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Takes the lock, or throws `LockedError`. */
   lock(path: string): Promise<Lock> {
-    const name = normalize(path);
-    return settle(() => {
-      if (this.#locks.has(name)) {
-        throw new LockedError(path, { pid: undefined, host: undefined, runtime: "memory" });
-      }
-      this.#locks.add(name);
-      let held = true;
-      return {
-        kind: "kernel",
-        isHeld: () => held,
-        release: (): void => {
-          if (held) this.#locks.delete(name);
-          held = false;
-        },
-      };
-    });
+    return settle(() => ({ kind: "kernel", ...this.#hold(normalize(path), path) }));
+  }
+
+  /** Takes the lock on a file itself, or throws `LockedError`. */
+  guard(path: string): Guard {
+    const identity = this.#files.get(normalize(path))?.identity;
+    if (identity === undefined) throw new FileSystemError("ENOENT", "Open", path);
+    // No name of a file begins so.
+    return this.#hold(`/${identity}`, path);
+  }
+
+  #hold(name: string, path: string): Omit<Lock, "kind"> {
+    if (this.#locks.has(name)) {
+      throw new LockedError(path, { pid: undefined, host: undefined, runtime: "memory" });
+    }
+    this.#locks.add(name);
+    let held = true;
+    return {
+      isHeld: () => held,
+      release: (): void => {
+        if (held) this.#locks.delete(name);
+        held = false;
+      },
+    };
   }
 
   #nextIdentity(): string {

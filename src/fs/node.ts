@@ -13,14 +13,14 @@
  * @module
  */
 import { fsyncSync } from "node:fs";
-import type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+import type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "./file_system.ts";
 import { memberOf } from "./file_system.ts";
 import { takeLock } from "./lock_file.ts";
 import { nodeFiles } from "./node_file.ts";
-import { lockOwner, tryLock } from "./node_lock.ts";
+import { guardOnNode, lockOwner, tryLockOnNode } from "./node_lock.ts";
 import { toFileSystemError } from "./system_call.ts";
 
-export type { Directory, File, FileSystem, Lock, OpenMode } from "./file_system.ts";
+export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "./file_system.ts";
 
 /**
  * The file system of Node, by `node:fs`.
@@ -83,7 +83,12 @@ export class NodeFileSystem implements FileSystem {
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<Lock> {
     requireSyncs(path);
-    return await takeLock(this, path, lockOwner("node"), () => tryLock(path, permissions));
+    return await takeLock(this, path, lockOwner("node"), () => tryLockOnNode(path, permissions));
+  }
+
+  /** Takes the kernel's lock on a file, or throws `LockedError`. */
+  guard(path: string): Guard | Promise<Guard> {
+    return guardOnNode(path);
   }
 }
 

@@ -230,7 +230,10 @@ export const nodeFiles: {
 
   openLockFile(path, permissions) {
     const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
-    return attempt("Open", path, () => new NodeFile(path, fs.openSync(path, flags, permissions)));
+    return attempt("Open", path, () => {
+      requireRegularFile(path, { throwIfNoEntry: false });
+      return new NodeFile(path, fs.openSync(path, flags, permissions));
+    });
   },
 };
 
@@ -249,9 +252,9 @@ function giveBack(descriptor: number): void {
 }
 
 /** Opening a pipe or a device could block or have effects, so what is no file is not opened. */
-function requireRegularFile(path: string): void {
-  const found = fs.statSync(path);
-  if (found.isFile()) return;
+function requireRegularFile(path: string, options?: { throwIfNoEntry: false }): void {
+  const found = fs.statSync(path, options);
+  if (found === undefined || found.isFile()) return;
   throw new FileSystemError(found.isDirectory() ? "EISDIR" : "EINVAL", "Open", path);
 }
 

@@ -26,6 +26,7 @@ import {
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
+  type Guard,
   type Lock,
   type OpenMode,
 } from "../fs/file_system.ts";
@@ -348,9 +349,20 @@ export class CrashFileSystem implements FileSystem {
   /** Takes the lock, which dies with the process, or throws `LockedError`. */
   async lock(path: string): Promise<Lock> {
     await Promise.resolve();
+    return { kind: "kernel", ...this.#hold(partsOf(path).join("/"), path) };
+  }
+
+  /** Takes the lock on a file itself, which dies with the process, or throws `LockedError`. */
+  guard(path: string): Guard {
+    const identity = this.identify(path);
+    if (identity === undefined) throw new FileSystemError("ENOENT", "Open", path);
+    // No name of a file begins so.
+    return this.#hold(`/${identity}`, path);
+  }
+
+  #hold(name: string, path: string): Omit<Lock, "kind"> {
     const process = this.#process;
     const { locks } = process;
-    const name = partsOf(path).join("/");
     if (locks.has(name)) {
       throw new LockedError(path, { pid: undefined, host: undefined, runtime: "memory" });
     }
@@ -360,7 +372,7 @@ export class CrashFileSystem implements FileSystem {
       if (isHeld) locks.delete(name);
       isHeld = false;
     };
-    return { kind: "kernel", isHeld: () => isHeld && process.isAlive, release };
+    return { isHeld: () => isHeld && process.isAlive, release };
   }
 
   #with(root: (nodes: Map<Node, Node>) => DirectoryNode, origin: () => string): CrashFileSystem {

@@ -16,6 +16,7 @@ import {
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
+  type Guard,
   isFileSystemErrorCode,
   type Lock,
   type OpenMode,
@@ -369,6 +370,11 @@ export class FaultyFileSystem implements FileSystem {
   /** Takes a lock. */
   lock(path: string, permissions: number): Promise<Lock> {
     return this.#under.lock(path, permissions);
+  }
+
+  /** Takes the lock on a file itself. */
+  guard(path: string): Guard | Promise<Guard> {
+    return this.#under.guard(path);
   }
 }
 

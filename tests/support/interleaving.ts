@@ -7,7 +7,15 @@
  *
  * @module
  */
-import type { Directory, File, FileSystem, Lock, OpenMode, WalErrorCode } from "../../mod.ts";
+import type {
+  Directory,
+  File,
+  FileSystem,
+  Guard,
+  Lock,
+  OpenMode,
+  WalErrorCode,
+} from "../../mod.ts";
 import {
   appended,
   type Atom,
@@ -88,6 +96,10 @@ export class SlowFileSystem implements FileSystem {
 
   lock(path: string, permissions: number): Promise<Lock> {
     return this.#under.lock(path, permissions);
+  }
+
+  guard(path: string): Guard | Promise<Guard> {
+    return this.#under.guard(path);
   }
 }
 
