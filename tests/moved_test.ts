@@ -14,14 +14,17 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { MovedError, Wal, type WalOptions } from "../mod.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { type File, MovedError, type OpenMode, Wal, type WalOptions } from "../mod.ts";
+import { runtimeFileSystem } from "../src/fs/runtime.ts";
+import { FaultyFileSystem } from "../src/testing.ts";
 import { bytes } from "./support/logs.ts";
 import { withFolder } from "./support/temporary.ts";
 
@@ -226,3 +229,71 @@ for (const [what, meddle] of Object.entries(SLOWER_MEDDLINGS)) {
     await Promise.all(calls.map(([name, call]) => check(meddle, name, call)));
   });
 }
+
+/** Does something to the files right before a file is made, once. */
+class Meddled extends FaultyFileSystem {
+  meddle: (() => void) | undefined;
+
+  override open(path: string, mode: OpenMode, permissions?: number): File {
+    const meddle = mode === "create" ? this.meddle : undefined;
+    if (mode === "create") this.meddle = undefined;
+    meddle?.();
+    return super.open(path, mode, permissions);
+  }
+}
+
+test("a roll in the moment in which its directory is replaced leaves nothing there", () =>
+  withFolder(async (temporary) => {
+    const directory = join(realpathSync(temporary), "logs");
+    const fileSystem = new Meddled(await runtimeFileSystem());
+    const log = await Wal.open(join(directory, "a.wal"), { ...OPTIONS, fileSystem });
+    for (let i = 0; i < 4; i++) await log.appendAndSync(DATA);
+    fileSystem.meddle = () => {
+      rename(directory);
+      mkdirSync(directory);
+    };
+    const error = assertThrows(() => log.append(DATA), MovedError);
+    assertEquals([error.path, error.durableIndex], [directory, 4]);
+    assertEquals(readdirSync(directory), []);
+    await log.close();
+    assertEquals(readdirSync(directory), []);
+    // What was moved is whole.
+    await using again = await Wal.open(join(`${directory}.old`, "a.wal"));
+    assertEquals(again.lastIndex, 4);
+  }));
+
+test("what is cut off before it is synced is not acknowledged", () =>
+  withFolder(async (folder) => {
+    const path = join(realpathSync(folder), "a.wal");
+    const log = await Wal.open(path, OPTIONS);
+    await log.appendAndSync(DATA);
+    log.append(DATA);
+    truncateSync(path, statSync(path).size - 10);
+    const error = await assertRejects(() => log.sync(), MovedError);
+    assertEquals([error.path, error.durableIndex, log.durableIndex], [path, 1, 1]);
+    await log.close();
+  }));
+
+test("a log whose directory was moved, with a link left in its place, goes on", () =>
+  withFolder(async (temporary) => {
+    if (process.platform === "win32") return;
+    const directory = join(realpathSync(temporary), "logs");
+    const log = await Wal.open(join(directory, "a.wal"), OPTIONS);
+    await log.appendAndSync(DATA);
+    symlinkSync(rename(directory) + ".old", directory);
+    for (let i = 0; i < 5; i++) await log.appendAndSync(DATA);
+    await log.setState(bytes("state"));
+    await log.close();
+    await using again = await Wal.open(join(directory, "a.wal"));
+    assertEquals([again.lastIndex, again.recovery.case], [6, "A"]);
+  }));
+
+test("a full segment that is cut is told of by close", () =>
+  withFolder(async (folder) => {
+    const path = join(realpathSync(folder), "a.wal");
+    const log = await Wal.open(path, OPTIONS);
+    for (let i = 0; i < 5; i++) await log.appendAndSync(DATA);
+    truncateSync(path, 100);
+    const error = await assertRejects(() => log.close(), MovedError);
+    assertEquals([error.path, error.durableIndex], [path, 5]);
+  }));

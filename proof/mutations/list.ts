@@ -6,6 +6,7 @@
  */
 import { ENDS } from "./ends.ts";
 import { ERRORS } from "./errors.ts";
+import { IDENTITY } from "./identity.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import { READERS } from "./readers.ts";
 import type { Runtime } from "../../tests/support/runtime.ts";
@@ -1753,6 +1754,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FILE_SYSTEMS,
   ...ENDS,
   ...ERRORS,
+  ...IDENTITY,
   ...DAMAGED_LOGS,
   ...READERS,
 ];
