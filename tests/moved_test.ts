@@ -23,6 +23,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { type File, MovedError, type OpenMode, Wal, type WalOptions } from "../mod.ts";
+import { clock } from "../src/clock.ts";
+import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { FaultyFileSystem } from "../src/testing.ts";
 import { bytes } from "./support/logs.ts";
@@ -296,4 +298,39 @@ test("a full segment that is cut is told of by close", () =>
     truncateSync(path, 100);
     const error = await assertRejects(() => log.close(), MovedError);
     assertEquals([error.path, error.durableIndex], [path, 5]);
+  }));
+
+test("a writer that only appends looks after a moment", async () => {
+  const { after } = clock;
+  const due: (() => void)[] = [];
+  clock.after = (_, call) => {
+    due.push(call);
+    return { cancel: () => void due.splice(due.indexOf(call), 1) };
+  };
+  try {
+    const fileSystem = new MemoryFileSystem();
+    const log = await Wal.open("a.wal", { fileSystem });
+    // What open has left to do.
+    for (let call = due.shift(); call !== undefined; call = due.shift()) call();
+    log.append(DATA);
+    fileSystem.remove("a.wal");
+    log.append(DATA);
+    for (let call = due.shift(); call !== undefined; call = due.shift()) call();
+    const error = assertThrows(() => log.append(DATA), MovedError);
+    assertEquals([error.path, error.durableIndex], ["a.wal", 0]);
+    await log.close();
+  } finally {
+    clock.after = after;
+  }
+});
+
+test("an entry is not acknowledged beside one that was overwritten", () =>
+  withFolder(async (folder) => {
+    const path = join(realpathSync(folder), "a.wal");
+    const log = await Wal.open(path, OPTIONS);
+    await log.appendAndSync(DATA);
+    writeFileSync(path, readFileSync(path).subarray(0, 200));
+    const error = await assertRejects(() => log.appendAndSync(DATA), MovedError);
+    assertEquals([error.path, error.durableIndex], [path, 1]);
+    await log.close();
   }));

@@ -66,7 +66,7 @@ export const IDENTITY: readonly Mutation[] = [
     file: "src/segment.ts",
     find: "      return readUint32(word, 0) === this.#seenWord;\n",
     replace: "      return word.length === 4;\n",
-    caughtBy: [MOVED, "a writer tells at once that the last file is overwritten by an older copy"],
+    caughtBy: [MOVED, "an entry is not acknowledged beside one that was overwritten"],
   },
   {
     name: "a file that was cut is taken for whole",
@@ -119,8 +119,7 @@ export const IDENTITY: readonly Mutation[] = [
     find:
       "    this.#changes.notify();\n    if (this.#idleTimer === undefined) this.#waitForIdle();\n",
     replace: "    this.#changes.notify();\n",
-    caughtBy: [MOVED, "a writer tells that its meta file is removed"],
-    hangs: true,
+    caughtBy: [MOVED, "a writer that only appends looks after a moment"],
   },
   {
     name: "a file that was made in another's directory stays there",
