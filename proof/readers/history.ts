@@ -19,6 +19,7 @@ interface Span {
 /** A change that drops what is below an index, or from it on. */
 interface Drop {
   readonly began: number;
+  ended: number;
   readonly index: number;
 }
 
@@ -72,7 +73,7 @@ export class History {
    * the tail was dropped.
    */
   wasOvertaken(next: number, from: number, to: number): boolean {
-    const isMeanwhile = ({ began }: Drop): boolean => began >= from && began <= to;
+    const isMeanwhile = ({ began, ended }: Drop): boolean => began <= to && ended >= from;
     const tails = this.#tails.filter(isMeanwhile).map(({ index }) => index);
     const lowest = Math.min(next, ...tails);
     return this.#heads.some((drop) => isMeanwhile(drop) && drop.index > lowest);
@@ -88,15 +89,15 @@ export class History {
     if (act.do === "append") {
       act.serials.forEach((serial, i) => this.#add(act.index + i, serial, begin));
     } else if (act.do === "truncateFrom") {
-      this.#tails.push({ began: begin, index: act.index });
+      this.#tails.push({ began: begin, ended: Infinity, index: act.index });
       this.#drop(act.index, Infinity, begin);
     } else if (act.do === "truncateBefore") {
-      this.#heads.push({ began: begin, index: act.index });
+      this.#heads.push({ began: begin, ended: Infinity, index: act.index });
       this.#drop(0, act.index - 1, begin);
     } else if (act.do === "reset") {
-      this.#heads.push({ began: begin, index: act.index });
+      this.#heads.push({ began: begin, ended: Infinity, index: act.index });
       // Half-way, all entries are gone, and the head is where it was.
-      this.#tails.push({ began: begin, index: Math.min(this.#first, act.index) });
+      this.#tails.push({ began: begin, ended: Infinity, index: Math.min(this.#first, act.index) });
       this.#drop(0, Infinity, begin);
     }
   }
@@ -105,6 +106,10 @@ export class History {
     { begin, act }: Extract<ActLine, { begin: number }>,
     { end, found }: Extract<ActLine, { end: number }>,
   ): void {
+    // Also what a kill cut short is over when the next writer has opened the log.
+    for (const drop of [this.#heads.at(-1), this.#tails.at(-1)]) {
+      if (drop !== undefined) drop.ended = Math.min(drop.ended, end);
+    }
     if (act.do === "append") {
       act.serials.forEach((_, i) => this.#confirm(act.index + i, end));
       if (this.#last < this.#first) this.#first = act.index;

@@ -167,6 +167,7 @@ class Rounds {
     const open = { do: "open", path, segmentSize: way.segmentSize } as const;
     const promise = new Acknowledged();
     let remote = new RemoteLog(this.#workshop, this.#runtime);
+    let isCut = false;
     const make = async (call: SingleCommand): Promise<void> => {
       promise.note(call, (await remote.try(call)).refused);
     };
@@ -179,11 +180,7 @@ class Rounds {
       await make({ do: "appendAndSync", id: 1, size: 100 });
       const before = this.#disk.refused;
       const { outcomes, view } = await this.#failDuring(remote, way.calls, failure);
-      if (this.#disk.refused === before) {
-        await remote.end();
-        await mount.cutPower();
-        return undefined;
-      }
+      if (this.#disk.refused === before) return undefined;
       for (const [i, call] of way.calls.entries()) promise.note(call, outcomes[i]?.refused);
       promise.reaches(view?.durableIndex ?? 0);
       if (view !== undefined && end === "append and reopen") {
@@ -201,6 +198,7 @@ class Rounds {
       }
       await remote.end();
       await mount.cutPower();
+      isCut = true;
       remote = new RemoteLog(this.#workshop, this.#runtime);
       await remote.do(open);
       const now = await remote.read();
@@ -218,6 +216,8 @@ class Rounds {
       this.#disk.heal();
       this.#disk.release();
       await remote.end();
+      // Whatever has become of the file system, the next round finds one that works.
+      if (!isCut) await mount.cutPower();
     }
   }
 
