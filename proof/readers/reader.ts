@@ -128,59 +128,64 @@ async function follow(by: string, durable: boolean, most: number): Promise<void>
     const opened = Date.now();
     const log = await open(by, opened);
     if (log === undefined) continue;
-    let from: number | undefined;
+    const place: Place = { next: undefined, serial: undefined };
     do {
       // On the same handle, from where the last one has stopped.
       const count = most === Infinity ? most : between(1, most);
-      from = await followOnce(log, opened, by, durable, from, count);
-    } while (from !== undefined && last === undefined && draw() < 0.7);
+      const isOver = await followOnce(log, opened, by, durable, place, count);
+      if (isOver) break;
+    } while (last === undefined && draw() < 0.7);
     await log.close();
   }
 }
 
-/** Where to go on; nothing if it has failed, or has seen the last entry. */
+/** How far the followers of a handle have come: the next index, and the last serial number. */
+interface Place {
+  next: number | undefined;
+  serial: number | undefined;
+}
+
+/** Whether it has failed, or has seen the last entry. */
 async function followOnce(
   log: Wal,
   opened: number,
   by: string,
   durable: boolean,
-  from: number | undefined,
+  place: Place,
   most: number,
-): Promise<number | undefined> {
+): Promise<boolean> {
   const id = ++followers;
   const end = new AbortController();
-  let given: number | undefined;
   let lateAt: number | undefined;
   const late = setInterval(() => {
     if (last === undefined) return;
     lateAt ??= Date.now() + MAX_LATE_MS;
     // It may have had the last entry before that was known to be the last.
-    if (given === last || Date.now() > lateAt) end.abort();
+    if (place.serial === last || Date.now() > lateAt) end.abort();
   }, 100);
-  let next = from;
   let count = 0;
   tell({ see: "follow", id, by, opened, at: Date.now() });
   try {
-    const options = from === undefined ? {} : { from };
-    for await (const { index, data } of log.follow({ durable, signal: end.signal, ...options })) {
+    const from = place.next === undefined ? {} : { from: place.next };
+    for await (const { index, data } of log.follow({ durable, signal: end.signal, ...from })) {
       const serial = serialOf(data, index) ?? null;
       tell({ see: "next", id, at: Date.now(), index, serial });
-      next = index + 1;
-      given = serial ?? undefined;
-      if (last === undefined ? ++count >= most : given === last) break;
+      place.next = index + 1;
+      place.serial = serial ?? undefined;
+      if (last === undefined ? ++count >= most : place.serial === last) break;
       if (draw() < 0.02) await sleep(draw() * 100);
     }
   } catch (error) {
     if (!end.signal.aborted) {
-      tell({ see: "failed", id, at: Date.now(), next, error: thrown(error) });
-      return undefined;
+      tell({ see: "failed", id, at: Date.now(), next: place.next, error: thrown(error) });
+      return true;
     }
   } finally {
     clearInterval(late);
   }
-  if (last === undefined || (given !== last && !end.signal.aborted)) return next;
-  tell({ see: "finished", id, isLate: given !== last });
-  return undefined;
+  if (last === undefined || (place.serial !== last && !end.signal.aborted)) return false;
+  tell({ see: "finished", id, isLate: place.serial !== last });
+  return true;
 }
 
 function thrown(error: unknown): Thrown {
