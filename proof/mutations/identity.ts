@@ -134,8 +134,8 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "a directory that is replaced while a file is made is not noticed",
     file: "src/log_directory.ts",
-    find: "      this.#requireSelf();\n      return file;\n",
-    replace: "      return file;\n",
+    find: "      this.#requireSelf();\n      if (isKept)",
+    replace: "      if (isKept)",
     caughtBy: [
       MOVED,
       "a roll in the moment in which its directory is replaced leaves nothing there",
