@@ -118,9 +118,7 @@ class Round {
     const outcome = this.#act();
     const isElsewhere = outcome.movedTo !== undefined || outcome.makesAnother === true;
     const another = outcome.makesAnother === true ? await this.#makeAnother() : undefined;
-    // A second writer is kept off by the lock file alone.
-    const isLocked = existsSync(path) && !this.#name.startsWith("the lock file");
-    if (!isElsewhere && isLocked && this.#draw() < 0.5) await this.#beRefused(path);
+    if (!isElsewhere && existsSync(path) && this.#draw() < 0.5) await this.#beRefused(path);
     await sleep(this.#draw() ** 2 * MAX_WORK_MS);
     const closed = await this.#writer.ask({ close: true }, (line) => "closed" in line);
     this.#judgeWords(outcome, "closed" in closed ? closed.closed : true);
