@@ -90,7 +90,7 @@ function read(by: string, log: Wal, opened: number): void {
   const choice = draw();
   const isAll = choice > 0.85;
   const near = between(Math.max(firstIndex, lastIndex - 20), lastIndex);
-  let first = draw() < 0.3 ? firstIndex : near;
+  let first = isAll || draw() < 0.3 ? firstIndex : near;
   const to = draw() < 0.5 ? lastIndex : Math.min(lastIndex, first + between(0, 20));
   const from = Date.now();
   const serials: (number | null)[] = [];
