@@ -615,6 +615,8 @@ export class Segment implements Entries {
       if (isFileSystemError(error) && error.code === "EBUSY") return false;
       throw error;
     }
+    // A cut since the first look at the size left nothing to scan.
+    if (scan.size <= this.#end && !seen.isIn(this.#file)) return false;
     this.#end = scan.end;
     this.#entriesEnd = scan.entriesEnd;
     this.#vouched = scan.vouched;

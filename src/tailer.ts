@@ -6,7 +6,7 @@
  * @module
  */
 import { Account, REMEMBERED } from "./account.ts";
-import { clock, pause } from "./clock.ts";
+import { clock, pause, type Timer } from "./clock.ts";
 import { type CorruptionError, reasonOf, WalError } from "./errors.ts";
 import { type Followed, type FollowSource, Patience } from "./follow.ts";
 import { type FileSystemError, isFileSystemError } from "./fs/file_system.ts";
@@ -125,12 +125,17 @@ export class Tailer implements FollowSource {
 
   wait(wake: () => void): () => void {
     const { changes, isWatched } = this.#reader;
+    const poll = (): Timer => clock.after(isWatched ? WATCHED_POLL_MS : POLL_MS, wake);
+    const rest = this.#restUntil - performance.now();
+    let isRested = rest <= 0;
     const stop = changes.wait(() => {
-      if (this.isClosed() || performance.now() >= this.#restUntil) wake();
+      if (isRested || this.isClosed()) wake();
     });
-    let timer = clock.after(Math.max(0, this.#restUntil - performance.now()), () => {
-      if (changes.count !== this.#seen) wake();
-      else timer = clock.after(isWatched ? WATCHED_POLL_MS : POLL_MS, wake);
+    // What came during the look is looked at too.
+    const goOn = (): Timer => changes.count === this.#seen ? poll() : clock.after(0, wake);
+    let timer = isRested ? goOn() : clock.after(rest, () => {
+      isRested = true;
+      timer = goOn();
     });
     return () => {
       stop();

@@ -57,6 +57,7 @@ export class RecordedWriter {
         changes.push((to) => to.remove(path));
         memory.remove(path);
       },
+      guard: () => ({ isHeld: () => true, release: () => {} }),
       lock: (path) => {
         // It stays, and tells a reader that there may be a writer.
         if (!memory.list(".").includes(path)) {
