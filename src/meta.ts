@@ -128,7 +128,6 @@ export class MetaFile {
     for (let tries = 1; tries < VIEW_TRIES; tries++) {
       this.#open("read");
       if (this.#file === undefined) return;
-      this.#identity = this.#file.identity();
       this.#current = this.#newest() ?? this.#slotInRedo();
       if (this.#current !== undefined) return;
     }
@@ -172,6 +171,7 @@ export class MetaFile {
     this.#identity = undefined;
     try {
       this.#file = this.#fileSystem.open(this.#path, mode);
+      this.#identity = this.#file.identity();
     } catch (error) {
       if (!isFileSystemError(error) || !NOT_THERE.has(error.code)) throw error;
     }

@@ -102,13 +102,21 @@ export function settle(files: FileSet): FileSet {
   return settled.set(name, concat([file.subarray(0, Number(readU64(redo, 16))), tail]));
 }
 
-/** Whether a file has neither its old tail any more nor, after a truncation, none yet. */
+/**
+ * Whether a segment has neither its old tail any more nor its new one yet. The meta file can be read
+ * all the same: the redo file has what it is to hold.
+ */
 export function isInMiddle(files: FileSet): boolean {
   const redo = files.get(REDO);
-  if (redo === undefined || !isReplaced(files)) return false;
+  if (redo === undefined || targetOf(redo) === META || !isReplaced(files)) return false;
   const file = files.get(targetOf(redo) ?? "") ?? new Uint8Array(0);
-  const isCut = tailIn(redo).length === 0 && BigInt(file.length) === readU64(redo, 16);
-  return !isCut && !hasOldTail(redo, file);
+  return !hasOldTail(redo, file) && !hasNewTail(redo, file);
+}
+
+function hasNewTail(redo: Uint8Array, file: Uint8Array): boolean {
+  const [found, tail] = [file.subarray(Number(readU64(redo, 16))), tailIn(redo)];
+  if (tail.length === 0) return found.length === 0;
+  return found.length >= tail.length && tail.every((byte, i) => byte === found[i]);
 }
 
 /** Whether a redo file changes more than that it is gone. */
