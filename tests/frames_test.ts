@@ -6,7 +6,7 @@
  */
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { CorruptionError, Wal, WalError } from "../mod.ts";
+import { CorruptionError, MovedError, Wal, WalError } from "../mod.ts";
 import {
   batchPayload,
   BEGINNING_SIZE,
@@ -156,27 +156,27 @@ test("a file that lost its beginning below the head was in use, and is refused",
 
 test("a frame of the log's own in an entry's place is never returned as the entry", async () => {
   const fileSystem = new MemoryFileSystem();
-  await withLog(PATH, { fileSystem }, (log) => {
-    const durable = internal(durablePayload(1, BEGINNING_SIZE, BEGINNING_SIZE));
-    log.append(new Uint8Array(durable.length - 9));
-    const file = fileSystem.open(PATH, "write");
-    file.write(durable, BEGINNING_SIZE);
-    file.close();
-    assertThrows(() => log.getEntry(1), CorruptionError);
-    assertThrows(() => log.readAll(), CorruptionError);
-  });
+  const log = await Wal.open(PATH, { fileSystem });
+  const durable = internal(durablePayload(1, BEGINNING_SIZE, BEGINNING_SIZE));
+  log.append(new Uint8Array(durable.length - 9));
+  const file = fileSystem.open(PATH, "write");
+  file.write(durable, BEGINNING_SIZE);
+  file.close();
+  assertThrows(() => log.getEntry(1), CorruptionError);
+  assertThrows(() => log.readAll(), CorruptionError);
+  await assertRejects(() => log.close(), MovedError);
 });
 
 test("a full segment whose size changes while the log is open is refused at its first use", async () => {
   const fileSystem = new MemoryFileSystem();
-  await withLog(PATH, { fileSystem, segmentSize: 256 }, (log) => {
-    for (const word of ["one", "two", "three"]) log.append(bytes(word.repeat(40)));
-    assert(log.stats().segments > 2);
-    writeFile(fileSystem, PATH, concat(readFile(fileSystem, PATH), Uint8Array.of(0)));
-    const error = assertThrows(() => log.getEntry(1), CorruptionError);
-    assertEquals(error.path, PATH);
-    assertEquals(text(log.getEntry(3)), "three".repeat(40));
-  });
+  const log = await Wal.open(PATH, { fileSystem, segmentSize: 256 });
+  for (const word of ["one", "two", "three"]) log.append(bytes(word.repeat(40)));
+  assert(log.stats().segments > 2);
+  writeFile(fileSystem, PATH, concat(readFile(fileSystem, PATH), Uint8Array.of(0)));
+  const error = assertThrows(() => log.getEntry(1), CorruptionError);
+  assertEquals(error.path, PATH);
+  assertEquals(text(log.getEntry(3)), "three".repeat(40));
+  await assertRejects(() => log.close(), MovedError);
 });
 
 /** A log of three full segments and what follows, whose entries have these sizes, two in each. */
