@@ -275,7 +275,7 @@ export class RecoveredLog {
       yield { kind: "state", state: meta.state };
     }
     const headIndex = isOwn ? meta.headIndex : undefined;
-    const parts = this.#used(yield* this.#kept(fromHead(main, headIndex ?? 0)));
+    const parts = yield* this.#kept(fromHead(main, headIndex ?? 0));
     for (const item of this.#readParts(parts, cuts, headIndex)) {
       if (headIndex === undefined || item.kind === "note" || item.kind === "state") yield item;
       else yield* belowHeadMarked(item, headIndex);
@@ -293,20 +293,6 @@ export class RecoveredLog {
     const text = `${this.#path}.redo: ${what}: what follows is as opening would make it`;
     yield { kind: "note", text };
     return firstIndex === META_FILE ? parts : parts.filter((part) => part.firstIndex <= firstIndex);
-  }
-
-  /** The parts without the last ones that were never in use, as a crash leaves them at a roll. */
-  #used(parts: readonly Part[]): readonly Part[] {
-    const last = parts.at(-1);
-    const file = last === undefined ? undefined : this.#open(last.path);
-    if (last === undefined || file === undefined || isFileSystemError(file)) return parts;
-    try {
-      if (parts.length === 1 || last.frame !== undefined) return parts;
-      const toWalk = this.#toWalk(last, file, { next: undefined, isLast: true }, 0);
-      return endOf(toWalk).isEmpty ? this.#used(parts.slice(0, -1)) : parts;
-    } finally {
-      file.close();
-    }
   }
 
   /** Reads all parts, and between them what was set aside and what is missing. */
@@ -335,6 +321,8 @@ export class RecoveredLog {
         isLast: next === undefined,
         cuts: [...ofPart, ...damagedRedo].sort((a, b) => a.offset - b.offset),
       });
+      // A crash leaves one that was never in use at a roll; its name is all that it tells.
+      if (found.isEmpty && part.frame === undefined && i > 0 && next === undefined) break;
       before = part;
       end = found.index;
       isSealed = found.isSealed;
