@@ -426,6 +426,14 @@ class Walk {
       yield this.#damage(offset, SEGMENT_FRAME_SIZE, this.#index, what);
       return offset + SEGMENT_FRAME_SIZE;
     }
+    const broken = this.#broken;
+    if (
+      broken !== undefined && broken.end < size && this.#reader.frameAt(broken.end) === undefined
+    ) {
+      // Nothing shows that the batch ends there: its Batch frame may come from another place.
+      this.#broken = undefined;
+      this.#mayBeInBatch = true;
+    }
     const end = this.#endFrom(offset);
     const isUnused = (at: number): boolean => this.#isUnused(at);
     const extent = extentOf({ reader: this.#reader, end, isUnused }, offset);
