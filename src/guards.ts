@@ -8,13 +8,19 @@
  *
  * @module
  */
-import { pause } from "./clock.ts";
+import { clock, pause, type Timer } from "./clock.ts";
 import type { LockedError } from "./errors.ts";
 import { type FileSystem, type Guard, isFileSystemError, memberOf } from "./fs/file_system.ts";
 
 /** How often open tries a file that is held, and how long it waits in between, in milliseconds. */
 const TRIES = 12;
 const PAUSE_MS = 25;
+
+/**
+ * How long after a roll another program is asked for the lock of the new file, in milliseconds. To
+ * start it holds the event loop up, and rolls in quick succession need it once.
+ */
+const DELAY_MS = 100;
 
 /** The guards of an open log. */
 export class Guards {
@@ -24,6 +30,9 @@ export class Guards {
   #wanted: readonly string[] = [];
   /** A change that waits for another program; it never rejects. */
   #running: Promise<void> | undefined;
+  /** Whether another program is asked for each guard. */
+  #asksProgram = false;
+  #timer: Timer | undefined;
   #lost: LockedError | undefined;
   #onLost: (error: LockedError) => void = () => {};
 
@@ -58,9 +67,21 @@ export class Guards {
    * @returns A promise, which never rejects, where another program has to be waited for.
    */
   move(...paths: string[]): Promise<void> | void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#wanted = paths;
     this.#running ??= this.#step(new Set());
     return this.#running;
+  }
+
+  /** The same, which no append waits for: a moment later where another program has to be started. */
+  moveSoon(...paths: string[]): void {
+    this.#wanted = paths;
+    if (!this.#asksProgram) void this.move(...paths);
+    // One that runs finds what is wanted by then.
+    else if (this.#running === undefined) {
+      this.#timer ??= clock.after(DELAY_MS, () => void this.move(...this.#wanted));
+    }
   }
 
   /**
@@ -121,7 +142,9 @@ export class Guards {
   async #guardPatiently(path: string): Promise<Guard> {
     for (let tries = 1;; tries++) {
       try {
-        return await this.#fileSystem.guard(path);
+        const guard = this.#fileSystem.guard(path);
+        this.#asksProgram = guard instanceof Promise;
+        return await guard;
       } catch (error) {
         if (!isLocked(error) || tries >= TRIES) throw error;
         await pause(PAUSE_MS);
@@ -131,9 +154,7 @@ export class Guards {
 
   /** Gives all files back. */
   async close(): Promise<void> {
-    this.#wanted = [];
-    await this.#running;
-    this.#releaseOthers();
+    await this.move();
   }
 }
 

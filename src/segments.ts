@@ -307,14 +307,18 @@ export class Segments {
     const full = this.#active;
     this.#active = next;
     full.close();
-    // No append waits for that: the oldest file is guarded meanwhile.
-    void this.#guard();
+    // The oldest file is guarded meanwhile.
+    this.#context.guards.moveSoon(this.#oldest, next.path);
   }
 
   /** Guards the last file and the oldest that stays. */
   #guard(): Promise<void> | void {
-    const oldest = this.#sealed[this.#leaving] ?? this.#active;
-    return this.#context.guards.move(oldest.path, this.#active.path);
+    return this.#context.guards.move(this.#oldest, this.#active.path);
+  }
+
+  /** The path of the oldest file that stays. */
+  get #oldest(): string {
+    return (this.#sealed[this.#leaving] ?? this.#active).path;
   }
 
   /** Makes an empty segment of version 1, which has no frame that makes an atom, one of version 2. */

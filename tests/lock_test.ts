@@ -22,7 +22,17 @@ import { join } from "node:path";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { LockedError, Wal, WalError } from "../mod.ts";
+import {
+  type FileSystem,
+  FileSystemError,
+  type Lock,
+  LockedError,
+  SyncFailedError,
+  Wal,
+  WalError,
+} from "../mod.ts";
+import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { FaultyFileSystem } from "../src/testing.ts";
 import { Contender } from "./support/contender.ts";
 import { bytes, KNOWN_V1, withLog } from "./support/logs.ts";
 import { RUNTIME, RUNTIMES } from "./support/runtime.ts";
@@ -185,3 +195,56 @@ test("a lock file that is no file is refused, and one behind a link is used", ()
     assertEquals((await assertRejects(() => Wal.open(path), WalError)).code, "ERR_WAL_FORMAT");
     assertEquals(readFileSync(path), before);
   }));
+
+/** Files in memory whose lock file cannot be cut. */
+class StuckLock extends FaultyFileSystem {
+  releases = 0;
+
+  constructor(under: FileSystem) {
+    super(under);
+  }
+
+  override async lock(path: string, permissions: number): Promise<Lock> {
+    const lock = await super.lock(path, permissions);
+    return {
+      ...lock,
+      release: (): void => {
+        this.releases++;
+        lock.release();
+        throw new FileSystemError("EIO", "Truncate", path);
+      },
+    };
+  }
+}
+
+test("close tells that the lock file could not be cut, with the log closed and the lock free", async () => {
+  const under = new MemoryFileSystem();
+  const log = await Wal.open("a.wal", { fileSystem: new StuckLock(under) });
+  log.append(bytes("a"));
+  const error = await assertRejects(() => log.close(), WalError);
+  assertEquals(error.code, "ERR_WAL_IO");
+  assertStringIncludes(error.message, '"a.wal.lock"');
+  assert(error.cause instanceof FileSystemError);
+  await withLog("a.wal", { fileSystem: under }, (log) => assertEquals(log.lastIndex, 1));
+});
+
+test("close tells of a sync that failed before it tells of the lock file", async () => {
+  const under = new MemoryFileSystem();
+  const fileSystem = new StuckLock(under);
+  const log = await Wal.open("a.wal", { fileSystem });
+  log.append(bytes("a"));
+  fileSystem.fail("syncData", "EIO");
+  await assertRejects(() => log.close(), SyncFailedError);
+  assertEquals(fileSystem.releases, 1);
+});
+
+test("an open that fails tells why, whatever becomes of the lock file", async () => {
+  const under = new MemoryFileSystem();
+  await withLog("a.wal", { fileSystem: under }, (log) => log.appendAndSync(bytes("a")));
+  const fileSystem = new StuckLock(under);
+  fileSystem.fail("sync", "EIO");
+  await assertRejects(() => Wal.open("a.wal", { fileSystem }), SyncFailedError);
+  assertEquals(fileSystem.releases, 1);
+  // Neither the lock nor a file of the log is left locked.
+  await withLog("a.wal", { fileSystem: under }, (log) => assertEquals(log.lastIndex, 1));
+});
