@@ -132,6 +132,7 @@ export class MetaFile {
       if (this.#current !== undefined) return;
     }
     this.load("read");
+    this.#identity = this.#file?.identity();
   }
 
   /** In a reader: whether it is still there, or still not; if it has no content, it is being made. */

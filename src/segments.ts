@@ -418,14 +418,14 @@ export class Segments {
    */
   async cutFrom(index: number): Promise<void> {
     const info = index < this.#active.firstIndex ? this.#locate(index) : undefined;
-    const last = info === undefined ? this.#active : this.#reopen(info);
+    const last = info === undefined ? this.#active : this.#reopenToCut(info, index);
     try {
       const oldest = this.#sealed[0] ?? last;
       await this.#context.guards.move(oldest.path, last.path, this.#active.path);
       this.#context.guards.requireOurs();
     } catch (error) {
       if (info !== undefined) last.close();
-      throw error;
+      throw isFileSystemError(error) ? cutFailed(index, last.path, error) : error;
     }
     const position = index - last.firstIndex;
     const batchEnd = last.batchEndAround(position);
@@ -438,7 +438,7 @@ export class Segments {
       } catch (error) {
         if (info !== undefined) last.close();
         if (isEnd(error)) throw error;
-        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);
+        throw cutFailed(index, last.path, error);
       }
     }
     if (info !== undefined) await this.#dropSegmentsBehind(info, last);
@@ -456,6 +456,19 @@ export class Segments {
     }
   }
 
+  /** Opens a full segment to be the last again; nothing is changed if that fails. */
+  #reopenToCut(info: SealedSegmentInfo, index: number): Segment {
+    let segment: Segment | undefined;
+    try {
+      segment = this.#reopen(info);
+      segment.keep();
+      return segment;
+    } catch (error) {
+      segment?.close();
+      throw isFileSystemError(error) ? cutFailed(index, info.path, error) : error;
+    }
+  }
+
   /** Removes all segments behind a full one, newest first, each for good; it is appended to again. */
   async #dropSegmentsBehind(info: SealedSegmentInfo, reopened: Segment): Promise<void> {
     const { directory } = this.#context;
@@ -465,7 +478,6 @@ export class Segments {
     this.#closeAll();
     this.#sealed.length = kept;
     this.#active = reopened;
-    reopened.keep();
     for (const segment of dropped.toReversed()) {
       try {
         directory.remove(segment);
@@ -647,6 +659,11 @@ export class Segments {
     for (const segment of this.#open.values()) segment.close();
     this.#open.clear();
   }
+}
+
+/** The error of a truncation that was not begun. */
+function cutFailed(index: number, path: string, cause: unknown): WalError {
+  return writeFailed(`drop the entries from ${index} on in "${path}"`, cause);
 }
 
 function sizeOf(fileSystem: FileSystem, path: string): number {

@@ -986,7 +986,7 @@ export class Wal {
    * @param nextIndex The index of the next entry, from 1 to 2^53 - 2.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: not one of these. `ERR_WAL_FORMAT`:
    * with `format: 1` a log begins with 1. `ERR_WAL_BUSY`: another truncation or reset has not
-   * resolved yet. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * resolved yet. `ERR_WAL_WRITE_FAILED`: nothing was begun. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
    * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    *
@@ -1022,17 +1022,22 @@ export class Wal {
   async #reset(nextIndex: number): Promise<void> {
     // Of what would be refused half-way, nothing is begun.
     this.#meta.requireSequence();
+    let isBegun = false;
     try {
       // What is below the head is still in its segment, and must not come back when the head moves
       // down again.
       if (nextIndex <= this.lastIndex || nextIndex < this.firstIndex) {
         await this.#segments.cutFrom(this.#segments.firstIndex);
+        isBegun = true;
       }
       const isForward = nextIndex >= this.firstIndex;
       if (isForward) await this.#updateMeta(nextIndex, this.state);
+      isBegun = true;
       await this.#segments.moveTo(nextIndex);
       if (!isForward) await this.#updateMeta(nextIndex, this.state);
     } catch (cause) {
+      // What could not be begun has left the log as it was.
+      if (!isBegun) throw cause;
       // Half of a reset is no state to go on from; a reopen finishes what it finds.
       throw outcomeUnknown(this.#path, this.durableIndex, "the reset", cause);
     }

@@ -114,6 +114,26 @@ test("each section of an error code says when, in what state, and what next", ()
   }
 });
 
+test("docs/errors.md names, of each code, the calls whose description names it", () => {
+  const everywhere = [
+    "ERR_WAL_CLOSED",
+    "ERR_WAL_READ_ONLY",
+    "ERR_WAL_SYNC_FAILED",
+    "ERR_WAL_MOVED",
+  ];
+  const described = /\/\*\*((?:(?!\*\/)[^])*)\*\/\n {2}(?:static )?(?:async )?(\w+)\(/g;
+  const missing: string[] = [];
+  for (const [, text = "", call] of read("src/wal.ts").matchAll(described)) {
+    for (const code of new Set(all(text, /(ERR_WAL_\w+)/g))) {
+      if (everywhere.includes(code)) continue;
+      const body = section("docs/errors.md", `## ${code}`);
+      const names = new RegExp(`\`(Wal\\.)?${call?.replace("AndSync", "")}\`|any call|an argument`);
+      if (!names.test(body)) missing.push(`${code}: ${call}`);
+    }
+  }
+  assertEquals(missing, []);
+});
+
 test("the documents name no error code that does not exist", () => {
   const codes = all(read("src/errors.ts"), /"(ERR_WAL_\w+)"/g);
   for (const path of DOCUMENTS) {

@@ -5,6 +5,8 @@
  * @module
  */
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import {
   type FileSystem,
@@ -18,12 +20,38 @@ import { RaftStorage } from "../src/raft.ts";
 import { bytes, readFile, writeFile } from "./support/logs.ts";
 import { EveryCall } from "./support/every_call.ts";
 import { like } from "./support/like.ts";
+import { ROOT } from "./support/runtime.ts";
 
 const OPTIONS: WalOptions = { segmentSize: 256 };
 
 /** Files in memory that can be watched, and never tell. */
 function watched(under: FileSystem): FileSystem {
   return like(under, { watch: () => () => {} });
+}
+
+const DOCUMENT = readFileSync(join(ROOT, "docs/errors.md"), "utf8").replaceAll("\r\n", "\n");
+
+/** What the document says on which calls a call rests; the calls of a log on themselves. */
+const RESTS: ReadonlyMap<string, readonly string[]> = new Map(
+  Array.from(
+    DOCUMENT.matchAll(/^\| (`[^|]*) +\| ([^|]*`[^|]*) +\|$/gm),
+    ([, calls, on]) => namesIn(calls).map((call) => [call, namesIn(on)] as const),
+  ).flat(),
+);
+
+/** The names of calls in a text. */
+function namesIn(text = ""): string[] {
+  return Array.from(text.matchAll(/`(?:Wal\.)?(\w+)`/g), (match) => match[1] as string);
+}
+
+/** Whether the section of a code names a call, or one on which a call of `RaftStorage` rests. */
+function isDocumented(call: string, code: string): boolean {
+  const start = DOCUMENT.indexOf(`\n## ${code}\n`);
+  const section = DOCUMENT.slice(start, DOCUMENT.indexOf("\n## ", start + 1));
+  const named = new Set(namesIn(section));
+  for (const name of section.includes("…AndSync") ? [...named] : []) named.add(`${name}AndSync`);
+  const isOfAll = /later call that writes|From `RaftStorage`/.test(section);
+  return isOfAll || [call, ...RESTS.get(call) ?? []].some((name) => named.has(name));
 }
 
 /** What became of a program. */
@@ -43,6 +71,7 @@ class Caller {
       // An AssertionError of ours would pass for a defect of the log's.
       assert(error instanceof WalError, `${name} threw ${describe(error)}`);
       this.errors.push(`${name} ${error.code}`);
+      assert(isDocumented(name, error.code), `docs/errors.md: ${error.code} names no ${name}`);
       return undefined;
     }
   }

@@ -796,7 +796,7 @@ const DROPPING: readonly Mutation[] = [
       "      } catch (error) {\n" +
       "        if (info !== undefined) last.close();\n" +
       "        if (isEnd(error)) throw error;\n" +
-      '        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);\n' +
+      "        throw cutFailed(index, last.path, error);\n" +
       "      }\n" +
       "    }\n" +
       "    if (info !== undefined) await this.#dropSegmentsBehind(info, last);\n",
@@ -807,7 +807,7 @@ const DROPPING: readonly Mutation[] = [
       "      } catch (error) {\n" +
       "        if (info !== undefined) last.close();\n" +
       "        if (isEnd(error)) throw error;\n" +
-      '        throw writeFailed(`drop the entries from ${index} on in "${last.path}"`, error);\n' +
+      "        throw cutFailed(index, last.path, error);\n" +
       "      }\n" +
       "    }\n",
     caughtBy: [

@@ -351,6 +351,11 @@ function appendFailures({ writes, reads, syncs }: Fired): WalErrorCode[] {
   return writes || reads ? ["ERR_WAL_WRITE_FAILED"] : [];
 }
 
+/** The same for what drops entries: it may have failed before anything was done. */
+function cutFailures({ syncs }: Fired): WalErrorCode[] {
+  return syncs ? ["ERR_WAL_SYNC_FAILED"] : ["ERR_WAL_WRITE_FAILED", "ERR_WAL_SYNC_FAILED"];
+}
+
 /** The same for a change of the meta file, of which either copy may have failed. */
 function metaFailures({ writes, reads, syncs }: Fired): WalErrorCode[] {
   if (syncs) return ["ERR_WAL_SYNC_FAILED"];
@@ -538,11 +543,7 @@ function truncateFrom(where: Where): Command {
       run: (log) => log.truncateFromIndex(index),
       done: () => withoutTail(log, index),
       partly: () => partlyWithoutTail(log, index),
-      failures: ({ syncs, writes }) => {
-        if (syncs) return ["ERR_WAL_SYNC_FAILED"];
-        const codes: WalErrorCode[] = ["ERR_WAL_WRITE_FAILED", "ERR_WAL_SYNC_FAILED"];
-        return writes ? codes : [...codes, "ERR_WAL_IO"];
-      },
+      failures: cutFailures,
     });
   });
 }
@@ -582,7 +583,7 @@ function reset(where: Where, far: number): Command {
       run: (log) => log.reset(index),
       done: () => emptied(log, index),
       partly: () => partlyEmptied(log, index),
-      failures: () => ["ERR_WAL_SYNC_FAILED"],
+      failures: cutFailures,
     });
   });
 }
