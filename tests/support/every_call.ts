@@ -7,7 +7,7 @@
 import { type FileSystem, FileSystemError, type FileSystemErrorCode } from "../../mod.ts";
 
 /** The calls whose result has calls of its own, and is to be given back. */
-const OPENING: ReadonlySet<string> = new Set(["open", "openDirectory", "lock"]);
+const OPENING: ReadonlySet<string> = new Set(["open", "openDirectory", "lock", "guard"]);
 
 /** The calls that fail by a promise that rejects. */
 const LATER: ReadonlySet<string> = new Set(["syncData", "sync", "syncDirectory", "lock"]);
@@ -81,7 +81,7 @@ export class EveryCall {
       this.open.add(id);
       return this.#around(made, { path, id });
     };
-    return name === "lock" ? (result as Promise<object>).then(keep) : keep(result as object);
+    return result instanceof Promise ? result.then(keep) : keep(result as object);
   }
 
   #watching(stop: (() => void) | undefined, path: string): (() => void) | undefined {
