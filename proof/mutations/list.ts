@@ -9,6 +9,7 @@ import { ERRORS } from "./errors.ts";
 import { IDENTITY } from "./identity.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import { READERS } from "./readers.ts";
+import { ORDER_AND_OVERLAP } from "./order_and_overlap.ts";
 import type { Runtime } from "../../tests/support/runtime.ts";
 
 /** A change that breaks a promise, and the test that fails then. */
@@ -22,6 +23,8 @@ export interface Mutation {
   readonly replace: string;
   /** The file of the test that fails, and the test's name. */
   readonly caughtBy: readonly [file: string, test: string];
+  /** The kind of mistake, where it is one that has a name. */
+  readonly group?: string;
   /** The runtime that the changed code is for, if it is for one alone. */
   readonly runtime?: Runtime;
   /** Whether the test fails by not coming to its end. */
@@ -1757,4 +1760,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...IDENTITY,
   ...DAMAGED_LOGS,
   ...READERS,
+  ...ORDER_AND_OVERLAP,
 ];

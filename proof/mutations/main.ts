@@ -5,6 +5,7 @@
  * ```sh
  * npm run mutations
  * npm run mutations -- --only fdatasync --runtime bun
+ * npm run mutations -- --only "order and overlap"
  * npm run mutations -- --only "not cut" --all-tests   # which tests notice it?
  * ```
  *
@@ -22,7 +23,7 @@ import { runTests } from "./run_tests.ts";
 
 const USAGE = `Usage: mutations [--only TEXT]... [--runtime ${RUNTIMES.join("|")}] [--all-tests]
 
-  --only TEXT    only those mutations whose name contains the text
+  --only TEXT    only those mutations whose name contains the text, or the name of their group
   --runtime NAME the runtime that the tests run on; default: node
   --all-tests    run all tests, not only the one that has to fail`;
 
@@ -38,7 +39,9 @@ function main(): number {
     },
   });
   const runtime = RUNTIMES.find((name) => name === values.runtime);
-  const chosen = MUTATIONS.filter(({ name }) => values.only.some((text) => name.includes(text)));
+  const chosen = MUTATIONS.filter(({ name, group = "" }) =>
+    values.only.some((text) => `${group}: ${name}`.includes(text))
+  );
   const isWrong = runtime === undefined || chosen.length === 0;
   if (isWrong || values.help) {
     console.log(USAGE);

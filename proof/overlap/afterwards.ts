@@ -30,10 +30,8 @@ export class Follower {
     }
   }
 
-  /** The loop ends with its log. What it saw last of each entry must be what there is. */
-  async check(firstIndex: number, entries: readonly string[]): Promise<void> {
-    await this.#ended;
-    // A truncation of the head may overtake it.
+  /** What it saw last of each entry must be what there is. A truncation of the head may overtake it. */
+  check(firstIndex: number, entries: readonly string[]): void {
     if (this.#error !== undefined) {
       if (String(this.#error).includes("was dropped before it was read")) return;
       throw this.#error;
@@ -42,6 +40,11 @@ export class Follower {
       if (this.#seen.get(firstIndex + i) === entry) continue;
       throw new BrokenPromise(`A follower did not see entry ${firstIndex + i} as it is`);
     }
+  }
+
+  /** The loop ends with its log. */
+  async end(): Promise<void> {
+    await this.#ended;
   }
 }
 
@@ -62,9 +65,21 @@ export class Afterwards {
 
   /** What may tell at once of a mistake: the next appends and syncs, and whoever opens the log then. */
   async begin(): Promise<void> {
-    if (this.#session.isClosed) await this.#open();
+    if (this.#session.isClosed) await this.#session.reopen();
     await this.#read("a reading");
-    for (const name of ["append", "appendAndSync", "append"]) await this.#make(name);
+    await this.#make("append");
+    await this.#make("appendAndSync");
+    await this.#checkFollower();
+    await this.#make("append");
+  }
+
+  /** A follower in the writer's process sees at once what has become durable. */
+  async #checkFollower(): Promise<void> {
+    const { log, held } = this.#session;
+    if (log !== this.#first) return;
+    await settle(held);
+    const { firstIndex, entries } = contentsOf(log);
+    await this.#guarded("a follower", () => this.#follower.check(firstIndex, entries));
   }
 
   /** What may tell later: rolls, new beginnings, a close and what it leaves, a reopening. */
@@ -82,14 +97,11 @@ export class Afterwards {
     await this.#read("a reading after a reset");
     await this.#make("setState");
     await this.#make("sync");
-    const { firstIndex, entries } = contentsOf(session.log);
-    await settle(session.held);
+    await this.#checkFollower();
     await this.#make("close");
-    if (isFirstLog) {
-      await this.#guarded("a follower", () => this.#follower.check(firstIndex, entries));
-    }
+    if (isFirstLog) await this.#guarded("a follower", () => this.#follower.end());
     if (session.wrongs.length === 0) session.wrongs.push(...session.held.leftOpen());
-    await this.#open();
+    await session.reopen();
     await this.#read("a reading after a reopening");
     await this.#make("close");
     if (session.wrongs.length === 0) session.wrongs.push(...session.held.leftOpen());
@@ -133,14 +145,5 @@ export class Afterwards {
     for (let i = 0; i < count; i++) {
       await this.#make(i % 3 === 2 ? "append over a roll" : "append");
     }
-  }
-
-  async #open(): Promise<void> {
-    const session = this.#session;
-    const fileSystem = session.fileSystemFor("a later writer", true);
-    await session.do({ kind: "sync" }, async () => {
-      session.log = await Wal.open(PATH, { ...session.options, fileSystem });
-      session.isClosed = false;
-    });
   }
 }

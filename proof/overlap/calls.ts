@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as wait } from "node:timers/promises";
-import { LockedError, Wal } from "../../mod.ts";
+import { LockedError, Wal, WalError } from "../../mod.ts";
 import { BrokenPromise, contentsOf, digestOf } from "../../src/testing.ts";
 import { PATH, type Session } from "./session.ts";
 
@@ -15,12 +15,12 @@ export interface Call {
   start(session: Session): Promise<void> | void;
 }
 
-/** How long after a sync an idle log tells its file of it, and a little more, in milliseconds. */
-const IDLE_MS = 120;
+/** In how long an idle log has told its file of the last sync, and a little more, in milliseconds. */
+const IDLE_MS = 170;
 
 /** An entry that fits where others do, and one that needs a segment of its own. */
 const SMALL = 60;
-const LARGE = 700;
+const LARGE = 900;
 
 function appendOf(name: string, size: number): Call {
   return {
@@ -166,12 +166,20 @@ export function callsOn({ firstIndex, lastIndex }: Range): readonly Call[] {
 export const CALL_NAMES: readonly string[] = callsOn({ firstIndex: 1, lastIndex: 1 })
   .map(({ name }) => name);
 
-/** A loop whose body waits after its first entry. */
-async function readSlowly({ log, held }: Session): Promise<void> {
+/** A loop whose body waits after its first entry. What it yields must be there. */
+async function readSlowly(session: Session): Promise<void> {
+  const { log, held } = session;
   let isFirst = true;
   for (const { index, data } of log.entries()) {
-    if (digestOf(data) !== digestOf(log.getEntry(index))) {
-      throw new BrokenPromise(`A loop over entries yields as ${index} what is not there`);
+    let there = "nothing";
+    try {
+      there = digestOf(log.getEntry(index));
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      there = error.code;
+    }
+    if (there !== digestOf(data)) {
+      throw new BrokenPromise(`A loop over entries yields as ${index} what is not there: ${there}`);
     }
     if (isFirst) await held.hold("the loop goes on");
     isFirst = false;
@@ -208,9 +216,10 @@ async function openAgain(session: Session): Promise<void> {
 
 /** A reader in another process, which reads what is there. */
 async function openToRead(session: Session): Promise<void> {
+  const since = session.events.length;
   const fileSystem = session.fileSystemFor("a reader", false);
   const log = await Wal.open(PATH, { ...session.options, fileSystem, readOnly: true });
-  session.explain(contentsOf(log));
+  session.explain(contentsOf(log), since);
   // Below its head it has nothing to claim.
   if (log.durableIndex >= log.firstIndex) session.claim("a reader", log.durableIndex);
   await log.close();

@@ -48,7 +48,7 @@ export async function explore(
   /** The decisions up to which all moments were judged. */
   const known = new Set<string>();
   const attempt = async (schedule: Schedule): Promise<Run> => {
-    const done = await run(scenario, schedule);
+    const done = await run(scenario, schedule, tally.schedules % RARELY === 0);
     await judgeRun(scenario, done, { states }, tally, known);
     return done;
   };
@@ -83,10 +83,8 @@ export async function judgeRun(
   try {
     const [wrong] = done.wrongs;
     if (wrong !== undefined) throw new BrokenPromise(wrong);
-    const isRare = tally.schedules % RARELY === 0;
     for (const moment of done.moments) {
       if (moment.phase === "overlap" && known.has(key(moment.decisions))) continue;
-      if (moment.phase === "later" && !isRare) continue;
       await judgeMoment(scenario, moment, states, tally);
     }
   } catch (error) {

@@ -49,6 +49,8 @@ export class HeldDisk {
   isHolding = false;
   /** Grows with each call. */
   activity = 0;
+  /** Grows with each call that changes something, and with the end of each sync. */
+  version = 0;
   /** How many calls wait for a clock: until they have ended, nothing else goes on. */
   clocks = 0;
   /** How many calls were made, since calls are held, that could have failed. */
@@ -67,10 +69,16 @@ export class HeldDisk {
     this.disk.observe((call) => {
       this.activity++;
       this.onCall?.(call);
-      if (!/^(fdatasync|fsync)/.test(call) || this.#isBlocking) return undefined;
+      if (!/^(fdatasync|fsync)/.test(call) || this.#isBlocking) {
+        this.version++;
+        return undefined;
+      }
       const failing = this.#failing;
       this.#failing = undefined;
-      return this.hold(call).then(() => failing?.failSync());
+      return this.hold(call).then(() => {
+        this.version++;
+        failing?.failSync();
+      });
     });
   }
 

@@ -61,10 +61,15 @@ export interface Scenario {
   readonly calls: readonly string[];
 }
 
-/** Runs the calls by a schedule. */
+/**
+ * Runs the calls by a schedule.
+ *
+ * @param isJudgedLater Whether to note moments long after the calls have ended too.
+ */
 export async function run(
   { start, crash, failAt, calls }: Scenario,
   schedule: Schedule,
+  isJudgedLater: boolean = false,
 ): Promise<Run> {
   const held = new HeldDisk(crash);
   held.failAt = failAt;
@@ -80,7 +85,11 @@ export async function run(
   const decisions: Decision[] = [];
   const moments: Moment[] = [];
   let phase: Moment["phase"] = "overlap";
+  let noted = "";
   const note = (when: string): void => {
+    const now = `${held.version} ${session.events.length}`;
+    if (now === noted || (phase === "later" && !isJudgedLater)) return;
+    noted = now;
     const events = session.events.slice();
     moments.push({ disk: held.disk.fork(), events, when, phase, decisions: decisions.length });
   };
@@ -88,6 +97,7 @@ export async function run(
   held.onCall = (call) => note(`${phase === "overlap" ? "" : "afterwards, "}before ${call}`);
   held.isHolding = true;
   let running = 0;
+  let claimed = 0;
   let mostHeld = 0;
   const begin = (call: Call): void => {
     running++;
@@ -97,7 +107,9 @@ export async function run(
   };
   for (;;) {
     await settle(held);
-    session.claim("durableIndex", session.log.durableIndex);
+    const { durableIndex } = session.log;
+    if (durableIndex !== claimed) session.claim("durableIndex", durableIndex);
+    claimed = durableIndex;
     note("while nothing happens");
     const options: (Option & { take: () => void })[] = [];
     const next = waiting[0];

@@ -51,7 +51,6 @@ export interface Moment {
 
 /** Errors by which a call that overlaps others tells that it has done nothing. */
 const REFUSALS: ReadonlySet<WalErrorCode> = new Set<WalErrorCode>([
-  "ERR_WAL_BUSY",
   "ERR_WAL_CLOSED",
   "ERR_WAL_INDEX_OUT_OF_RANGE",
   "ERR_WAL_LOCKED",
@@ -127,7 +126,11 @@ export class Session {
       this.events.push({ kind: promises() ? "acknowledged" : "refused", id });
       return result;
     } catch (error) {
-      if (this.#hasDoneNothing(error, operation)) this.events.push({ kind: "refused", id });
+      // Others wait for a truncation that runs.
+      const mayBeBusy = operation.kind === "truncateFrom" || operation.kind === "reset";
+      if (this.#hasDoneNothing(error, operation, mayBeBusy)) {
+        this.events.push({ kind: "refused", id });
+      }
       return undefined;
     } finally {
       this.held.activity++;
@@ -143,7 +146,7 @@ export class Session {
       this.events.push({ kind: "acknowledged", id });
       return result;
     } catch (error) {
-      if (this.#hasDoneNothing(error, operation)) this.events.push({ kind: "refused", id });
+      if (this.#hasDoneNothing(error, operation, true)) this.events.push({ kind: "refused", id });
       return undefined;
     }
   }
@@ -160,6 +163,16 @@ export class Session {
     }
   }
 
+  /** Opens the log again that was closed, or is closed first. */
+  async reopen(): Promise<void> {
+    if (!this.isClosed) await this.close();
+    const fileSystem = this.fileSystemFor("a later writer", true);
+    await this.do({ kind: "sync" }, async () => {
+      this.log = await Wal.open(PATH, { ...this.options, fileSystem });
+      this.isClosed = false;
+    });
+  }
+
   /** Closes the log. */
   async close(): Promise<void> {
     this.isClosed = true;
@@ -167,11 +180,12 @@ export class Session {
   }
 
   /** Whether a call that failed tells that it has done nothing; else its outcome is unknown. */
-  #hasDoneNothing(error: unknown, operation: WalOperation): boolean {
+  #hasDoneNothing(error: unknown, operation: WalOperation, mayBeBusy: boolean): boolean {
     this.#hasEnded ||= error instanceof SyncFailedError;
     const isFull = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
     if (this.#mayFail && isFull) return operation.kind === "append";
-    return this.#isRefusal(error, JSON.stringify(operation));
+    const isBusy = error instanceof WalError && error.code === "ERR_WAL_BUSY";
+    return (mayBeBusy && isBusy) || this.#isRefusal(error, JSON.stringify(operation));
   }
 
   #isRefusal(error: unknown, what: string): boolean {
@@ -189,9 +203,22 @@ export class Session {
     this.events.push({ kind: "durable", index, by });
   }
 
-  /** Judges what somebody reads now. */
-  explain(found: WalContents): void {
-    oracleOf(this.events).judge(found, this.#mayFail ? "power" : "process");
+  /**
+   * Judges what somebody reads now.
+   *
+   * @param since How many events there were when the reading began: it shows some moment from then on.
+   */
+  explain(found: WalContents, since: number = this.events.length): void {
+    let wrong: unknown;
+    for (let count = this.events.length; count >= since; count--) {
+      try {
+        oracleOf(this.events.slice(0, count)).judge(found, this.#mayFail ? "power" : "process");
+        return;
+      } catch (error) {
+        wrong ??= error;
+      }
+    }
+    throw wrong;
   }
 
   /** Reads the log in every way; what is found must be one and the same, and explained. */

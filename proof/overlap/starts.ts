@@ -25,7 +25,7 @@ async function appendBatch(session: Session, ...sizes: number[]): Promise<void> 
 }
 
 /** One segment, entries that a Durable frame tells of, and some that no sync covers. */
-const oneSegment: Start = {
+export const oneSegment: Start = {
   name: "one segment",
   options: { segmentSize: 2048 },
   async fill(session) {
@@ -61,11 +61,21 @@ export const manySegments: Start = {
 /** Everything is durable, and the file is extended ahead. */
 const spaceAhead: Start = {
   name: "space ahead",
-  options: { segmentSize: 16_384, preallocate: 8192 },
+  options: { segmentSize: 5600, preallocate: 8192 },
   async fill(session) {
     await append(session, false, 4500);
     await append(session, true, 60, 60);
     await append(session, true, 60);
+  },
+};
+
+/** Nothing is owed to the disk: the log was just opened. */
+export const justOpened: Start = {
+  name: "just opened",
+  options: { segmentSize: 1024 },
+  async fill(session) {
+    await append(session, false, 60, 700, 60, 60);
+    await session.reopen();
   },
 };
 
@@ -77,4 +87,10 @@ const blocking: Start = {
 };
 
 /** All of them. */
-export const STARTS: readonly Start[] = [manySegments, oneSegment, spaceAhead, blocking];
+export const STARTS: readonly Start[] = [
+  manySegments,
+  oneSegment,
+  spaceAhead,
+  justOpened,
+  blocking,
+];
