@@ -7,6 +7,7 @@
 import { ENDS } from "./ends.ts";
 import { ERRORS } from "./errors.ts";
 import { IDENTITY } from "./identity.ts";
+import { LOCKS } from "./locks.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import { READERS } from "./readers.ts";
 import { ORDER_AND_OVERLAP } from "./order_and_overlap.ts";
@@ -1758,6 +1759,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...ENDS,
   ...ERRORS,
   ...IDENTITY,
+  ...LOCKS,
   ...DAMAGED_LOGS,
   ...READERS,
   ...ORDER_AND_OVERLAP,
