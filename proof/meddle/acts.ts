@@ -5,7 +5,6 @@
  */
 import {
   copyFileSync,
-  cpSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -93,6 +92,25 @@ const TO_A_FILE: Readonly<Record<string, (path: string) => void>> = {
   },
 };
 
+/** Copies the files of a directory that a writer changes meanwhile. */
+function copyAll(from: string, to: string): void {
+  mkdirSync(to);
+  for (const name of readdirSync(from)) {
+    isDone(() => copyFileSync(join(from, name), join(to, name)));
+  }
+}
+
+/** Does something to a file; whether that was still there. */
+function isDone(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
 /** What is done to more than that. */
 const TO_ALL: Readonly<Record<string, Act>> = {
   "the directory is renamed": ({ directory }) => {
@@ -128,7 +146,7 @@ const TO_ALL: Readonly<Record<string, Act>> = {
     return EITHER;
   },
   "the directory is replaced by a backup": ({ folder, directory }) => {
-    cpSync(directory, join(folder, "backup"), { recursive: true });
+    copyAll(directory, join(folder, "backup"));
     renameSync(directory, `${directory}.old`);
     renameSync(join(folder, "backup"), directory);
     return { owed: "a word", movedTo: `${directory}.old/a.wal` };
@@ -136,32 +154,26 @@ const TO_ALL: Readonly<Record<string, Act>> = {
   "the last segment is renamed and back": (place, draw) => {
     const path = pick(place, LAST, draw);
     if (path === undefined) return undefined;
-    renameSync(path, `${path}.old`);
-    renameSync(`${path}.old`, path);
+    isDone(() => {
+      renameSync(path, `${path}.old`);
+      renameSync(`${path}.old`, path);
+    });
     return EITHER;
   },
   "the last segment is cut to nothing": (place, draw) => {
     const path = pick(place, LAST, draw);
     if (path === undefined) return undefined;
-    truncateSync(path, 0);
+    isDone(() => truncateSync(path, 0));
     return EITHER;
   },
   "a backup is made by copies": ({ folder, directory }) => {
-    mkdirSync(join(folder, "backup"));
-    for (const name of readdirSync(directory)) {
-      try {
-        copyFileSync(join(directory, name), join(folder, "backup", name));
-      } catch (error) {
-        // It was dropped meanwhile.
-        if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOENT") throw error;
-      }
-    }
+    copyAll(directory, join(folder, "backup"));
     return NOTHING;
   },
   "a backup is made by links": (place, draw) => {
     const path = pick(place, LAST, draw);
     if (path === undefined) return undefined;
-    linkSync(path, join(place.folder, "backup"));
+    isDone(() => linkSync(path, join(place.folder, "backup")));
     return NOTHING;
   },
   "links to the log are made": ({ folder, directory, path }) => {
@@ -186,8 +198,7 @@ export const ACTS: ReadonlyMap<string, Act> = new Map([
     ) => {
       const path = pick(place, which, draw);
       if (path === undefined) return undefined;
-      act(path);
-      return A_WORD;
+      return isDone(() => act(path)) ? A_WORD : EITHER;
     }])
   ),
 ]);

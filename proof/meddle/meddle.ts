@@ -187,6 +187,7 @@ class Round {
     for (const line of this.#writer.answers) {
       if ("start" in line) oracle.start(line.start, line.operation);
       else if ("done" in line) oracle.acknowledge(line.done, line);
+      else if ("refused" in line) oracle.refuse(line.refused);
     }
     const log = await reopen(path);
     const found = contentsOf(log);

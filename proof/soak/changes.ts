@@ -4,7 +4,7 @@
  * @module
  */
 import { writeSync } from "node:fs";
-import type { Wal } from "../../mod.ts";
+import { type Wal, WalError } from "../../mod.ts";
 import { digestOf, type WalOperation } from "../../src/testing.ts";
 import { random } from "../../tests/support/logs.ts";
 import { contentOf, type Line } from "./lines.ts";
@@ -114,10 +114,17 @@ export class RandomChanges {
     const id = ++this.#operations;
     const before = this.log.stats().segments;
     tell({ start: id, operation } satisfies Line);
-    const outcome = call();
-    // A roll is over when an append's call returns.
-    const rolls = operation.kind === "append" ? Math.max(0, this.log.stats().segments - before) : 0;
-    await outcome;
+    let rolls = 0;
+    try {
+      const outcome = call();
+      // A roll is over when an append's call returns.
+      if (operation.kind === "append") rolls = Math.max(0, this.log.stats().segments - before);
+      await outcome;
+    } catch (error) {
+      const isRefused = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
+      if (isRefused) tell({ refused: id } satisfies Line);
+      throw error;
+    }
     const { firstIndex, lastIndex } = this.log;
     tell({ done: id, firstIndex, lastIndex, rolls } satisfies Line);
   }

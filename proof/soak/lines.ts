@@ -12,6 +12,8 @@ export type Line =
   | { readonly found: WalContents }
   /** It is about to start an operation, whose id is unique among all workers of a run. */
   | { readonly start: number; readonly operation: WalOperation }
+  /** The operation has done nothing, because something could not be written. */
+  | { readonly refused: number }
   /** The operation is acknowledged; where the log then begins and ends, and the files it has more. */
   | {
     readonly done: number;

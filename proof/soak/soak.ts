@@ -68,7 +68,8 @@ export async function soak(options: SoakOptions): Promise<Summary> {
       for (const line of worker.lines) {
         if ("found" in line) oracle.judge(line.found, "process");
         else if ("start" in line) oracle.start(line.start, line.operation);
-        else oracle.acknowledge(line.done, line);
+        else if ("done" in line) oracle.acknowledge(line.done, line);
+        else oracle.refuse(line.refused);
       }
     } catch (error) {
       writeFileSync(
