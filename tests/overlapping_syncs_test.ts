@@ -348,6 +348,23 @@ test("a directory's failed sync ends the handle for an append that rolls meanwhi
   await log.close();
 });
 
+test("a second close waits for the first", async () => {
+  const faulty = new FaultyFileSystem(new MemoryFileSystem());
+  const log = await Wal.open(PATH, { fileSystem: faulty });
+  log.append(new Uint8Array(100));
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => open = resolve);
+  faulty.delay("syncData", () => gate);
+  const first = log.close();
+  let isOver = false;
+  const second = log.close().finally(() => isOver = true);
+  while (faulty.count("syncData") === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert(!isOver, "the entry is not yet durable");
+  open();
+  await Promise.all([first, second]);
+});
+
 test("syncs of one file run one after the other, and all fail after one has", async () => {
   const syncs = new Syncs();
   const order: string[] = [];

@@ -51,7 +51,7 @@ const CLOSING: readonly Mutation[] = [
     find: "    this.#closing ??= this.#close();\n    return this.#closing;\n",
     replace:
       "    if (this.#closing !== undefined) return Promise.resolve();\n    this.#closing = this.#close();\n    return this.#closing;\n",
-    caughtBy: overlapping("close"),
+    caughtBy: ["tests/overlapping_syncs_test.ts", "a second close waits for the first"],
   },
   {
     name: "close keeps the lock",
