@@ -174,6 +174,7 @@ export class MetaFile {
       this.#file = this.#fileSystem.open(this.#path, mode);
       this.#identity = this.#file.identity();
     } catch (error) {
+      this.close();
       if (!isFileSystemError(error) || !NOT_THERE.has(error.code)) throw error;
     }
   }
