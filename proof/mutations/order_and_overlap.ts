@@ -18,7 +18,6 @@ function idleDuring(held: string): readonly [file: string, test: string] {
 
 const CRASH = "tests/crash_test.ts";
 const FAILURE = "tests/failure_test.ts";
-const FOLLOW = "tests/follow_test.ts";
 
 /** What close does before it is time, or does not wait for. */
 const CLOSING: readonly Mutation[] = [
@@ -154,13 +153,6 @@ const REWRITING: readonly Mutation[] = [
     find: "    this.#rewriting = result.then(() => {}, () => {}).finally(() => {\n",
     replace: "    this.#rewriting = Promise.resolve().finally(() => {\n",
     caughtBy: overlapping("truncateFromIndex of the last two"),
-  },
-  {
-    name: "followers are not told of entries that a tail truncation dropped",
-    file: "src/wal.ts",
-    find: "      await this.#segments.cutFrom(index);\n      this.#rewindFollowers(index);\n",
-    replace: "      await this.#segments.cutFrom(index);\n",
-    caughtBy: [FOLLOW, "a follower crosses rolls and sees what replaces a truncated tail"],
   },
 ];
 
