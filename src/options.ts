@@ -184,17 +184,7 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
     throw invalid("mode", "permissions from 0 to 0o777", mode);
   }
-  return {
-    maxEntrySize,
-    segmentSize,
-    format,
-    recovery,
-    readOnly,
-    lock,
-    syncMode,
-    preallocate,
-    mode,
-  };
+  return resolved;
 }
 
 function requireFileSystem(fileSystem: unknown): void {
