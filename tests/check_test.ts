@@ -4,7 +4,7 @@
  * @module
  */
 import { test } from "node:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertStringIncludes } from "@std/assert";
@@ -169,3 +169,12 @@ test("a program that a test starts is noted when its runtime crashes, and only t
     assertEquals(readFileSync(file, "utf8"), `${line}\n${line}\n`);
     assertEquals(stderr, `A runtime crashed: ${line}\nA runtime crashed: ${line}\n`);
   }));
+
+test("every test file starts its programs where a runtime's crash is noted", () => {
+  const files = readdirSync(join(ROOT, "tests")).filter((name) => name.endsWith("_test.ts"));
+  const others = files.filter((name) =>
+    readFileSync(join(ROOT, "tests", name), "utf8").includes('from "node:child_process"')
+  );
+  // This file names the module too, in the line above.
+  assertEquals(others, ["check_test.ts"]);
+});

@@ -4,10 +4,10 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { clock, pause } from "../src/clock.ts";
+import { spawnSync } from "./support/child.ts";
 import { command, commandOn, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 

@@ -4,7 +4,6 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { crc32 } from "node:zlib";
 import { join } from "node:path";
 import {
@@ -19,6 +18,7 @@ import { RaftStorage } from "../src/raft.ts";
 import { MAX_INDEX, MAX_SEQUENCE } from "../src/format/limits.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
+import { spawnSync } from "./support/child.ts";
 import { bytes, random, readFile, text, toHex, withLog, writeFile } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

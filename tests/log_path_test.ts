@@ -5,7 +5,6 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import {
   mkdirSync,
   readdirSync,
@@ -27,6 +26,7 @@ import {
   type WalOptions,
 } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { spawnSync } from "./support/child.ts";
 import { bytes, text } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

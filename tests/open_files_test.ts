@@ -5,12 +5,12 @@
  * @module
  */
 import { test } from "node:test";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertRejects } from "@std/assert";
 import { type FileSystem, FileSystemError, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { spawnSync } from "./support/child.ts";
 import { like } from "./support/like.ts";
 import { bytes } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";

@@ -5,11 +5,11 @@
  * @module
  */
 import { test, type TestContext } from "node:test";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { spawnSync } from "./support/child.ts";
 import { commandOn, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 
