@@ -10,10 +10,16 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
-import { type Count, runSteps, type Step } from "./steps.ts";
+import { type Count, type Outcome, runSteps, type Step } from "./steps.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OFFLINE = ["--config", "deno.offline.json"];
+
+/** How many steps run at a time: a step keeps one processor busy for most of its time. */
+const STEPS_AT_ONCE = 2;
+
+/** In how many steps the test files run on each runtime, so that steps end at about the same time. */
+const PARTS = 3;
 
 /** A program that npm installed; its own name where it is not, so that the shell's path is tried. */
 function tool(name: string): string {
@@ -47,6 +53,25 @@ function counted(passed: RegExp, failed: RegExp): (output: string) => Count {
   return (output) => ({ passed: sum(output, passed), failed: sum(output, failed) });
 }
 
+/** The test files on one runtime, in several steps. */
+function testsOn(runtime: string, args: readonly string[], count: Step["count"]): Step[] {
+  return Array.from({ length: PARTS }, (_, part) => ({
+    name: `tests on ${runtime}, part ${part + 1} of ${PARTS}`,
+    program: tool(runtime),
+    args: [...args, ...tests.filter((_, place) => place % PARTS === part)],
+    ...(count === undefined ? {} : { count }),
+  }));
+}
+
+/** The sum of what steps counted, of those that came so far. */
+function total(outcomes: readonly Outcome[]): Count {
+  const counts = outcomes.flatMap(({ count }) => count ?? []);
+  return {
+    passed: counts.reduce((sum, { passed }) => sum + passed, 0),
+    failed: counts.reduce((sum, { failed }) => sum + failed, 0),
+  };
+}
+
 const denoCount = counted(/\| (\d+) passed/g, /\| (\d+) failed/g);
 
 const steps: readonly Step[] = [
@@ -75,42 +100,40 @@ const steps: readonly Step[] = [
     args: ["publish", "--dry-run", "--allow-dirty", "--quiet"],
   },
   { name: "test runners", program: tool("node"), args: ["proof/runners/main.ts"] },
-  {
-    name: "tests on deno",
-    program: tool("deno"),
-    args: ["test", "--allow-all", "--quiet", ...OFFLINE, ...tests],
-    count: denoCount,
-  },
-  {
-    name: "tests on bun",
-    program: tool("bun"),
-    args: ["test", "--timeout", "120000", ...tests],
-    count: counted(/^ *(\d+) pass$/gm, /^ *(\d+) fail$/gm),
-  },
-  {
-    name: "tests on node",
-    program: tool("node"),
-    args: ["--test", "--test-reporter=tap", ...tests],
-    count: counted(/^# pass (\d+)$/gm, /^# fail (\d+)$/gm),
-  },
+  ...testsOn(
+    "node",
+    ["--test", "--test-reporter=tap"],
+    counted(/^# pass (\d+)$/gm, /^# fail (\d+)$/gm),
+  ),
+  ...testsOn("deno", ["test", "--allow-all", "--quiet", ...OFFLINE], denoCount),
+  ...testsOn(
+    "bun",
+    ["test", "--timeout", "120000"],
+    counted(/^ *(\d+) pass$/gm, /^ *(\d+) fail$/gm),
+  ),
 ];
 
 const wanted = process.argv[2] ?? "";
 const chosen = steps.filter((step) => step.name.includes(wanted));
-const { outcomes, crashes, isStable } = runSteps(chosen, ROOT, (line) => console.log(line));
+const { outcomes, crashes, isStable } = await runSteps(
+  chosen,
+  ROOT,
+  (line) => console.log(line),
+  STEPS_AT_ONCE,
+);
 
 const failed = outcomes.filter(({ ok }) => !ok);
-const counts = outcomes.filter(({ step }) => step.name.startsWith("tests on"));
 console.log();
 for (const crash of crashes) console.log(`A runtime crashed: ${crash}`);
 if (crashes.length > 0) console.log(`runtime crashed: ${crashes.length}`);
-for (const { step, count } of counts) {
-  if (count === undefined) continue;
-  console.log(
-    `${step.name.slice("tests on ".length)}: ${count.passed} passed, ${count.failed} failed`,
-  );
+const counts = ["deno", "bun", "node"].flatMap((runtime) => {
+  const parts = outcomes.filter(({ step }) => step.name.startsWith(`tests on ${runtime}`));
+  return parts.length === 0 ? [] : [{ runtime, ...total(parts) }];
+});
+for (const { runtime, passed, failed } of counts) {
+  console.log(`${runtime}: ${passed} passed, ${failed} failed`);
 }
-if (failed.length === 0 && new Set(counts.map(({ count }) => count?.passed)).size > 1) {
+if (failed.length === 0 && new Set(counts.map(({ passed }) => passed)).size > 1) {
   console.log("FAILED the runtimes did not run the same number of tests");
   process.exitCode = 1;
 }

@@ -42,10 +42,11 @@ const NOTE = 'echo "SIGSEGV of a program" >> "$RUNTIME_CRASHES"';
 async function check(
   steps: readonly Step[],
   judge: (summary: Summary, told: string, folder: string) => void,
+  atOnce?: number,
 ): Promise<void> {
-  await withFolder((folder) => {
+  await withFolder(async (folder) => {
     const lines: string[] = [];
-    const summary = runSteps(steps, folder, (line) => lines.push(line));
+    const summary = await runSteps(steps, folder, (line) => lines.push(line), atOnce);
     judge(summary, lines.join("\n"), folder);
   });
 }
@@ -99,6 +100,29 @@ test("a second death in a run fails it, and nothing is run again for it", () =>
       assertEquals([runsOf(folder, "one"), runsOf(folder, "other")], [2, 1]);
       assertEquals([summary.crashes.length, summary.isStable], [2, false]);
     },
+  ));
+
+test("steps run as many at a time as was asked for, and are reported in their order", () => {
+  const wait = (own: string, other: string): string =>
+    `touch ${own}.here; while [ ! -e ${other}.here ]; do sleep 0.01; done; ${GOOD}`;
+  return check(
+    [step("one", wait("one", "two")), step("two", wait("two", "one")), step("three", "exit 1")],
+    (summary) => {
+      assertEquals(summary.outcomes.map(({ step }) => step.name), ["one", "two", "three"]);
+      assertEquals(summary.outcomes.map(({ ok }) => ok), [true, true, false]);
+    },
+    2,
+  );
+});
+
+test("a crash among steps that run at a time has the crashed one run again alone", () =>
+  check(
+    [step("one", "sleep 0.2; kill -SEGV $$", GOOD), step("other", `sleep 0.4; ${GOOD}`)],
+    (summary, _, folder) => {
+      assertEquals(summary.outcomes.map(({ ok }) => ok), [true, true]);
+      assertEquals([runsOf(folder, "one"), runsOf(folder, "other")], [2, 1]);
+    },
+    2,
   ));
 
 test("a step that fails after its runtime had crashed has failed", () =>
