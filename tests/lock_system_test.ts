@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { spawnSync } from "./support/child.ts";
 import { Contender, openElsewhere } from "./support/contender.ts";
@@ -94,6 +95,24 @@ test(
       assertEquals((await openElsewhere("node", path, { searchPath: NOWHERE })).lock, "record");
     }),
 );
+
+test("Node keeps nothing running for a flock program that is not there", () =>
+  withFolder((folder) => {
+    if (process.platform === "win32") return;
+    const program = `
+      import { Wal } from ${JSON.stringify(pathToFileURL(join(ROOT, "mod.ts")).href)};
+      const log = await Wal.open(${JSON.stringify(join(folder, "a.wal"))});
+      await log.close();
+      console.log(JSON.stringify(process.getActiveResourcesInfo()));
+    `;
+    const { program: node } = commandOn("node", "");
+    const { stdout, stderr } = spawnSync(node, ["--input-type=module", "--eval", program], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: NOWHERE },
+    });
+    assertStringIncludes(stderr, "WAL_WEAK_LOCK");
+    assertEquals((JSON.parse(stdout) as string[]).filter((what) => what === "Timeout"), []);
+  }));
 
 test("a lock that is only a record is warned of, or refused by { lock: kernel }", () =>
   withFolder(async (folder) => {

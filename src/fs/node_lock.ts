@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { constants, openSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
+import { clock, type Timer } from "../clock.ts";
 import { reasonOf, WalError } from "../errors.ts";
 import { type File, type Guard, isFileSystemError } from "./file_system.ts";
 import { guardOn, type LockOutcome, outcomeOf } from "./flock.ts";
@@ -147,19 +148,25 @@ interface Run {
 function runFlock(descriptor: number, errorsTo: "ignore" | "pipe"): Promise<Run> {
   return new Promise((resolve) => {
     let errors = "";
+    let limit: Timer | undefined;
+    const end = (run: Run): void => {
+      limit?.cancel();
+      resolve(run);
+    };
     const failed = (failure: unknown): void =>
-      resolve({ status: null, signal: null, errors, isStarted: false, failure });
+      end({ status: null, signal: null, errors, isStarted: false, failure });
     try {
       const child = spawn("flock", ["-xn", "3"], {
         stdio: ["ignore", "ignore", errorsTo, descriptor],
         env: { ...process.env, LC_ALL: "C" },
-        timeout: MAX_RUN_MS,
-        killSignal: "SIGKILL",
       });
+      // The limit of `spawn` itself stays where the program cannot be started: the process would end
+      // only after it.
+      limit = clock.after(MAX_RUN_MS, () => void child.kill("SIGKILL"));
       child.on("error", failed);
       child.stderr?.on("data", (data) => errors += String(data));
       child.on("close", (status, signal) => {
-        resolve({ status, signal, errors, isStarted: true, failure: undefined });
+        end({ status, signal, errors, isStarted: true, failure: undefined });
       });
     } catch (error) {
       failed(error);
