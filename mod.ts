@@ -26,7 +26,7 @@ export {
   WalError,
   type WalErrorCode,
 } from "./src/errors.ts";
-export type { FollowOptions } from "./src/follow.ts";
+export type { FollowOptions } from "./src/reader/follow.ts";
 export type { FormatVersion } from "./src/format/file_header.ts";
 export {
   type Directory,
@@ -38,7 +38,7 @@ export {
   type Lock,
   type OpenMode,
 } from "./src/fs/file_system.ts";
-export type { Recovery } from "./src/open.ts";
+export type { Recovery } from "./src/opening/open.ts";
 export type { WalOptions } from "./src/options.ts";
-export type { RecoveryCase } from "./src/recovery.ts";
+export type { RecoveryCase } from "./src/segment/recovery.ts";
 export { type BatchRange, Wal, type WalStats } from "./src/wal.ts";

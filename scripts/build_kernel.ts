@@ -1,6 +1,6 @@
 /**
  * Compiles the frame kernel, `kernel/frame_kernel.ts`, with SIMD and without, into modules that every
- * runtime loads: `src/format/kernel_simd.ts` and `src/format/kernel_scalar.ts`.
+ * runtime loads: `src/format/kernel/simd.ts` and `src/format/kernel/scalar.ts`.
  *
  * ```sh
  * npm run build:kernel
@@ -39,7 +39,7 @@ const BUILDS = [
 ] as const;
 
 for (const { name, about, flag } of BUILDS) {
-  const path = `src/format/kernel_${name}.ts`;
+  const path = `src/format/kernel/${name}.ts`;
   const module = moduleOf(compile([...OPTIONS, flag, "simd"]), about);
   if (!process.argv.includes("--check")) {
     writeFileSync(`${ROOT}${path}`, module);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Account } from "./account.ts";
+import { Account } from "./reader/account.ts";
 import {
   invalid,
   isArray,
@@ -15,12 +15,12 @@ import {
   requirePath,
 } from "./arguments.ts";
 import { copyOf, isBytes } from "./bytes.ts";
-import { clock, pause, type Timer } from "./clock.ts";
-import { GroupCommit } from "./commit.ts";
-import { EntryCursor, type EntryMemory } from "./entry_cursor.ts";
+import { clock, pause, type Timer } from "./fs/clock.ts";
+import { GroupCommit } from "./writer/commit.ts";
+import { EntryCursor, type EntryMemory } from "./files/entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
 import { type EndError, isEnd, MovedError, outcomeUnknown, reasonOf, WalError } from "./errors.ts";
-import { Changes, Follower, type FollowOptions, type FollowSource, Patience } from "./follow.ts";
+import { Changes, Follower, type FollowOptions, type FollowSource, Patience } from "./reader/follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
 import {
   type FileSystem,
@@ -28,20 +28,20 @@ import {
   isFileSystemError,
   type Lock,
 } from "./fs/file_system.ts";
-import type { Guards } from "./guards.ts";
-import { locateLog, type OpenedLog, openLog, type Recovery } from "./open.ts";
+import type { Guards } from "./files/guards.ts";
+import { locateLog, type OpenedLog, openLog, type Recovery } from "./opening/open.ts";
 import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
-import type { MetaFile } from "./meta.ts";
-import type { LogDirectory } from "./log_directory.ts";
-import { Reader } from "./reader.ts";
-import type { Segment, SegmentCounters } from "./segment.ts";
-import type { Segments } from "./segments.ts";
-import { payloadsOf, StagedEntries, type StagedEntry } from "./staged_entries.ts";
-import { Tailer } from "./tailer.ts";
-import type { View } from "./view.ts";
+import type { MetaFile } from "./files/meta.ts";
+import type { LogDirectory } from "./fs/log_directory.ts";
+import { Reader } from "./reader/reader.ts";
+import type { Segment, SegmentCounters } from "./segment/segment.ts";
+import type { Segments } from "./files/segments.ts";
+import { payloadsOf, StagedEntries, type StagedEntry } from "./writer/staged_entries.ts";
+import { Tailer } from "./reader/tailer.ts";
+import type { View } from "./reader/view.ts";
 
 /**
  * How many bytes are appended without a sync before one is begun unasked, so that a roll, which waits

@@ -14,14 +14,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type EntryRange, type FollowOptions, Wal, WalError, type WalErrorCode } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { RaftStorage } from "../src/raft.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { RaftStorage } from "../src/raft/raft.ts";
 import {
   CrashFileSystem,
   exploreCrashes,
   exploreFaults,
   FaultyFileSystem,
-} from "../src/testing.ts";
+} from "../src/testing/testing.ts";
 import { bytes, text, withLog } from "./support/logs.ts";
 
 /** What no message may show. */

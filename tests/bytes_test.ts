@@ -9,8 +9,8 @@ import { runInNewContext } from "node:vm";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Wal, WalError } from "../mod.ts";
 import { copyOf, isBytes } from "../src/bytes.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { RaftStorage } from "../src/raft.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { RaftStorage } from "../src/raft/raft.ts";
 
 class Subclass extends Uint8Array {
   override get [Symbol.toStringTag](): "Uint8Array" {

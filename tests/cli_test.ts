@@ -22,7 +22,7 @@ import { CorruptionError, SyncFailedError, Wal } from "../mod.ts";
 import { appendLines } from "../src/cli/append.ts";
 import { LineSplitter } from "../src/cli/lines.ts";
 import { DURABLE_FRAME_SIZE, SEGMENT_FRAME_SIZE } from "../src/format/internal.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { spawn, spawnSync } from "./support/child.ts";
 import { bytes, fromHex, KNOWN_ENTRIES, KNOWN_V1, text, withLog } from "./support/logs.ts";

@@ -21,7 +21,7 @@ import { Verification } from "../src/cli/verification.ts";
 import { frameChecksum } from "../src/format/checksum.ts";
 import { MAX_INTERNAL_SIZE } from "../src/format/internal.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { spawnSync } from "./support/child.ts";
 import { bytes, KNOWN_V1, random, readFile, withLog, writeFile } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";

@@ -6,7 +6,7 @@
 import { test } from "node:test";
 import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { clock, pause } from "../src/clock.ts";
+import { clock, pause } from "../src/fs/clock.ts";
 import { spawnSync } from "./support/child.ts";
 import { command, commandOn, ROOT } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

@@ -6,8 +6,8 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SyncFailedError, Wal, WalError } from "../mod.ts";
-import { GroupCommit } from "../src/commit.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { GroupCommit } from "../src/writer/commit.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, text } from "./support/logs.ts";
 

@@ -15,7 +15,7 @@ import {
   exploreFaults,
   FaultyFileSystem,
   type Trial,
-} from "../src/testing.ts";
+} from "../src/testing/testing.ts";
 
 const TIMEOUT = { timeout: 120_000 };
 

@@ -21,8 +21,8 @@ import {
   segmentPayload,
 } from "../proof/scoreboard/frames.ts";
 import { frameChecksum } from "../src/format/checksum.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { decide, isUnfinished, scanSegment } from "../src/recovery.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { decide, isUnfinished, scanSegment } from "../src/segment/recovery.ts";
 import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";
 
 const PATH = "a.wal";

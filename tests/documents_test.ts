@@ -19,9 +19,9 @@ import {
   SEGMENT_FRAME_SIZE,
 } from "../src/format/internal.ts";
 import { MAX_SLOT_SIZE, MAX_STATE_SIZE, SLOT_OFFSETS } from "../src/format/meta_slot.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { OFFSETS_BUDGET } from "../src/sealed_segment.ts";
-import { segmentPath } from "../src/segments.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { OFFSETS_BUDGET } from "../src/segment/sealed_segment.ts";
+import { segmentPath } from "../src/files/segments.ts";
 import { ROOT } from "./support/runtime.ts";
 
 /** Every document of the project. */

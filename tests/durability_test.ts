@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SyncFailedError, Wal, WalError } from "../mod.ts";
 import { encodeRedoRecord, REDO_HEAD_SIZE } from "../src/format/redo_record.ts";
-import { CrashFileSystem, digestOf, FaultyFileSystem } from "../src/testing.ts";
+import { CrashFileSystem, digestOf, FaultyFileSystem } from "../src/testing/testing.ts";
 import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";
 
 const PATH = "a.wal";

@@ -6,7 +6,7 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { type FileSystem, FileSystemError, SyncFailedError, Wal, WalError } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { CrashFileSystem } from "../src/testing/crash_file_system.ts";
 import { FaultyFileSystem, type FileOperation } from "../src/testing/faulty_file_system.ts";
 import { like } from "./support/like.ts";

@@ -14,8 +14,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { type Entry, type FollowOptions, Wal, WalError } from "../mod.ts";
-import { clock } from "../src/clock.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { clock } from "../src/fs/clock.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { type ChildProcess, spawn } from "./support/child.ts";
 import { bytes, readFile, text, writeFile } from "./support/logs.ts";

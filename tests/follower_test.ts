@@ -14,8 +14,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { type Entry, type FileSystem, type FollowOptions, Wal, WalError } from "../mod.ts";
-import { pause } from "../src/clock.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { pause } from "../src/fs/clock.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { spawn } from "./support/child.ts";
 import { like } from "./support/like.ts";

@@ -20,7 +20,7 @@ import {
   segmentPayload,
 } from "../proof/scoreboard/frames.ts";
 import { frameChecksum } from "../src/format/checksum.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";
 
 const PATH = "a.wal";

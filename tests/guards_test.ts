@@ -14,10 +14,10 @@ import {
   assertThrows,
 } from "@std/assert";
 import { FileSystemError, type Guard, LockedError, MovedError, Wal, WalError } from "../mod.ts";
-import { pause } from "../src/clock.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { pause } from "../src/fs/clock.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
-import { FaultyFileSystem } from "../src/testing.ts";
+import { FaultyFileSystem } from "../src/testing/testing.ts";
 import { Contender, openElsewhere } from "./support/contender.ts";
 import { bytes, text } from "./support/logs.ts";
 import { RUNTIME, RUNTIMES } from "./support/runtime.ts";

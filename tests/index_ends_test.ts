@@ -14,9 +14,9 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type FileSystem, Wal, WalError, type WalErrorCode } from "../mod.ts";
-import { RaftStorage } from "../src/raft.ts";
+import { RaftStorage } from "../src/raft/raft.ts";
 import { MAX_INDEX, MAX_SEQUENCE } from "../src/format/limits.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { spawnSync } from "./support/child.ts";
 import { bytes, random, readFile, text, toHex, withLog, writeFile } from "./support/logs.ts";

@@ -10,7 +10,7 @@ import { Wal, WalError } from "../mod.ts";
 import { FRAME_HEADER_SIZE } from "../src/format/frame.ts";
 import { DURABLE_FRAME_SIZE } from "../src/format/internal.ts";
 import { type Random, seededRandom } from "../src/testing/random.ts";
-import { pause } from "../src/clock.ts";
+import { pause } from "../src/fs/clock.ts";
 import { bytes, text } from "./support/logs.ts";
 import { RecordedWriter, ReplayedWriter } from "./support/recorded_writer.ts";
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { createCRC32 } from "hash-wasm";
 import { assert, assertEquals } from "@std/assert";
-import { createKernel, type Kernel, kernel as chosen } from "../src/format/kernel.ts";
+import { createKernel, type Kernel, kernel as chosen } from "../src/format/kernel/kernel.ts";
 import { spawnSync } from "./support/child.ts";
 import { random } from "./support/logs.ts";
 import { commandOn, ROOT } from "./support/runtime.ts";

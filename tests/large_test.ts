@@ -9,7 +9,7 @@ import { openSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { FileSystemError, Wal, WalError } from "../mod.ts";
-import { NodeFile } from "../src/fs/node_file.ts";
+import { NodeFile } from "../src/fs/posix/node_file.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { bytes, withLog } from "./support/logs.ts";
 import { RUNTIME } from "./support/runtime.ts";

@@ -14,8 +14,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type File, FileSystemError, type Lock, LockedError, type WalError } from "../mod.ts";
-import type { LockOutcome } from "../src/fs/flock.ts";
-import { takeLock } from "../src/fs/lock_file.ts";
+import type { LockOutcome } from "../src/fs/posix/flock.ts";
+import { takeLock } from "../src/fs/posix/lock_file.ts";
 import {
   judge,
   type LockOwner,
@@ -25,9 +25,9 @@ import {
   recordOf,
   startInTicks,
   type Verdict,
-} from "../src/fs/lock_record.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "../src/testing.ts";
+} from "../src/fs/posix/lock_record.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { FaultyFileSystem } from "../src/testing/testing.ts";
 import { bytes, readFile, text, writeFile } from "./support/logs.ts";
 
 const PATH = "a.lock";

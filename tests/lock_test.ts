@@ -31,8 +31,8 @@ import {
   Wal,
   WalError,
 } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { FaultyFileSystem } from "../src/testing.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { FaultyFileSystem } from "../src/testing/testing.ts";
 import { Contender } from "./support/contender.ts";
 import { bytes, KNOWN_V1, withLog } from "./support/logs.ts";
 import { RUNTIME, RUNTIMES } from "./support/runtime.ts";

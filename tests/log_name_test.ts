@@ -9,7 +9,7 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type File, FileSystemError, type OpenMode, Wal, WalError } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { bytes, KNOWN_ENTRIES, KNOWN_V1, text, withLog } from "./support/logs.ts";
 import { withFolder } from "./support/temporary.ts";
 

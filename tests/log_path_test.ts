@@ -25,7 +25,7 @@ import {
   WalError,
   type WalOptions,
 } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { spawnSync } from "./support/child.ts";
 import { bytes, text } from "./support/logs.ts";
 import { command, ROOT } from "./support/runtime.ts";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { CorruptionError, SyncFailedError, Wal, WalError } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, readFile, text, toHex, withLog, writeFile } from "./support/logs.ts";
 

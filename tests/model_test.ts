@@ -18,7 +18,7 @@ import process from "node:process";
 import fc from "fast-check";
 import { assert, assertEquals } from "@std/assert";
 import { Wal, WalError, type WalErrorCode } from "../mod.ts";
-import { CrashFileSystem } from "../src/testing.ts";
+import { CrashFileSystem } from "../src/testing/testing.ts";
 import { type Ended, isExplained, type Operation, SlowFileSystem } from "./support/interleaving.ts";
 import { EMPTY, entriesOf, isSame, lastOf, shows, synced } from "./support/model.ts";
 import {

@@ -23,10 +23,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { type File, MovedError, type OpenMode, Wal, type WalOptions } from "../mod.ts";
-import { clock } from "../src/clock.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { clock } from "../src/fs/clock.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
-import { FaultyFileSystem } from "../src/testing.ts";
+import { FaultyFileSystem } from "../src/testing/testing.ts";
 import { bytes } from "./support/logs.ts";
 import { withFolder } from "./support/temporary.ts";
 

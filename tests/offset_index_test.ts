@@ -5,7 +5,7 @@
  */
 import { test } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
-import { OffsetIndex } from "../src/offset_index.ts";
+import { OffsetIndex } from "../src/segment/offset_index.ts";
 
 /** Offsets around the largest of 32 bits. */
 const OFFSETS: readonly number[] = Array.from({ length: 300 }, (_, i) => 2 ** 32 - 150 + i);

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { LockedError, SyncFailedError, Wal } from "../mod.ts";
-import { CrashFileSystem, FaultyFileSystem } from "../src/testing.ts";
+import { CrashFileSystem, FaultyFileSystem } from "../src/testing/testing.ts";
 import { spawn, spawnSync } from "./support/child.ts";
 import { bytes, text } from "./support/logs.ts";
 import { commandOn, ROOT, RUNTIMES } from "./support/runtime.ts";

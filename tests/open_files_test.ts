@@ -9,7 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertRejects } from "@std/assert";
 import { type FileSystem, FileSystemError, Wal, WalError } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { spawnSync } from "./support/child.ts";
 import { like } from "./support/like.ts";
 import { bytes } from "./support/logs.ts";

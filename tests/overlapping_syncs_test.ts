@@ -7,9 +7,9 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SyncFailedError, Wal, type WalOptions } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { CrashFileSystem, type CrashOptions, FaultyFileSystem } from "../src/testing.ts";
-import { Syncs } from "../src/syncs.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { CrashFileSystem, type CrashOptions, FaultyFileSystem } from "../src/testing/testing.ts";
+import { Syncs } from "../src/fs/syncs.ts";
 
 const PATH = "a.wal";
 const MIB = 1024 * 1024;

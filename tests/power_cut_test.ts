@@ -8,8 +8,8 @@ import { assert, assertEquals } from "@std/assert";
 import { Disk } from "../examples/raft/disk.ts";
 import { Random } from "../examples/raft/random.ts";
 import { Wal } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { CrashFileSystem, FaultyFileSystem } from "../src/testing.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { CrashFileSystem, FaultyFileSystem } from "../src/testing/testing.ts";
 import { bytes, text } from "./support/logs.ts";
 
 const PATH = "a.wal";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { Wal } from "../mod.ts";
 import type { File, FileSystem } from "../src/fs/file_system.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { like } from "./support/like.ts";
 import { bytes, readFile, text, withLog } from "./support/logs.ts";

@@ -6,7 +6,7 @@
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Wal, WalError } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { DURABLE_FRAME_SIZE } from "../src/format/internal.ts";
 import { FRAME_HEADER_SIZE } from "../src/format/frame.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";

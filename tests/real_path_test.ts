@@ -10,7 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileSystemError } from "../mod.ts";
-import { type Names, realPathBy } from "../src/fs/real_path.ts";
+import { type Names, realPathBy } from "../src/fs/posix/real_path.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
 import { withFolder } from "./support/temporary.ts";
 

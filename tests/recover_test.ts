@@ -30,7 +30,7 @@ import { encodeRedoRecord } from "../src/format/redo_record.ts";
 import { frameChecksum } from "../src/format/checksum.ts";
 import { writeUint32 } from "../src/format/frame.ts";
 import { type File, type FileSystem, FileSystemError } from "../src/fs/file_system.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";
 
 const PATH = "a.wal";

@@ -15,8 +15,8 @@ import { CorruptionError, Wal, WalError, type WalOptions } from "../mod.ts";
 import { frameChecksum } from "../src/format/checksum.ts";
 import { TYPE_DATA, TYPE_INTERNAL, writeFrameHeader } from "../src/format/frame.ts";
 import { DURABLE_FRAME_SIZE, SEGMENT_FRAME_SIZE } from "../src/format/internal.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { scanSegment } from "../src/recovery.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { scanSegment } from "../src/segment/recovery.ts";
 import {
   bytes,
   KNOWN_ENTRIES,

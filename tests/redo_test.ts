@@ -7,7 +7,7 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SyncFailedError, Wal, WalError } from "../mod.ts";
-import { CrashFileSystem, exploreCrashes, FaultyFileSystem } from "../src/testing.ts";
+import { CrashFileSystem, exploreCrashes, FaultyFileSystem } from "../src/testing/testing.ts";
 import { bytes, text } from "./support/logs.ts";
 
 const PATH = "a.wal";

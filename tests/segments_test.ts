@@ -9,7 +9,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import { CorruptionError, SyncFailedError, Wal, WalError, type WalOptions } from "../mod.ts";
 import { readInternalPayload, sealFrameSize, type SegmentFrame } from "../src/format/internal.ts";
 import { type File, FileSystemError, type OpenMode } from "../src/fs/file_system.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem, type FileOperation } from "../src/testing/faulty_file_system.ts";
 import {
   bytes,

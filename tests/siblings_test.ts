@@ -7,7 +7,7 @@
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Wal, WalError, type WalErrorCode, type WalOptions } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { bytes, readFile, text, toHex, withLog, writeFile } from "./support/logs.ts";
 

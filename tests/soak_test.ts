@@ -12,7 +12,7 @@ import {
   type WalContents,
   type WalOperation,
   WalOracle,
-} from "../src/testing.ts";
+} from "../src/testing/testing.ts";
 import { bytes } from "./support/logs.ts";
 import { RUNTIME } from "./support/runtime.ts";
 import { withFolder } from "./support/temporary.ts";

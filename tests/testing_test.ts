@@ -15,7 +15,7 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import { type File, type FileSystem, FileSystemError, LockedError, Wal } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import {
   BrokenPromise,
   contentsOf,
@@ -32,7 +32,7 @@ import {
   type WalContents,
   type WalOperation,
   WalOracle,
-} from "../src/testing.ts";
+} from "../src/testing/testing.ts";
 import { bytes, readFile, text } from "./support/logs.ts";
 
 const SECTOR = 512;

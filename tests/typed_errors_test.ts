@@ -15,8 +15,8 @@ import {
   WalError,
   type WalOptions,
 } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
-import { RaftStorage } from "../src/raft.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
+import { RaftStorage } from "../src/raft/raft.ts";
 import { bytes, readFile, writeFile } from "./support/logs.ts";
 import { EveryCall } from "./support/every_call.ts";
 import { like } from "./support/like.ts";

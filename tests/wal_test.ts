@@ -17,7 +17,7 @@ import {
 } from "@std/assert";
 import { existsSync } from "@std/fs";
 import { LockedError, Wal, WalError, type WalErrorCode } from "../mod.ts";
-import { MemoryFileSystem } from "../src/fs/memory.ts";
+import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
 import { spawnSync } from "./support/child.ts";
 import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";

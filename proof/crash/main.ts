@@ -22,7 +22,7 @@ import {
   exploreCrashes,
   exploreFaults,
   type FailedSync,
-} from "../../src/testing.ts";
+} from "../../src/testing/testing.ts";
 import { commandOn, RUNTIMES } from "../../tests/support/runtime.ts";
 import { type Program, programOf } from "./program.ts";
 import { newTally, type Tally, trialOf } from "./trial.ts";

@@ -14,7 +14,7 @@ import {
   type Trial,
   type WalContents,
   WalOracle,
-} from "../../src/testing.ts";
+} from "../../src/testing/testing.ts";
 import { type Event, PATH, payload, Session } from "./workload.ts";
 
 /** How often the rarer checks are made: for one state in so many. */

@@ -6,9 +6,9 @@
  */
 import { Wal } from "../../mod.ts";
 import type { WalOptions } from "../../src/options.ts";
-import { RaftStorage } from "../../src/raft.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
-import { FaultyFileSystem } from "../../src/testing.ts";
+import { RaftStorage } from "../../src/raft/raft.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
+import { FaultyFileSystem } from "../../src/testing/testing.ts";
 import { readFile, writeFile } from "../../tests/support/logs.ts";
 import {
   concat,

@@ -5,7 +5,7 @@
  * @module
  */
 import { RecoveredLog } from "../../src/cli/recovered_log.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { Wal } from "../../src/wal.ts";
 import { writeFile } from "../../tests/support/logs.ts";
 import type { FuzzCase } from "./case.ts";

@@ -10,10 +10,10 @@ import {
   encodeRedoRecord,
   type RedoRecord,
 } from "../../src/format/redo_record.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { directoryOf } from "../../src/fs/path.ts";
-import { LogDirectory } from "../../src/log_directory.ts";
-import { RedoFile } from "../../src/redo.ts";
+import { LogDirectory } from "../../src/fs/log_directory.ts";
+import { RedoFile } from "../../src/files/redo.ts";
 import { writeFile } from "../../tests/support/logs.ts";
 import { require } from "./finding.ts";
 import { isMarked, LOG, readU32, readU64, REDO, REDO_HEADER, tailIn, targetOf } from "./layout.ts";

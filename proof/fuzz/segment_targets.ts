@@ -9,8 +9,8 @@ import { createCRC32, type IHasher } from "hash-wasm";
 import { createFrameBuffer, FrameReader } from "../../src/cli/frame_reader.ts";
 import { framesOf } from "../../src/cli/frames.ts";
 import { type CheckedSegment, checkSegment } from "../../src/cli/segment_check.ts";
-import { EntryCursor } from "../../src/entry_cursor.ts";
-import { EntryReader } from "../../src/entry_reader.ts";
+import { EntryCursor } from "../../src/files/entry_cursor.ts";
+import { EntryReader } from "../../src/segment/entry_reader.ts";
 import type { FrameChecksum } from "../../src/format/checksum.ts";
 import { readFileHeader } from "../../src/format/file_header.ts";
 import { readInternalPayload } from "../../src/format/internal.ts";
@@ -22,8 +22,8 @@ import {
   scanSegment,
   type SegmentScan,
   type SegmentSource,
-} from "../../src/recovery.ts";
-import { OFFSETS_BUDGET, SealedSegment } from "../../src/sealed_segment.ts";
+} from "../../src/segment/recovery.ts";
+import { OFFSETS_BUDGET, SealedSegment } from "../../src/segment/sealed_segment.ts";
 import type { FuzzCase } from "./case.ts";
 import { expected, require } from "./finding.ts";
 import { FRAME_HEADER, framesIn, INTERNAL, LOG, readU32, readU64, SLOT_HEADER } from "./layout.ts";

@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { BrokenPromise } from "../../src/testing.ts";
+import { BrokenPromise } from "../../src/testing/testing.ts";
 import { type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
 import { meddle, type Summary } from "./meddle.ts";
 

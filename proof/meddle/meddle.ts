@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LockedError, Wal } from "../../mod.ts";
-import { BrokenPromise, contentsOf, WalOracle } from "../../src/testing.ts";
+import { BrokenPromise, contentsOf, WalOracle } from "../../src/testing/testing.ts";
 import { spawn } from "../../tests/support/child.ts";
 import { bytes, random } from "../../tests/support/logs.ts";
 import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";

@@ -9,7 +9,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { Wal, WalError } from "../../mod.ts";
-import { contentsOf } from "../../src/testing.ts";
+import { contentsOf } from "../../src/testing/testing.ts";
 import { drawOf, RandomChanges, tell } from "../soak/changes.ts";
 import type { Answer, Command, Failure } from "./lines.ts";
 

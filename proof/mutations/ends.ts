@@ -15,7 +15,7 @@ const SIBLINGS = "tests/siblings_test.ts";
 export const ENDS: readonly Mutation[] = [
   {
     name: "an append goes beyond the largest index",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "if (count <= this.#indexesLeft) return;",
     replace: "if (count <= 3 * this.#indexesLeft + 3) return;",
     caughtBy: [
@@ -25,7 +25,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "entries that wait go beyond the largest index",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "count > this.#indexesLeft || !this.#fits",
     replace: "!this.#fits",
     caughtBy: [
@@ -45,14 +45,14 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a snapshot leaves no index for the log",
-    file: "src/raft.ts",
+    file: "src/raft/raft.ts",
     find: "index < 1 || index >= MAX_INDEX",
     replace: "index < 1",
     caughtBy: [INDEX_ENDS, "a Raft node's index and term end where they are exact"],
   },
   {
     name: "a segment with more entries than indexes is opened",
-    file: "src/chain.ts",
+    file: "src/files/chain.ts",
     find: "if (firstIndex - 1 + offsets.count > MAX_INDEX)",
     replace: "if (firstIndex - 1 + offsets.count > 2 * MAX_INDEX)",
     caughtBy: [
@@ -62,7 +62,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a segment whose name is beyond the largest index is passed over",
-    file: "src/chain.ts",
+    file: "src/files/chain.ts",
     find: "if (isBeyondEnd(name, file)) throw",
     replace: 'if (isBeyondEnd(name, "")) throw',
     caughtBy: [
@@ -72,7 +72,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "the meta file counts beyond its end",
-    file: "src/meta.ts",
+    file: "src/files/meta.ts",
     find: "(this.#current?.sequence ?? 0) < MAX_SEQUENCE",
     replace: "(this.#current?.sequence ?? 0) <= MAX_SEQUENCE",
     caughtBy: [
@@ -82,7 +82,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name is not tried before a log is made",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "async prepare(): Promise<void> {\n    requireRoom(this.#fileSystem, this.#path);",
     replace: "async prepare(): Promise<void> {",
     caughtBy: [
@@ -92,7 +92,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name is not tried in a directory that was made for the log",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "return requireRoom(this.#fileSystem, this.#path);",
     replace: "return;",
     caughtBy: [
@@ -102,7 +102,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name has room for a roll only",
-    file: "src/log_name.ts",
+    file: "src/files/log_name.ts",
     find: "name + LONGEST",
     replace: 'name + ".00000000000000000002"',
     caughtBy: [
@@ -112,14 +112,14 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a call takes more than it may",
-    file: "src/fs/node_file.ts",
+    file: "src/fs/posix/node_file.ts",
     find: "const size = Math.min(length - done, this.#maxCall);\n        const n = fs.readSync",
     replace: "const size = length - done;\n        const n = fs.readSync",
     caughtBy: [LARGE, "no call takes more than it may"],
   },
   {
     name: "memory that is not there is no error of the log's",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find:
       'throw writeFailed(`append ${size} bytes to "${this.path}"`, cause);\n    }\n  }\n\n  /** Writes at',
     replace: "throw cause;\n    }\n  }\n\n  /** Writes at",
@@ -155,7 +155,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a Raft batch is read again after a wait",
-    file: "src/raft.ts",
+    file: "src/raft/raft.ts",
     find: "batch.push({ term, bytes: encoded(term, data) });",
     replace: "batch.push({ term, get bytes() { return encoded(term, data); } });",
     caughtBy: [
@@ -165,21 +165,21 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a file in the redo file's place is removed whatever it is",
-    file: "src/redo.ts",
+    file: "src/files/redo.ts",
     find: "if (!mayBegin(head, REDO_BEGINNING)) throw",
     replace: "if (!mayBegin(head, head)) throw",
     caughtBy: [SIBLINGS, "another program's LOG.redo is left alone"],
   },
   {
     name: "a file in the meta file's place is written over whatever it is",
-    file: "src/meta.ts",
+    file: "src/files/meta.ts",
     find: "if (!this.#isOwn(file)) throw",
     replace: "if (!this.#isOwn(file) && file.size() > 1e9) throw",
     caughtBy: [SIBLINGS, "a log that is named LOG.meta keeps its entries when LOG is opened"],
   },
   {
     name: "a file below the head is removed whatever it is",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "for (const file of leftovers) requireOwn(",
     replace: "for (const file of leftovers.slice(9)) requireOwn(",
     caughtBy: [
@@ -189,7 +189,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation removes files whatever they are",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "for (const segment of behind) requireOwn(",
     replace: "for (const segment of behind.slice(9)) requireOwn(",
     caughtBy: [

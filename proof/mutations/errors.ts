@@ -37,7 +37,7 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "a fake of the timers that was there before is believed",
-    file: "src/clock.ts",
+    file: "src/fs/clock.ts",
     find: 'handle !== null && "_destroyed" in handle',
     replace: "handle !== null",
     caughtBy: [CLOCK, "a log works with timers that were faked before it was loaded (modules too)"],
@@ -45,7 +45,7 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "the timers are looked up at each use",
-    file: "src/clock.ts",
+    file: "src/fs/clock.ts",
     find: "return () => new Promise((resolve) => void set(resolve));",
     replace:
       "return () => new Promise((resolve) => void (setImmediate as Set)(resolve, Number(set)));",
@@ -54,14 +54,14 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "Bun's own fake timers are believed",
-    file: "src/clock.ts",
+    file: "src/fs/clock.ts",
     find: 'return "clock" in set;',
     replace: 'return "none" in set;',
     caughtBy: [CLOCK, "a log works with the fake timers of Bun's own test runner"],
   },
   {
     name: "an error without a name has no number either",
-    file: "src/fs/system_call.ts",
+    file: "src/fs/posix/system_call.ts",
     find: "return BY_NUMBER[number] ?? others[number] ?? ",
     replace: "return ",
     caughtBy: [
@@ -72,7 +72,7 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "the numbers of one platform are taken for those of another",
-    file: "src/fs/system_call.ts",
+    file: "src/fs/posix/system_call.ts",
     find: "  darwin: { ...BSD, 102",
     replace: "  darwin: { ...LINUX, 102",
     caughtBy: [
@@ -92,7 +92,7 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "Deno asks for the parent of the log's directory",
-    file: "src/fs/deno.ts",
+    file: "src/fs/adapters/deno.ts",
     find: 'if (this.#isGranted({ name: "read", path: directory })) return;',
     replace: 'if (!this.#isGranted({ name: "read", path: directory })) return;',
     caughtBy: [
@@ -102,7 +102,7 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "a directory is made before it is known whether its name can be made durable",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "      await this.#fileSystem.syncDirectory(parent);\n" +
       "      await this.#syncParentIfAllowed(parent);\n",
     replace: "      await this.#syncParentIfAllowed(parent);\n",
@@ -113,7 +113,7 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "Node's permission model is met after the lock file was made",
-    file: "src/fs/node.ts",
+    file: "src/fs/adapters/node.ts",
     find: "    requireSyncs(path);\n",
     replace: "",
     caughtBy: [PERMISSIONS, "Node's permission model refuses every fsync, and the log says so"],

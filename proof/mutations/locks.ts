@@ -14,21 +14,21 @@ const SYSTEM = "tests/lock_system_test.ts";
 export const LOCKS: readonly Mutation[] = [
   {
     name: "open does not lock the log's files",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "        await this.guards.take(...files);\n",
     replace: "",
     caughtBy: [GUARDS, "a log is refused to a second writer by a hard link, on every runtime"],
   },
   {
     name: "a new log's file is not locked",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "      await this.guards.take(active.path);\n",
     replace: "",
     caughtBy: [GUARDS, "a log is refused to a second writer by a hard link, on every runtime"],
   },
   {
     name: "a roll gives the lock of the oldest file up",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "    this.#context.guards.moveSoon(this.#oldest, next.path);\n",
     replace: "    this.#context.guards.moveSoon(next.path, next.path);\n",
     caughtBy: [
@@ -38,7 +38,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a roll does not lock the new file",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "    this.#context.guards.moveSoon(this.#oldest, next.path);\n",
     replace: "",
     caughtBy: [
@@ -48,7 +48,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a reset does not lock the new file",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "      await this.#context.guards.move(this.#active.path);\n",
     replace: "",
     caughtBy: [
@@ -58,7 +58,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a dropped head takes the lock of the oldest file with it",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "      await this.#guard();\n",
     replace: "",
     caughtBy: [
@@ -68,7 +68,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "files are removed although another writer has one",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find:
       "      await this.#context.guards.move(oldest.path, last.path, this.#active.path);\n      this.#context.guards.requireOurs();\n",
     replace: "      await this.#context.guards.move(oldest.path, last.path, this.#active.path);\n",
@@ -76,7 +76,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "close does not wait for a lock that is being taken",
-    file: "src/guards.ts",
+    file: "src/files/guards.ts",
     find: "    await this.move();\n",
     replace: "    void this.move();\n",
     caughtBy: [GUARDS, "close waits for a lock that is being taken, and gives it back"],
@@ -90,21 +90,21 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a failed open keeps the log's files locked",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "    await opening.guards.close();\n",
     replace: "",
     caughtBy: [LOCK, "an open that fails tells why, whatever becomes of the lock file"],
   },
   {
     name: "a lock file of somebody else is overwritten",
-    file: "src/fs/lock_record.ts",
+    file: "src/fs/posix/lock_record.ts",
     find: "  if (record !== undefined) return record;\n",
     replace: '  if (record !== undefined || path !== "") return record ?? NOBODY;\n',
     caughtBy: [LOCK, "a log that has the name of another's lock file keeps its entries"],
   },
   {
     name: "a process of another container is judged by its id",
-    file: "src/fs/lock_record.ts",
+    file: "src/fs/posix/lock_record.ts",
     find: '  return namespaces === place.namespaces ? judgeHere(record, pid, owner) : "unknown";\n',
     replace: '  return namespaces === "" ? "unknown" : judgeHere(record, pid, owner);\n',
     caughtBy: [
@@ -114,7 +114,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a process of another boot counts as dead on any file system",
-    file: "src/fs/lock_record.ts",
+    file: "src/fs/posix/lock_record.ts",
     find: 'return owner.isOnLocalDisk(path) ? "dead" : "unknown";\n',
     replace: 'return owner.isOnLocalDisk(path) ? "dead" : "dead";\n',
     caughtBy: [
@@ -124,7 +124,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "who has the kernel's lock writes its record without a claim",
-    file: "src/fs/lock_file.ts",
+    file: "src/fs/posix/lock_file.ts",
     find: '      return unlessFull(kind, () => fileSystem.open(path, "create", 0o600));\n',
     replace:
       '      if (kind === "kernel") return undefined;\n      return unlessFull(kind, () => fileSystem.open(path, "create", 0o600));\n',
@@ -135,7 +135,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a dead claim is removed without another look at it",
-    file: "src/fs/lock_file.ts",
+    file: "src/fs/posix/lock_file.ts",
     find:
       '    if (now !== undefined && (now.nonce ?? "") === nonce) removeIfThere(fileSystem, path);\n',
     replace: "    if (now !== undefined) removeIfThere(fileSystem, path);\n",
@@ -146,21 +146,21 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a release cuts the record of another",
-    file: "src/fs/lock_file.ts",
+    file: "src/fs/posix/lock_file.ts",
     find: "        if (saysUs()) file.truncate(0);\n",
     replace: "        file.truncate(0);\n",
     caughtBy: [RECORD, "the record of another is not cut by a release"],
   },
   {
     name: "a lock whose record is gone counts as held",
-    file: "src/fs/lock_file.ts",
+    file: "src/fs/posix/lock_file.ts",
     find: '&& (kind === "kernel" || saysUs()),\n',
     replace: ",\n",
     caughtBy: [RECORD, "a lock is held as long as its record is ours and its name leads to it"],
   },
   {
     name: "any failure of flock(2) counts as held",
-    file: "src/fs/flock.ts",
+    file: "src/fs/posix/flock.ts",
     find: "  throw failure;\n",
     replace: '  return "held";\n',
     caughtBy: [
@@ -170,7 +170,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "Node takes any failure to start the flock program for its absence",
-    file: "src/fs/node_lock.ts",
+    file: "src/fs/posix/node_lock.ts",
     find: '    if (code === "ENOENT" || code === "ENOTDIR") return "unavailable";\n',
     replace: '    if (code !== "EIO") return "unavailable";\n',
     caughtBy: [SYSTEM, "Node takes no failure of the flock program for its absence"],
@@ -178,7 +178,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a lock that is only a record is taken in silence",
-    file: "src/weak_lock.ts",
+    file: "src/opening/weak_lock.ts",
     find: '    runtime.process.emitWarning(message, { code: "WAL_WEAK_LOCK" });\n',
     replace: "",
     caughtBy: [SYSTEM, "a lock that is only a record is warned of, or refused by { lock: kernel }"],
@@ -186,14 +186,14 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "{ lock: kernel } takes a record",
-    file: "src/weak_lock.ts",
+    file: "src/opening/weak_lock.ts",
     find: '  if (wanted === "kernel") {\n',
     replace: '  if (wanted === "kernel" && path === "") {\n',
     caughtBy: [SYSTEM, "a lock that is only a record is warned of, or refused by { lock: kernel }"],
   },
   {
     name: "what became of the lock file hides the error of an open",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "    releaseAnyhow(lock);\n",
     replace: "    lock?.release();\n",
     caughtBy: [LOCK, "an open that fails tells why, whatever becomes of the lock file"],

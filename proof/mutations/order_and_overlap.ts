@@ -160,7 +160,7 @@ const REWRITING: readonly Mutation[] = [
 const NOTING: readonly Mutation[] = [
   {
     name: "the durable end is noted before the fdatasync has ended",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find: "      end = this.#entriesEnd;\n      const bytes = this.unsyncedBytes;\n",
     replace:
       "      end = this.#entriesEnd;\n      const bytes = this.unsyncedBytes;\n      this.#durableEnd = Math.max(this.#durableEnd, end);\n",
@@ -168,7 +168,7 @@ const NOTING: readonly Mutation[] = [
   },
   {
     name: "entries count as durable before the fdatasync has ended",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find: "      count = this.offsets.count;\n      end = this.#entriesEnd;\n",
     replace:
       "      count = this.offsets.count;\n      this.#durableCount = Math.max(this.#durableCount, count);\n      end = this.#entriesEnd;\n",
@@ -176,7 +176,7 @@ const NOTING: readonly Mutation[] = [
   },
   {
     name: "a sync covers what was there when it was asked for, and counts what came until it began",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find:
       "    this.#durableCount = Math.max(this.#durableCount, count);\n    this.#settledCount = this.#durableCount;\n    this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);\n",
     replace:
@@ -185,14 +185,14 @@ const NOTING: readonly Mutation[] = [
   },
   {
     name: "entries that are being cut count as durable meanwhile",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find: "      this.#durableCount = Math.min(this.#durableCount, count);\n",
     replace: "",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
     name: "entries that were cut from the file are there until the cut is durable",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find:
       "      this.offsets.cut(count);\n      this.#batches.starts.cut(batches);\n      this.#batches.ends.cut(batches);\n      this.#end = end;\n",
     replace:
@@ -201,14 +201,14 @@ const NOTING: readonly Mutation[] = [
   },
   {
     name: "a truncation forgets what an earlier one has left vouched for",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find: "      this.#mostVouched = Math.min(this.#mostVouched, end);\n",
     replace: "      this.#mostVouched = 0;\n",
     caughtBy: [CRASH, "every crash of one truncation after the other keeps every promise"],
   },
   {
     name: "a cut leaves the durable end where it was",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find:
       "    this.#durableCount = this.#settledCount = count;\n    this.#durableEnd = this.#entriesEnd;\n    this.#unsettledEnd = 0;\n",
     replace: "    this.#durableCount = this.#settledCount = count;\n    this.#unsettledEnd = 0;\n",
@@ -216,7 +216,7 @@ const NOTING: readonly Mutation[] = [
   },
   {
     name: "a state and a head count before they are durable",
-    file: "src/meta.ts",
+    file: "src/files/meta.ts",
     find: "      await this.#file.sync();\n      // The second slot",
     replace:
       "      this.#current = slot;\n      await this.#file.sync();\n      // The second slot",
@@ -235,56 +235,56 @@ const NOTING: readonly Mutation[] = [
 const OUTLIVING: readonly Mutation[] = [
   {
     name: "full segments that were read stay open over a reset",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "      this.#closeAll();\n      this.#sealed.length = 0;\n",
     replace: "      this.#sealed.length = 0;\n",
     caughtBy: overlapping("reset forward"),
   },
   {
     name: "full segments that were read stay open over a tail truncation",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "    this.#active.close();\n    this.#closeAll();\n    this.#sealed.length = kept;\n",
     replace: "    this.#active.close();\n    this.#sealed.length = kept;\n",
     caughtBy: overlapping("truncateFromIndex over segments"),
   },
   {
     name: "the last segment stays open when a tail truncation removes it",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "    this.#active.close();\n    this.#closeAll();\n    this.#sealed.length = kept;\n",
     replace: "    this.#closeAll();\n    this.#sealed.length = kept;\n",
     caughtBy: overlapping("truncateFromIndex over segments"),
   },
   {
     name: "the last segment stays open when a reset removes it",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "        old.close();\n        dropped.push(old.path);\n",
     replace: "        dropped.push(old.path);\n",
     caughtBy: overlapping("reset forward"),
   },
   {
     name: "a full segment stays open when the next is made",
-    file: "src/segments.ts",
+    file: "src/files/segments.ts",
     find: "    this.#active = next;\n    full.close();\n",
     replace: "    this.#active = next;\n",
     caughtBy: overlapping("sync"),
   },
   {
     name: "a full segment is closed while a sync of it runs",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find: "    this.#second?.close();\n    if (this.#running === 0) this.#file.close();\n",
     replace: "    this.#second?.close();\n    this.#file.close();\n",
     caughtBy: overlapping("sync"),
   },
   {
     name: "a full segment whose sync ends later stays open",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find: "      if (this.#closed && this.#running === 0) this.#file.close();\n",
     replace: "",
     caughtBy: overlapping("sync"),
   },
   {
     name: "the second descriptor of a full segment stays open",
-    file: "src/segment.ts",
+    file: "src/segment/segment.ts",
     find: "    this.#second?.close();\n    if (this.#running === 0) this.#file.close();\n",
     replace: "    if (this.#running === 0) this.#file.close();\n",
     caughtBy: overlapping("sync"),
@@ -298,14 +298,14 @@ const OUTLIVING: readonly Mutation[] = [
   },
   {
     name: "a failed open leaves the meta file open",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "      opened?.segments.close();\n      meta.close();\n",
     replace: "      opened?.segments.close();\n",
     caughtBy: [FAILURE, "an open that fails, at any of its calls, leaves no file open"],
   },
   {
     name: "a failed open leaves the new last segment open",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "      segments?.close();\n",
     replace: "",
     caughtBy: [FAILURE, "an open that fails, at any of its calls, leaves no file open"],

@@ -16,7 +16,7 @@ const SHOWS = "whenever the files change, a reader shows what the log had, and n
 export const READERS: readonly Mutation[] = [
   {
     name: "a reader's getEntry does not ask whether the entry is the one that was there",
-    file: "src/entry_reader.ts",
+    file: "src/segment/entry_reader.ts",
     find:
       "    if (checksums !== undefined && checksums.at(position) !== readUint32(buffer, CHECKSUM_AT)) {\n",
     replace: "    if (checksums !== undefined && checksums.count < 0) {\n",
@@ -24,7 +24,7 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "a reader's loop does not ask whether the entries are those that were there",
-    file: "src/entry_cursor.ts",
+    file: "src/files/entry_cursor.ts",
     find:
       "      if (checksums !== undefined && checksums.at(next) !== readUint32(chunk, at + CHECKSUM_AT)) {\n",
     replace: "      if (checksums !== undefined && checksums.count < 0) {\n",
@@ -32,42 +32,42 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "a reader does not ask whether a full segment was cut",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "        const context = { ...this.#context(scan.logId), isUntouched };\n",
     replace: "        const context = this.#context(scan.logId);\n",
     caughtBy: [READER, "getEntry shows no entry under another's index once a full segment was cut"],
   },
   {
     name: "a reader joins what it reads before a cut with what it reads after it",
-    file: "src/open.ts",
+    file: "src/opening/open.ts",
     find: "isUntouched() &&\n          (shown.end === 0 || active.refresh()) && meta.isSame()",
     replace: "shown.size >= 0",
     caughtBy: [INTERLEAVED, SHOWS],
   },
   {
     name: "a reader does not look for a cut before it takes in what follows",
-    file: "src/recovery.ts",
+    file: "src/segment/recovery.ts",
     find: '    if (seen?.isIn(file) === false) throw new FileSystemError("EBUSY", "Read", path);\n',
     replace: "",
     caughtBy: [INTERLEAVED, SHOWS],
   },
   {
     name: "a reader shows what it took in when it found that more has happened",
-    file: "src/view.ts",
+    file: "src/reader/view.ts",
     find: "    if (this.#isStale) active.showOnly(count);\n",
     replace: "",
     caughtBy: [READER, "a refresh that fails leaves the handle as it was"],
   },
   {
     name: "a reader believes the first read that fails",
-    file: "src/reader.ts",
+    file: "src/reader/reader.ts",
     find: "        if (tries === MAX_TRIES || !mayBeStale(error)",
     replace: "        if (tries >= 1 || !mayBeStale(error)",
     caughtBy: [READER, "getEntry shows no entry under another's index once the last file was cut"],
   },
   {
     name: "a reader does not find the first index in the redo file",
-    file: "src/meta.ts",
+    file: "src/files/meta.ts",
     find: "      this.#current = this.#newest() ?? this.#slotInRedo();\n",
     replace: "      this.#current = this.#newest();\n",
     caughtBy: [
@@ -84,14 +84,14 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "a follower does not learn of a reset to a lower index",
-    file: "src/account.ts",
+    file: "src/reader/account.ts",
     find: "    if (firstIndex < this.#first) return firstIndex;\n",
     replace: "",
     caughtBy: [INTERLEAVED, SHOWS],
   },
   {
     name: "a follower that is given back leaves its calls waiting",
-    file: "src/follow.ts",
+    file: "src/reader/follow.ts",
     find: "    for (const { resolve } of this.#waiting.splice(0)) resolve(DONE);\n",
     replace: "",
     caughtBy: [
@@ -102,7 +102,7 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "a follower that is given back goes on watching",
-    file: "src/tailer.ts",
+    file: "src/reader/tailer.ts",
     find: "    if (this.#isWatching) this.#reader.unwatch();\n",
     replace: "",
     caughtBy: [
@@ -112,7 +112,7 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "a follower beside the writer lets the process end while it waits",
-    file: "src/follow.ts",
+    file: "src/reader/follow.ts",
     find: "    const isAlive = clock.after(FOR_EVER, () => {});\n",
     replace: "    const isAlive = { cancel: (): number => FOR_EVER };\n",
     caughtBy: [
@@ -122,21 +122,21 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "an abort ends a follower without its reason",
-    file: "src/follow.ts",
+    file: "src/reader/follow.ts",
     find: "(): void => this.#fail(this.#signal?.reason);",
     replace: "(): void => this.#end();",
     caughtBy: [FOLLOWER, "an abort of a writer's follower keeps its reason"],
   },
   {
     name: "a follower dies of a moment without descriptors",
-    file: "src/follow.ts",
+    file: "src/reader/follow.ts",
     find: "    if (now - this.#since > milliseconds) throw error;\n",
     replace: "    if (now - this.#since < milliseconds) throw error;\n",
     caughtBy: [FOLLOWER, "a reader's follower outlives a moment without descriptors"],
   },
   {
     name: "a follower looks at every change beside the log",
-    file: "src/reader.ts",
+    file: "src/reader/reader.ts",
     find: "      if (isOurs) this.changes.notify();\n",
     replace: '      if (isOurs || name !== "") this.changes.notify();\n',
     caughtBy: [

@@ -5,7 +5,7 @@
  * @module
  */
 import { Wal } from "../../mod.ts";
-import { BrokenPromise, contentsOf, digestOf } from "../../src/testing.ts";
+import { BrokenPromise, contentsOf, digestOf } from "../../src/testing/testing.ts";
 import { callsOn, type Range } from "./calls.ts";
 import { PATH, type Session, settle } from "./session.ts";
 

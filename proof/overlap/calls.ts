@@ -5,7 +5,7 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 import { LockedError, Wal, WalError } from "../../mod.ts";
-import { BrokenPromise, contentsOf, digestOf } from "../../src/testing.ts";
+import { BrokenPromise, contentsOf, digestOf } from "../../src/testing/testing.ts";
 import { PATH, type Session } from "./session.ts";
 
 /** A call. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BrokenPromise } from "../../src/testing.ts";
+import { BrokenPromise } from "../../src/testing/testing.ts";
 import { below, seededRandom } from "../../src/testing/random.ts";
 import { type Run, run, type Scenario, type Schedule, type Start } from "./scenario.ts";
 import { judge, type Moment } from "./session.ts";

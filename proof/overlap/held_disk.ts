@@ -16,7 +16,7 @@ import {
   type Lock,
   type OpenMode,
 } from "../../mod.ts";
-import { CrashFileSystem, type CrashOptions } from "../../src/testing.ts";
+import { CrashFileSystem, type CrashOptions } from "../../src/testing/testing.ts";
 import type { FailingDirectory, FailingFile } from "../../src/testing/crash_file_system.ts";
 import { like } from "../../tests/support/like.ts";
 

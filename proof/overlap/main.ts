@@ -17,7 +17,7 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BrokenPromise } from "../../src/testing.ts";
+import { BrokenPromise } from "../../src/testing/testing.ts";
 import { below, seededRandom } from "../../src/testing/random.ts";
 import { commandOn, RUNTIMES } from "../../tests/support/runtime.ts";
 import { CALL_NAMES } from "./calls.ts";

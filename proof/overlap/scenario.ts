@@ -6,7 +6,7 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 import type { WalOptions } from "../../mod.ts";
-import type { CrashOptions } from "../../src/testing.ts";
+import type { CrashOptions } from "../../src/testing/testing.ts";
 import { Afterwards } from "./afterwards.ts";
 import { type Call, callsOn, type Range } from "./calls.ts";
 import { HeldDisk } from "./held_disk.ts";

@@ -21,7 +21,7 @@ import {
   type WalContents,
   type WalOperation,
   WalOracle,
-} from "../../src/testing.ts";
+} from "../../src/testing/testing.ts";
 import type { HeldDisk } from "./held_disk.ts";
 
 /** The log's path: in a directory that the log has to make. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { digestOf } from "../../src/testing.ts";
+import { digestOf } from "../../src/testing/testing.ts";
 import type { Start } from "./scenario.ts";
 import type { Session } from "./session.ts";
 

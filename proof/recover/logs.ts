@@ -4,7 +4,7 @@
  * @module
  */
 import { Wal, type WalOptions } from "../../mod.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { readFile } from "../../tests/support/logs.ts";
 import {
   BATCH,

@@ -7,7 +7,7 @@
  * @module
  */
 import { Wal, WalError } from "../../mod.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { type Recovered, type RecoveredEntry, RecoveredLog } from "../../src/cli/recovered_log.ts";
 import { parseLine, recoveredLine } from "../../src/cli/recovered_lines.ts";
 import { TakenEntries } from "../../src/cli/taken_entries.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { Wal, WalError } from "../../mod.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { readFile, writeFile } from "../../tests/support/logs.ts";
 import type { Damage } from "./damages.ts";
 import {

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Wal, type WalOptions } from "../../mod.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { random, readFile } from "../../tests/support/logs.ts";
 import {
   concat,

@@ -5,7 +5,7 @@
  */
 import { writeSync } from "node:fs";
 import { type Wal, WalError } from "../../mod.ts";
-import { digestOf, type WalOperation } from "../../src/testing.ts";
+import { digestOf, type WalOperation } from "../../src/testing/testing.ts";
 import { random } from "../../tests/support/logs.ts";
 import { contentOf, type Line } from "./lines.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WalContents, WalOperation } from "../../src/testing.ts";
+import type { WalContents, WalOperation } from "../../src/testing/testing.ts";
 import { random } from "../../tests/support/logs.ts";
 
 /** A line of the worker's output. */

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BrokenPromise, WalOracle } from "../../src/testing.ts";
+import { BrokenPromise, WalOracle } from "../../src/testing/testing.ts";
 import { spawn } from "../../tests/support/child.ts";
 import { random } from "../../tests/support/logs.ts";
 import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";

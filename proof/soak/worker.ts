@@ -8,7 +8,7 @@
  */
 import process from "node:process";
 import { Wal } from "../../mod.ts";
-import { contentsOf, digestOf, type WalContents } from "../../src/testing.ts";
+import { contentsOf, digestOf, type WalContents } from "../../src/testing/testing.ts";
 import { drawOf, RandomChanges, tell } from "./changes.ts";
 
 const [path = "", seedText, lifeText] = process.argv.slice(2);

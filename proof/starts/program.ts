@@ -26,7 +26,7 @@ async function writeLog(): Promise<void> {
   // Where SIMD is not known to the runtime, the library takes the scalar build.
   if (kernel === "scalar") WebAssembly.validate = () => false;
   const { Wal } = await import("../../mod.ts");
-  const { kernel: used } = await import("../../src/format/kernel.ts");
+  const { kernel: used } = await import("../../src/format/kernel/kernel.ts");
   if (used.build !== kernel) throw new Error(`The kernel is ${used.build}, not ${kernel}`);
   const log = await Wal.open(join(folder, "a.wal"));
   for (let round = 0; round < rounds; round++) {

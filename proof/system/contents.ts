@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WalContents } from "../../src/testing.ts";
+import type { WalContents } from "../../src/testing/testing.ts";
 import { random } from "../../tests/support/logs.ts";
 
 /** What a log holds, and the last index that it tells. */

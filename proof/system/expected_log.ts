@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BrokenPromise, digestOf } from "../../src/testing.ts";
+import { BrokenPromise, digestOf } from "../../src/testing/testing.ts";
 import type { Refusal } from "./remote_lines.ts";
 import { remoteDigest, type RemoteLog } from "./remote_log.ts";
 

@@ -16,7 +16,7 @@ import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts";
 import { SEGMENT_FRAME_SIZE } from "../../src/format/internal.ts";
 import { type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
 import type { Contents } from "./contents.ts";
-import { BrokenPromise } from "../../src/testing.ts";
+import { BrokenPromise } from "../../src/testing/testing.ts";
 import { fillSpace } from "./filler.ts";
 import { loopMount, program } from "./needs.ts";
 import type { Settings } from "./part.ts";

@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { random } from "../../tests/support/logs.ts";
 import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
-import { BrokenPromise } from "../../src/testing.ts";
+import { BrokenPromise } from "../../src/testing/testing.ts";
 import type { Change, Line } from "./power_cut_lines.ts";
 import { PowerCutOracle } from "./power_cut_oracle.ts";
 import type { Mount, Workshop } from "./workshop.ts";

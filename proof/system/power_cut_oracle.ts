@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { BrokenPromise, digestOf } from "../../src/testing.ts";
+import { BrokenPromise, digestOf } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
 import type { Change, Range } from "./power_cut_lines.ts";
 

@@ -12,7 +12,7 @@ import process from "node:process";
 import { type FileSystem, Wal, type WalOptions } from "../../mod.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
 import { random } from "../../tests/support/logs.ts";
-import { digestOf, FaultyFileSystem } from "../../src/testing.ts";
+import { digestOf, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
 import type { Change, Line } from "./power_cut_lines.ts";
 

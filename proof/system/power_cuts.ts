@@ -5,7 +5,7 @@
  * @module
  */
 import { RUNTIMES } from "../../tests/support/runtime.ts";
-import { BrokenPromise } from "../../src/testing.ts";
+import { BrokenPromise } from "../../src/testing/testing.ts";
 import { loopMount } from "./needs.ts";
 import type { Settings } from "./part.ts";
 import { PowerCuts } from "./power_cut.ts";

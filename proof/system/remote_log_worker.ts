@@ -8,7 +8,7 @@ import { readSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FileSystemError, Wal, WalError } from "../../mod.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
-import { digestOf } from "../../src/testing.ts";
+import { digestOf } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
 import { GatedFileSystem } from "./gated_file_system.ts";
 import { REMOTE_SEED } from "./remote_log.ts";

@@ -8,7 +8,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { BrokenPromise } from "../../src/testing.ts";
+import { BrokenPromise } from "../../src/testing/testing.ts";
 import { random } from "../../tests/support/logs.ts";
 import { type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
 import type { Contents } from "./contents.ts";

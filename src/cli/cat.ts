@@ -6,7 +6,7 @@
 import process from "node:process";
 import type { Entry, EntryRange } from "../entry.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
-import { locateLog } from "../open.ts";
+import { locateLog } from "../opening/open.ts";
 import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
 import { entryLine } from "./entry_lines.ts";

@@ -14,7 +14,7 @@ import {
   type SegmentFrame,
 } from "../format/internal.ts";
 import type { FileSystem } from "../fs/file_system.ts";
-import type { SegmentFile } from "../chain.ts";
+import type { SegmentFile } from "../files/chain.ts";
 
 /** How a segment begins. */
 export interface Beginning extends SegmentFile {

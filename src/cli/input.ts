@@ -8,7 +8,7 @@ import { createReadStream, ReadStream } from "node:fs";
 import process from "node:process";
 import type { Readable } from "node:stream";
 import { WalError } from "../errors.ts";
-import { toFileSystemError } from "../fs/system_call.ts";
+import { toFileSystemError } from "../fs/posix/system_call.ts";
 
 /** How much of a file is read at a time, in bytes. */
 const READ_SIZE = 256 * 1024;

@@ -7,7 +7,7 @@
 import { frameChecksum } from "../format/checksum.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
-import { locateLog } from "../open.ts";
+import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { type Frame, framesOf } from "./frames.ts";
 import { inspectLog, type Outcome, type Report, type SegmentReport } from "./inspection.ts";

@@ -9,8 +9,8 @@ import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
-import { LogDirectory } from "../log_directory.ts";
-import { type Meta, MetaFile } from "../meta.ts";
+import { LogDirectory } from "../fs/log_directory.ts";
+import { type Meta, MetaFile } from "../files/meta.ts";
 import {
   decide,
   type RecoveryCase,
@@ -18,10 +18,10 @@ import {
   type SegmentScan,
   type SegmentSource,
   type UnfinishedSegment,
-} from "../recovery.ts";
+} from "../segment/recovery.ts";
 import { type Beginning, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
 import { type Frame, framesOf, sizeOf } from "./frames.ts";
-import type { SegmentFile } from "../chain.ts";
+import type { SegmentFile } from "../files/chain.ts";
 import { metaPath, segmentFiles } from "./log_files.ts";
 
 /** How often a file is looked at that a writer changes meanwhile. */

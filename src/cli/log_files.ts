@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type SegmentFile, segmentFilesOf } from "../chain.ts";
+import { type SegmentFile, segmentFilesOf } from "../files/chain.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 
 /**

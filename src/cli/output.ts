@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import type { Writable } from "node:stream";
 import { memberOf } from "../fs/file_system.ts";
-import { toFileSystemError } from "../fs/system_call.ts";
+import { toFileSystemError } from "../fs/posix/system_call.ts";
 
 /** How many bytes of lines are gathered before they are written. */
 const BATCH_SIZE = 64 * 1024;

@@ -10,7 +10,7 @@ import { MAX_LENGTH } from "../format/frame.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
-import { locateLog } from "../open.ts";
+import { locateLog } from "../opening/open.ts";
 import type { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, UsageError } from "./arguments.ts";
 import { isExact } from "./index_range.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 import { createCRC32, type IHasher } from "hash-wasm";
-import type { SegmentFile } from "../chain.ts";
+import type { SegmentFile } from "../files/chain.ts";
 import { WalError } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
@@ -19,9 +19,9 @@ import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../f
 import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_record.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
-import { LogDirectory } from "../log_directory.ts";
-import { RedoFile } from "../redo.ts";
-import { firstIndexOf, segmentPath } from "../segments.ts";
+import { LogDirectory } from "../fs/log_directory.ts";
+import { RedoFile } from "../files/redo.ts";
+import { firstIndexOf, segmentPath } from "../files/segments.ts";
 import { commonId, fromHead, readBeginning } from "./chain.ts";
 import { BUFFER_SIZE, createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_range.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { segmentFilesOf } from "../chain.ts";
+import { segmentFilesOf } from "../files/chain.ts";
 import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
 import { Wal } from "../wal.ts";
 

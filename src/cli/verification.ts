@@ -13,11 +13,11 @@ import { FILE_HEADER_SIZE } from "../format/file_header.ts";
 import { LOG_ID_SIZE, readInternalPayload, sameLog } from "../format/internal.ts";
 import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../format/meta_slot.ts";
 import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
-import { requireLog } from "../recovery.ts";
-import { segmentPath } from "../segments.ts";
+import { requireLog } from "../segment/recovery.ts";
+import { segmentPath } from "../files/segments.ts";
 import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
-import type { SegmentFile } from "../chain.ts";
+import type { SegmentFile } from "../files/chain.ts";
 import { metaPath, readStart, segmentFiles } from "./log_files.ts";
 import { type CheckedSegment, checkSegment, type Place, type Tail } from "./segment_check.ts";
 

@@ -15,7 +15,7 @@ import {
   readUint32,
   writeUint32,
 } from "./frame.ts";
-import { type Kernel, kernel as processKernel } from "./kernel.ts";
+import { type Kernel, kernel as processKernel } from "./kernel/kernel.ts";
 
 /** Seals and checks frames. It keeps nothing between two calls, so all logs of a process share one. */
 export interface FrameChecksum {

@@ -9,9 +9,9 @@ import type { FileSystem } from "./file_system.ts";
 /** The file system of the runtime that runs this. */
 export async function runtimeFileSystem(): Promise<FileSystem> {
   // Bun and Deno imitate Node, so Node is asked for last.
-  if ("Deno" in globalThis) return new (await import("./deno.ts")).DenoFileSystem();
-  if ("Bun" in globalThis) return new (await import("./bun.ts")).BunFileSystem();
-  if ("process" in globalThis) return new (await import("./node.ts")).NodeFileSystem();
+  if ("Deno" in globalThis) return new (await import("./adapters/deno.ts")).DenoFileSystem();
+  if ("Bun" in globalThis) return new (await import("./adapters/bun.ts")).BunFileSystem();
+  if ("process" in globalThis) return new (await import("./adapters/node.ts")).NodeFileSystem();
   throw new WalError(
     "ERR_WAL_RUNTIME",
     "This runtime is none of Deno, Bun and Node: give { fileSystem }, such as the one of " +

@@ -14,14 +14,14 @@ import {
   WalError,
   type WalErrorCode,
 } from "../../mod.ts";
-import { clock } from "../../src/clock.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { clock } from "../../src/fs/clock.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import {
   CrashFileSystem,
   type FailedSync,
   FaultyFileSystem,
   type FileOperation,
-} from "../../src/testing.ts";
+} from "../../src/testing/testing.ts";
 import {
   appended,
   type Atom,

@@ -4,7 +4,7 @@
  * @module
  */
 import { type File, type FileSystem, Wal, type WalOptions } from "../../mod.ts";
-import { MemoryFileSystem } from "../../src/fs/memory.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { like } from "./like.ts";
 
 /** Something that a writer does to its files, to be done to others again. */

@@ -1,0 +1,167 @@
+/**
+ * Reads a log's entries in order: a chunk of frames at a time, from one segment to the next.
+ *
+ * What was dropped or moved since the last entry is noticed at the next, so the log may be changed
+ * while it is read.
+ *
+ * @module
+ */
+import type { Account } from "../reader/account.ts";
+import type { EntryView } from "../entry.ts";
+import type { EntryReader, Frames } from "../segment/entry_reader.ts";
+import { CHECKSUM_AT, FRAME_HEADER_SIZE, readUint32, TYPE_DATA } from "../format/frame.ts";
+
+/** How much is read at a time, in bytes: at first, and then twice as much each time up to the last. */
+const FIRST_READ = 16 * 1024;
+const MAX_READ = 256 * 1024;
+
+/** A segment with some of a log's entries. */
+export interface SegmentEntries {
+  readonly reader: EntryReader;
+  readonly firstIndex: number;
+}
+
+/**
+ * Whether what was read is kept for the caller (`"copies"`: the entries of a chunk share memory, and
+ * one that is kept keeps its chunk), or overwritten by what is read next (`"views"`).
+ */
+export type EntryMemory = "copies" | "views";
+
+/** Goes through entries in order; shows the last one that it came to. */
+export class EntryCursor implements EntryView {
+  readonly #locate: (index: number) => SegmentEntries | undefined;
+  readonly #memory: EntryMemory;
+  readonly #to: number;
+  #segment: SegmentEntries | undefined;
+  #cuts = 0;
+  /** Frames that were read and checked. */
+  #chunk: Uint8Array = new Uint8Array(0);
+  /** Where the entries in the chunk begin and end, and how many of the numbers were used. */
+  #places: Uint32Array = new Uint32Array(0);
+  #used = 0;
+  #found = 0;
+  #readSize = FIRST_READ;
+  index: number;
+  bytes: Uint8Array = this.#chunk;
+  start = 0;
+  end = 0;
+  /** For the log to note in which of its states it found that the next entry can be read. */
+  epoch = -1;
+  /** In a reader: for the log to note what it has shown. */
+  account: Account | undefined;
+
+  /**
+   * @param locate The segment that has an index; `undefined` if the log has no such entry now.
+   * @param to The last index that is wanted.
+   */
+  constructor(
+    locate: (index: number) => SegmentEntries | undefined,
+    from: number,
+    to: number,
+    memory: EntryMemory,
+  ) {
+    this.#locate = locate;
+    this.#to = to;
+    this.#memory = memory;
+    this.index = from - 1;
+  }
+
+  get data(): Uint8Array {
+    const { buffer, byteOffset } = this.bytes;
+    return new Uint8Array(buffer, byteOffset + this.start, this.end - this.start);
+  }
+
+  /** The checksum of the entry's frame. */
+  get checksum(): number {
+    const { bytes, start } = this;
+    if (start > 0) return readUint32(bytes, start - FRAME_HEADER_SIZE + CHECKSUM_AT);
+    return this.#segment?.reader.checksumOf(bytes) ?? 0;
+  }
+
+  /** Whether the next entry was read already, and is not known to have been dropped. */
+  get hasMore(): boolean {
+    const reader = this.#segment?.reader;
+    return reader !== undefined && !reader.isClosed && reader.entries.cuts === this.#cuts &&
+      this.#used < this.#found;
+  }
+
+  /**
+   * Goes to the next entry.
+   *
+   * @returns Whether there is one.
+   * @throws {CorruptionError} If its checksum does not hold, or in a reader is not what it was. The
+   * next call tries it again.
+   */
+  advance(): boolean {
+    if (!this.hasMore) return this.index < this.#to && this.#load();
+    this.index++;
+    this.start = this.#places[this.#used++] as number;
+    this.end = this.#places[this.#used++] as number;
+    return true;
+  }
+
+  /** Reads the chunk that the next entry begins, and shows that. */
+  #load(): boolean {
+    this.#used = 0;
+    this.#found = 0;
+    this.#segment = this.#locate(this.index + 1);
+    if (this.#segment === undefined) return false;
+    const { reader, firstIndex } = this.#segment;
+    const { offsets, cuts } = reader.entries;
+    this.#cuts = cuts;
+    const position = this.index + 1 - firstIndex;
+    const last = Math.min(this.#to - firstIndex, offsets.count - 1);
+    const frames = reader.stageChunk(position, last, this.#readSize);
+    if (frames === undefined) {
+      this.bytes = reader.read(position);
+      this.start = 0;
+      this.end = this.bytes.length;
+      this.index++;
+      return true;
+    }
+    this.#keep(reader.staging, frames.stop);
+    this.#findEntries(reader, position, last, frames);
+    this.#readSize = Math.min(2 * this.#readSize, MAX_READ);
+    return this.advance();
+  }
+
+  /** Copies what was staged, which the next call of anybody overwrites. */
+  #keep(staging: Uint8Array, size: number): void {
+    if (this.#memory === "copies") this.#chunk = staging.slice(0, size);
+    else {
+      if (this.#chunk.length < size) this.#chunk = new Uint8Array(Math.max(size, this.#readSize));
+      this.#chunk.set(staging.subarray(0, size));
+    }
+    this.bytes = this.#chunk;
+  }
+
+  /** Notes where in the chunk, which begins with the entry at a position, the entries are. */
+  #findEntries(reader: EntryReader, position: number, last: number, frames: Frames): void {
+    const { starts, count, stop } = frames;
+    const { offsets, checksums } = reader.entries;
+    const base = offsets.at(position);
+    const chunk = this.#chunk;
+    if (this.#places.length < 2 * count) this.#places = new Uint32Array(2 * count);
+    const places = this.#places;
+    let found = 0;
+    for (let i = 0, next = position; i < count && next <= last; i++) {
+      const at = starts[i] as number;
+      // Internal frames stand between the entries, and behind the last some that were dropped.
+      if (chunk[at] !== TYPE_DATA) continue;
+      // The index and the frames must agree; an index is only as good as who wrote it.
+      if (offsets.at(next) !== base + at) break;
+      if (checksums !== undefined && checksums.at(next) !== readUint32(chunk, at + CHECKSUM_AT)) {
+        break;
+      }
+      places[found] = at + FRAME_HEADER_SIZE;
+      places[found + 1] = i + 1 < count ? starts[i + 1] as number : stop;
+      found += 2;
+      next++;
+    }
+    // All before the last end where the index says that the next one begins, at the latest.
+    const end = base + (places[found - 1] ?? 0);
+    if (found > 0 && reader.endOf(position + found / 2 - 1) < end) found -= 2;
+    if (found === 0) throw reader.damaged(position);
+    this.#found = found;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Keeps bytes that recovery is about to cut off, in a file of their own, which open never reads.
+ *
+ * @module
+ */
+import { type File, isFileSystemError } from "../fs/file_system.ts";
+import type { LogDirectory } from "../fs/log_directory.ts";
+import { pieces } from "../segment/recovery.ts";
+
+/** Which bytes to keep, and where. */
+export interface Stretch {
+  /** The file that has them. */
+  readonly file: File;
+  /** The log's path, which the new file's name begins with. */
+  readonly logPath: string;
+  /** The first index of the file's segment. */
+  readonly segment: number;
+  /** Where the bytes begin, and behind the last of them. */
+  readonly from: number;
+  readonly to: number;
+  readonly permissions: number;
+}
+
+/**
+ * Copies a stretch of a file into one of its own and makes that and its name durable.
+ *
+ * @returns The new file's path.
+ */
+export async function setAside(
+  directory: LogDirectory,
+  stretch: Stretch,
+): Promise<string> {
+  const { path, file } = create(directory, stretch);
+  try {
+    let at = 0;
+    for (const piece of pieces(stretch.file, stretch.from, stretch.to)) {
+      file.write(piece, at);
+      at += piece.length;
+    }
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  await directory.sync();
+  return path;
+}
+
+/** The path of a file for bytes that are set aside, the first or a later of the same place. */
+export function setAsidePath(
+  logPath: string,
+  segment: number,
+  from: number,
+  copy: number,
+): string {
+  const base = `${logPath}.cut-${String(segment).padStart(20, "0")}-${from}`;
+  return copy === 1 ? base : `${base}-${copy}`;
+}
+
+/** Makes a file of a name that is not taken: the same place may have been cut before. */
+function create(
+  directory: LogDirectory,
+  { logPath, segment, from, permissions }: Stretch,
+): { path: string; file: File } {
+  for (let copy = 1;; copy++) {
+    const path = setAsidePath(logPath, segment, from, copy);
+    try {
+      return { path, file: directory.create(path, permissions) };
+    } catch (error) {
+      if (!isFileSystemError(error) || error.code !== "EEXIST") throw error;
+    }
+  }
+}

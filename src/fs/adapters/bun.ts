@@ -1,0 +1,139 @@
+/**
+ * Files on Bun.
+ *
+ * @example
+ * ```ts ignore
+ * import { Wal } from "@durable/wal";
+ * import { BunFileSystem } from "@durable/wal/bun";
+ *
+ * const log = await Wal.open("data/server.wal", { fileSystem: new BunFileSystem() });
+ * await log.close();
+ * ```
+ *
+ * @module
+ */
+import { constants } from "node:os";
+import type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+import { outcomeOf } from "../posix/flock.ts";
+import { takeLock } from "../posix/lock_file.ts";
+import { nodeFiles } from "../posix/node_file.ts";
+import { type Flock, flockByProgram, guardBy, lockOwner, tryLock } from "../posix/node_lock.ts";
+
+export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+
+/** The part of `bun:ffi` that is used. */
+interface ForeignFunctions {
+  dlopen(library: string, symbols: object): {
+    symbols: Record<string, (...args: number[]) => number>;
+  };
+  readonly read: { i32(pointer: number, offset: number): number };
+}
+
+/** Where the C library may be, and its function that tells where errno is: glibc, musl, macOS. */
+const LIBRARIES: readonly (readonly [string, string])[] = [
+  ["libc.so.6", "__errno_location"],
+  ["libc.so", "__errno_location"],
+  ["libSystem.B.dylib", "__error"],
+];
+
+/** LOCK_EX | LOCK_NB of flock(2). */
+const EXCLUSIVE_NOW = 2 | 4;
+
+/** The file system of Bun: `node:fs` for the files, flock(2) by `bun:ffi` for the lock. */
+export class BunFileSystem implements FileSystem {
+  /** Takes flock(2), once the way to it was found. */
+  #flock: Flock | undefined;
+
+  /** Opens a file. */
+  open(path: string, mode: OpenMode, permissions?: number): File {
+    return nodeFiles.open(path, mode, permissions);
+  }
+
+  /** The names in a directory. */
+  list(directory: string): string[] {
+    return nodeFiles.list(directory);
+  }
+
+  /** Which file or directory a name leads to. */
+  identify(path: string): string | undefined {
+    return nodeFiles.identify(path);
+  }
+
+  /** The one path of a file or directory. */
+  realPath(path: string): string {
+    return nodeFiles.realPath(path);
+  }
+
+  /** Removes a file. */
+  remove(path: string): void {
+    nodeFiles.remove(path);
+  }
+
+  /** Makes one directory. */
+  makeDirectory(path: string, permissions: number): void {
+    nodeFiles.makeDirectory(path, permissions);
+  }
+
+  /** Opens a directory to be synced. */
+  openDirectory(path: string): Directory {
+    return nodeFiles.openDirectory(path);
+  }
+
+  /** Makes the names in a directory durable. */
+  syncDirectory(path: string): Promise<void> {
+    return nodeFiles.syncDirectory(path);
+  }
+
+  /** The same while the caller waits. */
+  syncDirectoryBlocking(path: string): void {
+    nodeFiles.syncDirectoryBlocking(path);
+  }
+
+  /** Tells of changes in a directory. */
+  watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
+    return nodeFiles.watch(directory, onChange);
+  }
+
+  /** Takes the lock, or throws `LockedError`. */
+  async lock(path: string, permissions: number): Promise<Lock> {
+    const flock = this.#flock ?? await this.#findFlock();
+    return await takeLock(this, path, lockOwner("bun"), () => tryLock(flock, path, permissions));
+  }
+
+  /** Takes the kernel's lock on a file, or throws `LockedError`. */
+  guard(path: string): Guard | Promise<Guard> {
+    if (this.#flock !== undefined) return guardBy(this.#flock, path);
+    return this.#findFlock().then((flock) => guardBy(flock, path));
+  }
+
+  async #findFlock(): Promise<Flock> {
+    // A literal specifier would be resolved, and refused, by tools of the other runtimes.
+    const name = "bun:ffi";
+    this.#flock = findFlock(await import(name) as ForeignFunctions) ?? flockByProgram;
+    return this.#flock;
+  }
+}
+
+/** flock(2) by the C library; undefined where that is not found. */
+function findFlock({ dlopen, read }: ForeignFunctions): Flock | undefined {
+  for (const [library, errnoLocation] of LIBRARIES) {
+    try {
+      const { flock, [errnoLocation]: locate } = dlopen(library, {
+        flock: { args: ["i32", "i32"], returns: "i32" },
+        [errnoLocation]: { args: [], returns: "ptr" },
+      }).symbols;
+      if (flock === undefined || locate === undefined) continue;
+      return (descriptor, path) => {
+        for (;;) {
+          if (flock(descriptor, EXCLUSIVE_NOW) === 0) return "taken";
+          const errno = read.i32(locate(), 0);
+          const error = Object.assign(new Error(`flock(2) ended with errno ${errno}`), { errno });
+          if (errno !== constants.errno.EINTR) return outcomeOf(error, path);
+        }
+      };
+    } catch {
+      // Not under this name: the next one, and without any the flock program.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,254 @@
+/**
+ * Files in memory, for tests and for logs that need not outlive their process.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Wal } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const fileSystem = new MemoryFileSystem();
+ * const log = await Wal.open("a.wal", { fileSystem });
+ * log.append(new Uint8Array([1, 2, 3]));
+ * await log.close();
+ *
+ * const again = await Wal.open("a.wal", { fileSystem });
+ * assertEquals(again.getEntry(1), new Uint8Array([1, 2, 3]));
+ * await again.close();
+ * ```
+ *
+ * @module
+ */
+import { LockedError } from "../../errors.ts";
+import {
+  type Directory,
+  type File,
+  type FileSystem,
+  FileSystemError,
+  type FileSystemErrorCode,
+  type Guard,
+  type Lock,
+  type OpenMode,
+} from "../file_system.ts";
+
+export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+
+/** A file's bytes: the first `size` of `bytes`, which grows ahead of them. */
+interface Content {
+  bytes: Uint8Array;
+  size: number;
+  readonly identity: string;
+}
+
+/** A file system whose files are arrays; what is written is at once as durable as it gets. */
+export class MemoryFileSystem implements FileSystem {
+  readonly #files = new Map<string, Content>();
+  /** The directories, and what each is known by. */
+  readonly #directories = new Map<string, string>([["", "0"]]);
+  #made = 0;
+  readonly #locks = new Set<string>();
+
+  /** Opens a file. */
+  open(path: string, mode: OpenMode): File {
+    const name = normalize(path);
+    const fail = (code: FileSystemErrorCode): never => {
+      throw new FileSystemError(code, "Open", path);
+    };
+    let content = this.#files.get(name);
+    if (mode === "create") {
+      if (content !== undefined || this.#directories.has(name)) fail("EEXIST");
+      this.#requireDirectory(parentOf(name), "Open", path);
+      content = { bytes: new Uint8Array(64), size: 0, identity: this.#nextIdentity() };
+      this.#files.set(name, content);
+    } else if (content === undefined) {
+      if (this.#directories.has(name)) fail("EISDIR");
+      this.#requireDirectory(parentOf(name), "Open", path);
+      return fail("ENOENT");
+    }
+    return new MemoryFile(path, content, mode !== "read");
+  }
+
+  /** The names in a directory. */
+  list(directory: string): string[] {
+    const name = normalize(directory);
+    this.#requireDirectory(name, "List", directory);
+    return [...this.#files.keys(), ...this.#directories.keys()]
+      .filter((path) => path !== "" && parentOf(path) === name)
+      .map((path) => path.slice(path.lastIndexOf("/") + 1));
+  }
+
+  /** Which file or directory a name leads to. */
+  identify(path: string): string | undefined {
+    const name = normalize(path);
+    return this.#files.get(name)?.identity ?? this.#directories.get(name);
+  }
+
+  /** The path without what leads nowhere else, such as `"../"`; there are no links. */
+  realPath(path: string): string {
+    return normalize(path) || ".";
+  }
+
+  /** Removes a file. */
+  remove(path: string): void {
+    const name = normalize(path);
+    if (this.#files.delete(name)) return;
+    const code = this.#directories.has(name) ? "EISDIR" : "ENOENT";
+    throw new FileSystemError(code, "Remove", path);
+  }
+
+  /** Makes one directory. */
+  makeDirectory(path: string): void {
+    const name = normalize(path);
+    if (this.#directories.has(name) || this.#files.has(name)) {
+      throw new FileSystemError("EEXIST", "Make directory", path);
+    }
+    this.#requireDirectory(parentOf(name), "Make directory", path);
+    this.#directories.set(name, this.#nextIdentity());
+  }
+
+  /** Opens a directory. */
+  openDirectory(path: string): Directory {
+    this.#requireDirectory(normalize(path), "Open", path);
+    return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: () => {} };
+  }
+
+  /** Finds the directory; there is nothing to wait for. */
+  syncDirectory(path: string): Promise<void> {
+    return settle(() => this.syncDirectoryBlocking(path));
+  }
+
+  /** Finds the directory. */
+  syncDirectoryBlocking(path: string): void {
+    this.#requireDirectory(normalize(path), "Fsync", path);
+  }
+
+  /** Takes the lock, or throws `LockedError`. */
+  lock(path: string): Promise<Lock> {
+    return settle(() => ({ kind: "kernel", ...this.#hold(normalize(path), path) }));
+  }
+
+  /** Takes the lock on a file itself, or throws `LockedError`. */
+  guard(path: string): Guard {
+    const identity = this.#files.get(normalize(path))?.identity;
+    if (identity === undefined) throw new FileSystemError("ENOENT", "Open", path);
+    // No name of a file begins so.
+    return this.#hold(`/${identity}`, path);
+  }
+
+  #hold(name: string, path: string): Omit<Lock, "kind"> {
+    if (this.#locks.has(name)) {
+      throw new LockedError(path, { pid: undefined, host: undefined, runtime: "memory" });
+    }
+    this.#locks.add(name);
+    let held = true;
+    return {
+      isHeld: () => held,
+      release: (): void => {
+        if (held) this.#locks.delete(name);
+        held = false;
+      },
+    };
+  }
+
+  #nextIdentity(): string {
+    return String(++this.#made);
+  }
+
+  #requireDirectory(name: string, operation: string, path: string): void {
+    if (this.#directories.has(name)) return;
+    const code = this.#files.has(name) ? "ENOTDIR" : "ENOENT";
+    throw new FileSystemError(code, operation, path);
+  }
+}
+
+class MemoryFile implements File {
+  readonly #path: string;
+  readonly #content: Content;
+  readonly #writable: boolean;
+  #open = true;
+
+  constructor(path: string, content: Content, writable: boolean) {
+    this.#path = path;
+    this.#content = content;
+    this.#writable = writable;
+  }
+
+  read(into: Uint8Array, offset: number, length: number = into.length): number {
+    const { bytes, size } = this.#opened("Read");
+    const end = Math.min(size, offset + length);
+    if (end <= offset) return 0;
+    into.set(bytes.subarray(offset, end));
+    return end - offset;
+  }
+
+  write(data: Uint8Array, offset: number, length: number = data.length): void {
+    const content = this.#opened("Write");
+    if (!this.#writable) throw new FileSystemError("EBADF", "Write", this.#path);
+    const end = offset + length;
+    reserve(content, end);
+    content.bytes.set(data.subarray(0, length), offset);
+    content.size = Math.max(content.size, end);
+  }
+
+  size(): number {
+    return this.#opened("Stat").size;
+  }
+
+  identity(): string {
+    return this.#opened("Stat").identity;
+  }
+
+  truncate(size: number): void {
+    const content = this.#opened("Truncate");
+    if (!this.#writable) throw new FileSystemError("EINVAL", "Truncate", this.#path);
+    reserve(content, size);
+    if (size < content.size) content.bytes.fill(0, size, content.size);
+    content.size = size;
+  }
+
+  syncData(): Promise<void> {
+    return settle(() => void this.#opened("Fdatasync"));
+  }
+
+  sync(): Promise<void> {
+    return settle(() => void this.#opened("Fsync"));
+  }
+
+  syncDataBlocking(): void {
+    this.#opened("Fdatasync");
+  }
+
+  syncBlocking(): void {
+    this.#opened("Fsync");
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+
+  #opened(operation: string): Content {
+    if (!this.#open) throw new FileSystemError("EBADF", operation, this.#path);
+    return this.#content;
+  }
+}
+
+function reserve(content: Content, size: number): void {
+  if (size <= content.bytes.length) return;
+  const bytes = new Uint8Array(Math.max(size, content.bytes.length * 2));
+  bytes.set(content.bytes.subarray(0, content.size));
+  content.bytes = bytes;
+}
+
+/** A promise of what a call returns or throws. */
+function settle<T>(call: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(call()));
+}
+
+/** A path as its names joined by "/"; the root and the current directory are both "". */
+function normalize(path: string): string {
+  return path.split(/[/\\]/).filter((name) => name !== "" && name !== ".").join("/");
+}
+
+function parentOf(name: string): string {
+  return name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "";
+}

@@ -1,0 +1,47 @@
+/**
+ * The kernel's lock on an open file, flock(2), as the adapters of real files share it: what its
+ * errors mean, and the guard of a file that is made of it.
+ *
+ * @module
+ */
+import { LockedError } from "../../errors.ts";
+import type { File, FileSystemErrorCode, Guard } from "../file_system.ts";
+import { toFileSystemError } from "./system_call.ts";
+
+/** Whether the kernel's lock is ours now, another's, or out of reach. */
+export type LockOutcome = "taken" | "held" | "unavailable";
+
+/** The file system or the kernel has no such locks; `EBADF` is NFS, of a file that is only read. */
+const NONE_HERE: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>([
+  "EBADF",
+  "ENOLCK",
+  "ENOSYS",
+  "ENOTSUP",
+]);
+
+/**
+ * What an error of flock(2) means.
+ *
+ * @throws {FileSystemError} If it is a failure, and tells nothing of the lock.
+ */
+export function outcomeOf(error: unknown, path: string): LockOutcome {
+  const failure = toFileSystemError(error, "Lock", path);
+  if (failure.code === "EAGAIN") return "held";
+  if (NONE_HERE.has(failure.code)) return "unavailable";
+  throw failure;
+}
+
+/** A guard made of the lock on an open file, which goes with it. */
+export function guardOn(file: File, path: string, outcome: LockOutcome): Guard {
+  if (outcome === "taken") return { release: (): void => file.close() };
+  file.close();
+  if (outcome === "unavailable") return { release: (): void => {} };
+  throw new LockedError(
+    path,
+    { pid: undefined, host: undefined, runtime: undefined },
+    `The log is open for writing elsewhere: another writer has locked its file "${path}". That ` +
+      "writer may have opened it by another name, or its lock file was removed or replaced. Close " +
+      "the log there first (on Linux, lsof or /proc/locks tell where), or open with " +
+      "{ readOnly: true }.",
+  );
+}

@@ -1,0 +1,297 @@
+/**
+ * Waiting for new entries: beside the writer, which tells of each change, and in a reader, which
+ * looks again at files that another process changes.
+ *
+ * @module
+ */
+import { clock } from "../fs/clock.ts";
+import type { Entry } from "../entry.ts";
+import { WalError } from "../errors.ts";
+
+/**
+ * What a follower wants.
+ *
+ * @example
+ * ```ts
+ * import type { FollowOptions } from "@durable/wal";
+ *
+ * const options: FollowOptions = { from: 10, signal: AbortSignal.timeout(1000) };
+ * ```
+ */
+export interface FollowOptions {
+  /**
+   * The index of the first entry.
+   *
+   * @default {the log's first}
+   */
+  from?: number;
+  /**
+   * Ends the loop when it is aborted, at once: the loop throws the signal's `reason`, as `fetch` and
+   * `events.on` do. To end it without an error, leave the loop, or call `return()` on what `follow`
+   * returned.
+   */
+  signal?: AbortSignal;
+  /**
+   * Waits with each entry until it is durable. In a reader that is when a Durable frame tells of it:
+   * with the writer's next write after its sync, a moment after it if there is none, or at its close.
+   *
+   * @default {true}
+   */
+  durable?: boolean;
+}
+
+/** A log as a follower sees it. */
+export interface Followed {
+  readonly path: string;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly durableIndex: number;
+}
+
+/** Where the entries come from, and how a change of theirs becomes known. */
+export interface FollowSource {
+  /** Whether the log was closed. */
+  isClosed(): boolean;
+  /** The log as it is now. */
+  look(): Followed | Promise<Followed>;
+  /** The entries of a range of it. */
+  readRange(from: number, to: number): Iterator<Uint8Array, void>;
+  /**
+   * The lowest index that was dropped from the tail since the last call, and may be there anew;
+   * `undefined` if none was.
+   */
+  takeRewind(): number | undefined;
+  /**
+   * Calls `wake` once something may have changed since the last look, until the returned function is
+   * called. Throws if nothing will any more.
+   */
+  wait(wake: () => void): () => void;
+  /** Gives back what it holds. */
+  close(): void;
+}
+
+/** A call of `next` that waits. */
+interface Waiting {
+  resolve(result: IteratorResult<Entry, void>): void;
+  reject(error: unknown): void;
+}
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/** When a timer fires that is there to keep the process alive meanwhile: in some 25 days. */
+const FOR_EVER = 2 ** 31 - 1;
+
+/**
+ * Yields entries as they come. What a truncation dropped and the writer wrote anew is yielded anew.
+ *
+ * It is no generator, whose `return` waits for a `next` that waits for an entry.
+ */
+export class Follower implements AsyncGenerator<Entry, void, undefined> {
+  readonly #source: FollowSource;
+  readonly #signal: AbortSignal | undefined;
+  readonly #durable: boolean;
+  readonly #waiting: Waiting[] = [];
+  readonly #onAbort = (): void => this.#fail(this.#signal?.reason);
+  #next: number | undefined;
+  /** The log as it was looked at last, and what is left of the entries that were there. */
+  #log: Followed | undefined;
+  #entries: Iterator<Uint8Array> | undefined;
+  #isBusy = false;
+  #isEnded = false;
+  /** What ended it and no call has thrown yet. */
+  #failure: { readonly error: unknown } | undefined;
+  /** Ends the wait for a change. */
+  #wake: (() => void) | undefined;
+
+  constructor(source: FollowSource, { from, signal, durable = true }: FollowOptions) {
+    this.#source = source;
+    this.#next = from;
+    this.#signal = signal;
+    this.#durable = durable;
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /**
+   * The next entry; calls that wait get one each, in order.
+   *
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: a head truncation has overtaken it.
+   */
+  next(): Promise<IteratorResult<Entry, void>> {
+    if (this.#isEnded) {
+      const failure = this.#failure;
+      this.#failure = undefined;
+      return failure === undefined ? Promise.resolve(DONE) : Promise.reject(failure.error);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      if (!this.#isBusy) this.#run();
+    });
+  }
+
+  /** Ends it at once, also a `next` that waits, and gives back what it holds. */
+  return(): Promise<IteratorResult<Entry, void>> {
+    this.#end();
+    return Promise.resolve(DONE);
+  }
+
+  /** The same; the promise rejects with the error. */
+  throw(error: unknown): Promise<IteratorResult<Entry, void>> {
+    this.#end();
+    return Promise.reject(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** Gives an entry to each call that waits, as far as there are any; never throws. */
+  #run(): void {
+    try {
+      while (this.#waiting.length > 0 && !this.#isEnded) {
+        if (this.#source.isClosed()) return this.#end();
+        const entry = this.#take();
+        if (entry !== undefined) {
+          this.#waiting.shift()?.resolve({ done: false, value: entry });
+          continue;
+        }
+        const log = this.#source.look();
+        // Beside the writer there is nothing to wait for.
+        const found = "then" in log ? log.then((log) => this.#find(log)) : this.#find(log);
+        if (found !== undefined) return this.#goOnAfter(found);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #goOnAfter(found: Promise<void>): void {
+    this.#isBusy = true;
+    found.then(() => {
+      this.#isBusy = false;
+      this.#run();
+    }, (error) => this.#fail(error));
+  }
+
+  /** The next of the entries that were there at the last look, as far as they still are. */
+  #take(): Entry | undefined {
+    const rewind = this.#source.takeRewind();
+    // Who asks for the entries may have taken the time: what was read ahead may be gone.
+    if (rewind !== undefined) {
+      this.#next = Math.min(this.#next ?? rewind, rewind);
+      this.#entries = undefined;
+    }
+    const index = this.#next;
+    if (this.#entries === undefined || index === undefined) return undefined;
+    const isDropped = this.#log !== undefined && index < this.#log.firstIndex;
+    const result = isDropped ? DONE : this.#entries.next();
+    if (result.done) {
+      this.#entries = undefined;
+      return undefined;
+    }
+    this.#next = index + 1;
+    return { index, data: result.value };
+  }
+
+  /** Finds entries; a promise of a change if there are none. */
+  #find(log: Followed): Promise<void> | undefined {
+    if (this.#isEnded || this.#source.isClosed()) return;
+    this.#log = log;
+    const rewind = this.#source.takeRewind();
+    let next = Math.min(this.#next ?? log.firstIndex, rewind ?? Infinity);
+    // What was dropped before anything of it was given out is awaited anew.
+    next = Math.min(next, log.lastIndex + 1);
+    if (next < log.firstIndex) throw overtaken(log, next);
+    this.#next = next;
+    const limit = this.#durable ? log.durableIndex : log.lastIndex;
+    if (next > limit) return this.#change();
+    this.#entries = this.#source.readRange(next, limit);
+  }
+
+  #change(): Promise<void> {
+    const changed = new Promise<void>((resolve) => this.#wake = resolve);
+    const cancel = this.#source.wait(() => this.#wake?.());
+    const isAlive = clock.after(FOR_EVER, () => {});
+    return changed.finally(() => {
+      isAlive.cancel();
+      cancel();
+    });
+  }
+
+  /** Ends it with an error, for the first call that waits or the next one. */
+  #fail(error: unknown): void {
+    if (this.#isEnded) return;
+    const first = this.#waiting.shift();
+    if (first === undefined) this.#failure = { error };
+    else first.reject(error);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#entries = undefined;
+    this.#source.close();
+    this.#wake?.();
+    for (const { resolve } of this.#waiting.splice(0)) resolve(DONE);
+  }
+}
+
+function overtaken(log: Followed, next: number): WalError {
+  return new WalError(
+    "ERR_WAL_INDEX_OUT_OF_RANGE",
+    `Entry ${next} of the log "${log.path}" was dropped before it was read: the first index is now ` +
+      `${log.firstIndex}. Take what is missing from a snapshot, and follow from there.`,
+  );
+}
+
+/** How long a read that fails for want of something, such as a descriptor, is tried, in milliseconds. */
+const PATIENCE_MS = 10_000;
+
+/** Lets what fails be tried again for a while. */
+export class Patience {
+  #since: number | undefined;
+
+  /** Whether the last try failed. */
+  get isTried(): boolean {
+    return this.#since !== undefined;
+  }
+
+  /** Notes a try that did not fail. */
+  restore(): void {
+    this.#since = undefined;
+  }
+
+  /** Notes one that failed; throws the error if that has lasted too long. */
+  spend(error: WalError, milliseconds: number = PATIENCE_MS): void {
+    const now = performance.now();
+    this.#since ??= now;
+    if (now - this.#since > milliseconds) throw error;
+  }
+}
+
+/** Tells those who wait of each change. */
+export class Changes {
+  readonly #waiting = new Set<() => void>();
+  /** How many there were. */
+  count = 0;
+
+  /** Wakes all. */
+  notify(): void {
+    this.count++;
+    // Most logs have no follower, and an append makes no garbage for those who are not there.
+    if (this.#waiting.size === 0) return;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Calls `wake` at each change, until the returned function is called. */
+  wait(wake: () => void): () => void {
+    this.#waiting.add(wake);
+    return () => void this.#waiting.delete(wake);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * A log as it was when its files were looked at: what a handle reads that does not write.
+ *
+ * The writer goes on meanwhile. What it appends is taken in; whatever else it does makes the view
+ * stale. A read of a stale view returns what the log had when it was looked at, or fails.
+ *
+ * @module
+ */
+import { CorruptionError } from "../errors.ts";
+import { type FileSystem, type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
+import type { MetaFile } from "../files/meta.ts";
+import type { OpenedLog } from "../opening/open.ts";
+import { segmentPath, type Segments } from "../files/segments.ts";
+
+/** A log's files, and what was found in them. */
+export class View {
+  readonly path: string;
+  readonly segments: Segments;
+  readonly meta: MetaFile;
+  readonly #fileSystem: FileSystem;
+  readonly #identity: string;
+  #isStale = false;
+
+  constructor(fileSystem: FileSystem, path: string, { segments, meta }: OpenedLog) {
+    this.#fileSystem = fileSystem;
+    this.path = path;
+    this.segments = segments;
+    this.meta = meta;
+    this.#identity = segments.active.identity;
+  }
+
+  get firstIndex(): number {
+    return Math.max(this.meta.current?.headIndex ?? 1, this.segments.firstIndex);
+  }
+
+  get lastIndex(): number {
+    return this.segments.lastIndex;
+  }
+
+  get durableIndex(): number {
+    return this.segments.durableIndex;
+  }
+
+  /**
+   * Takes in what was appended.
+   *
+   * @returns Whether no more has happened than that. If it has, this is false from then on, and the
+   * view shows what it did.
+   */
+  refresh(): boolean {
+    if (this.#isStale) return false;
+    const { active } = this.segments;
+    const { count } = active.offsets;
+    this.#isStale = true;
+    try {
+      this.#isStale = !this.#takeIn();
+    } catch (error) {
+      if (!mayBeStale(error)) throw error;
+    }
+    if (this.#isStale) active.showOnly(count);
+    return !this.#isStale;
+  }
+
+  #takeIn(): boolean {
+    const { active } = this.segments;
+    if (this.#fileSystem.identify(active.path) !== this.#identity) return false;
+    // The first index is the last to be read, so that it is none of the time before these entries.
+    if (!active.refresh() || !this.meta.refresh()) return false;
+    if (!active.mayBeFull) return true;
+    const next = segmentPath(this.path, this.lastIndex + 1);
+    return next === active.path || this.#fileSystem.identify(next) === undefined;
+  }
+
+  /** Has the files looked at anew, since a read of them failed. */
+  doubt(): void {
+    this.#isStale = true;
+  }
+
+  /** Gives the files back. */
+  close(): void {
+    this.#isStale = true;
+    this.segments.close();
+    this.meta.close();
+  }
+}
+
+/** Whether an error of a read may come of what the writer did meanwhile. */
+export function mayBeStale(error: unknown): error is CorruptionError | FileSystemError {
+  return error instanceof CorruptionError || isFileSystemError(error);
+}

@@ -1,0 +1,226 @@
+/**
+ * A full segment: read only, its offsets from its Seal, page by page.
+ *
+ * The Seal is checked when it is first used; one that fails, and a full segment of version 1, which
+ * has none, is scanned instead.
+ *
+ * @module
+ */
+import { EntryReader, type Offsets } from "./entry_reader.ts";
+import { CorruptionError, RESTORE } from "../errors.ts";
+import { FRAME_HEADER_SIZE, readUint32 } from "../format/frame.ts";
+import {
+  readSealTrailer,
+  SEAL_OFFSETS_AT,
+  SEAL_TRAILER_SIZE,
+  sealFrameSize,
+} from "../format/internal.ts";
+import type { File } from "../fs/file_system.ts";
+import type { OffsetIndex } from "./offset_index.ts";
+import {
+  pieces,
+  scanSegment,
+  type SegmentScan,
+  type SegmentSource,
+  type UnfinishedSegment,
+} from "./recovery.ts";
+
+/** How many offsets are read from a Seal at the most where it is not held in memory. */
+const WINDOW = 1024;
+
+/** The same for a read that does not go on where the last one ended. */
+const FIRST_WINDOW = 8;
+
+/** How many bytes of offsets the full segments of a log hold in memory together. */
+export const OFFSETS_BUDGET: number = 8 * 1024 * 1024;
+
+/** What is left of the budget. */
+export interface OffsetsBudget {
+  bytes: number;
+}
+
+/** What the log knows of a full segment without reading it. */
+export interface SealedSegmentInfo {
+  readonly path: string;
+  readonly firstIndex: number;
+  /** How many entries it has: its successor begins behind them. */
+  readonly count: number;
+  /** The file's size in bytes. */
+  readonly size: number;
+  /** The checksum of its last frame, as its successor states it. */
+  readonly checksum: number;
+}
+
+/** A full segment that is open for reading. */
+export class SealedSegment {
+  readonly #budget: OffsetsBudget;
+  /** What it took of the budget. */
+  #taken = 0;
+  /** Reads its entries. */
+  readonly reader: EntryReader;
+  /** Where each entry begins. */
+  readonly offsets: Offsets;
+  /** Whether the Seal failed its check and the segment was scanned instead. */
+  readonly rebuilt: boolean;
+  readonly #file: File;
+
+  /**
+   * Opens it for use. As long as the budget lasts its offsets are held in memory; then each read of
+   * an entry reads its offset from the Seal first.
+   *
+   * @param isChecked Whether the Seal has been checked before: that takes a read of all of it.
+   * @param isUntouched In a reader: whether the writer has left alone what was read up to now.
+   * @throws {CorruptionError} If it does not hold the entries that it should.
+   */
+  constructor(
+    source: SegmentSource,
+    info: SealedSegmentInfo,
+    budget: OffsetsBudget,
+    isChecked: boolean = false,
+    isUntouched?: () => boolean,
+  ) {
+    this.#file = source.file;
+    this.#budget = budget;
+    const size = source.file.size();
+    if (size !== info.size) {
+      const what = `it has ${size} bytes, and the segment behind it says ${info.size}`;
+      throw segmentDamaged(info.path, Math.min(size, info.size), info.firstIndex, what);
+    }
+    const seal = findSeal(source, info, isChecked);
+    this.rebuilt = seal.kind === "damaged";
+    if (seal.kind === "found") {
+      // One that is opened again had to go for others, and would have to again.
+      const window = isChecked ? Math.min(info.count, WINDOW) : this.#windowFor(info.count);
+      this.offsets = new SealOffsets(source.file, info.count, seal.at, window);
+    } else {
+      this.offsets = scanOffsets(source, info);
+    }
+    const end = seal.kind === "found" ? seal.at : info.size;
+    const { offsets } = this;
+    this.reader = new EntryReader(source, info.firstIndex, { offsets, end, cuts: 0, isUntouched });
+  }
+
+  /** Gives the file back. */
+  close(): void {
+    this.reader.close();
+    this.#file.close();
+    this.#budget.bytes += this.#taken;
+    this.#taken = 0;
+  }
+
+  #windowFor(count: number): number {
+    const size = 4 * count;
+    if (size > this.#budget.bytes) return WINDOW;
+    this.#budget.bytes -= size;
+    this.#taken = size;
+    return count;
+  }
+}
+
+/** The offsets of a Seal that was checked, of which a window is in memory, or all. */
+class SealOffsets implements Offsets {
+  readonly count: number;
+  readonly #file: File;
+  readonly #at: number;
+  readonly #window: Uint32Array;
+  /** The same memory. */
+  readonly #bytes: Uint8Array;
+  /** Which positions the window has. */
+  #from = 0;
+  #to = 0;
+
+  constructor(file: File, count: number, sealAt: number, window: number) {
+    this.count = count;
+    this.#file = file;
+    this.#at = sealAt + SEAL_OFFSETS_AT;
+    this.#window = new Uint32Array(window);
+    this.#bytes = new Uint8Array(this.#window.buffer);
+    if (window === count) this.#load(0, count);
+  }
+
+  at(position: number): number {
+    if (position < this.#from || position >= this.#to) this.#moveTo(position);
+    return this.#window[position - this.#from] as number;
+  }
+
+  #moveTo(position: number): void {
+    if (position < 0 || position >= this.count) throw new RangeError(`No offset ${position}`);
+    const goesOn = position === this.#to;
+    const wanted = goesOn ? this.#window.length : FIRST_WINDOW;
+    this.#load(position, Math.min(wanted, this.count - position));
+  }
+
+  #load(position: number, count: number): void {
+    this.#file.read(this.#bytes, this.#at + 4 * position, 4 * count);
+    // From the file's order of bytes to this machine's.
+    for (let i = 0; i < count; i++) this.#window[i] = readUint32(this.#bytes, 4 * i);
+    this.#from = position;
+    this.#to = position + count;
+  }
+}
+
+type FoundSeal = { kind: "found"; at: number } | { kind: "damaged" } | { kind: "none" };
+
+/** Finds the Seal from the end of the file and checks it, if it was not. */
+function findSeal(
+  { file, checksum }: SegmentSource,
+  info: SealedSegmentInfo,
+  isChecked: boolean,
+): FoundSeal {
+  const version = new Uint8Array(8);
+  file.read(version, 0);
+  if (version[7] === 1) return { kind: "none" };
+  const trailer = new Uint8Array(SEAL_TRAILER_SIZE);
+  file.read(trailer, info.size - SEAL_TRAILER_SIZE);
+  const size = readSealTrailer(trailer);
+  if (size !== sealFrameSize(info.count) || size > info.size) return { kind: "damaged" };
+  const at = info.size - size;
+  const header = new Uint8Array(FRAME_HEADER_SIZE);
+  file.read(header, at);
+  const isVouchedFor = readUint32(header, 5) === info.checksum;
+  if (isVouchedFor && isChecked) return { kind: "found", at };
+  const payload = pieces(file, at + FRAME_HEADER_SIZE, info.size);
+  if (!isVouchedFor || !checksum.checkPieces(header, payload)) return { kind: "damaged" };
+  return { kind: "found", at };
+}
+
+/** Scans a full segment, which may hold larger entries than may be written now. */
+export function scanFull(source: SegmentSource, size: number): SegmentScan | UnfinishedSegment {
+  return scanSegment({ ...source, maxEntrySize: Math.max(source.maxEntrySize, size) });
+}
+
+/** The offsets as a scan of the whole segment finds them. */
+function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetIndex {
+  const scan = scanFull(source, info.size);
+  // To a reader a Seal may look damaged because a truncation is at work on the file.
+  if (scan.size !== info.size || source.file.size() !== info.size) {
+    throw segmentDamaged(info.path, info.size, info.firstIndex, "it changes while it is read");
+  }
+  if ("offsets" in scan && scan.offsets.count >= info.count) {
+    // The others were dropped by a truncation within a batch.
+    scan.offsets.cut(info.count);
+    return scan.offsets;
+  }
+  const found = "offsets" in scan ? scan.offsets.count : 0;
+  const offset = "offsets" in scan ? scan.end : 0;
+  throw segmentDamaged(
+    info.path,
+    offset,
+    info.firstIndex + found,
+    `it has ${found} whole entries of ${info.count}`,
+  );
+}
+
+/** The error for a segment that is not what the rest of the log says of it. */
+export function segmentDamaged(
+  path: string,
+  offset: number,
+  firstIndexAtRisk: number,
+  what: string,
+): CorruptionError {
+  return new CorruptionError(
+    `"${path}" is damaged at offset ${offset}: ${what}. Entries from index ${firstIndexAtRisk} on ` +
+      `are at risk. ${RESTORE}`,
+    { path, offset, firstIndexAtRisk },
+  );
+}

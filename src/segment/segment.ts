@@ -1,0 +1,791 @@
+/**
+ * The segment that a log appends to: its making, writes, syncs, cuts and seal.
+ *
+ * It keeps account of three ends: of the bytes written, of the entries that a sync has covered
+ * (durable), and of those that a Durable frame in the file tells of (vouched).
+ *
+ * @module
+ */
+import { allocate } from "../fs/allocate.ts";
+import { type Entries, EntryReader } from "./entry_reader.ts";
+import { MovedError, SyncFailedError, writeFailed } from "../errors.ts";
+import type { FrameChecksum } from "../format/checksum.ts";
+import {
+  FILE_HEADER_SIZE,
+  type FormatVersion,
+  MAGIC,
+  writeFileHeader,
+} from "../format/file_header.ts";
+import {
+  CHECKSUM_AT,
+  FRAME_HEADER_SIZE,
+  frameLengthAt,
+  readUint32,
+  TYPE_DATA,
+  TYPE_INTERNAL,
+  writeFrameHeader,
+} from "../format/frame.ts";
+import {
+  BATCH_FRAME_SIZE,
+  DURABLE_FRAME_SIZE,
+  NO_SEGMENT,
+  type PreviousSegment,
+  sealFrameSize,
+  SEGMENT_FRAME_SIZE,
+  writeBatchPayload,
+  writeDurablePayload,
+  writeSealPayload,
+  writeSegmentPayload,
+} from "../format/internal.ts";
+import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import type { LogDirectory } from "../fs/log_directory.ts";
+import type { OffsetIndex } from "./offset_index.ts";
+import type { Target } from "../files/redo.ts";
+import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
+import type { Seen } from "./seen.ts";
+import { Syncs } from "../fs/syncs.ts";
+
+/**
+ * Up to how many bytes a sync the file is extended ahead. To write the zeros takes time too, and with
+ * more to write the disk gains nothing.
+ */
+const MAX_BYTES_TO_EXTEND_FOR = 32 * 1024;
+
+/** The file grows by whole pages: a page that is written in part is read first. */
+const PAGE_SIZE = 4096;
+
+const ZEROS: Uint8Array = new Uint8Array(64 * 1024);
+
+/** How many calls segments have made of their files. */
+export interface SegmentCounters {
+  writes: number;
+  syncs: number;
+}
+
+/** What all segments of a log are told. */
+export interface SegmentSettings {
+  readonly counters: SegmentCounters;
+  /** Where the files lie. */
+  readonly directory: LogDirectory;
+  /** How far to extend the file ahead of its entries at the most, in bytes. */
+  readonly preallocate: number;
+}
+
+/** A segment's file that is written. */
+export interface WritableSource extends SegmentSource {
+  /** A second descriptor of the file, opened together with the first, for syncs that block. */
+  readonly second: File;
+}
+
+/**
+ * Opens a segment's file to write, with both of its descriptors.
+ *
+ * @throws {FileSystemError} If it cannot be opened.
+ */
+export function openTwice(fileSystem: FileSystem, path: string): { file: File; second: File } {
+  const file = fileSystem.open(path, "write");
+  try {
+    return { file, second: openAgain(fileSystem, path, file) };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a segment's file once more.
+ *
+ * @throws {FileSystemError} If it cannot be opened.
+ * @throws {MovedError} If the path leads to another file meanwhile.
+ */
+export function openAgain(fileSystem: FileSystem, path: string, file: File): File {
+  const second = fileSystem.open(path, "write");
+  try {
+    if (second.identity() === file.identity()) return second;
+    throw new MovedError(path, 0, "was replaced");
+  } catch (error) {
+    second.close();
+    throw error;
+  }
+}
+
+/** An open segment. */
+export class Segment implements Entries {
+  /** The file's path. */
+  readonly path: string;
+  /** The version of the file's format. */
+  readonly version: FormatVersion;
+  /** The log's id; version 1 has none. */
+  readonly logId: Uint8Array | undefined;
+  /** The index of the first entry that the segment can hold. */
+  readonly firstIndex: number;
+  /** Where each entry begins. */
+  readonly offsets: OffsetIndex;
+  /** Reads the entries. */
+  readonly reader: EntryReader;
+
+  readonly #batches: Batches;
+  readonly #source: SegmentSource;
+  readonly #file: File;
+  readonly #second: File | undefined;
+  readonly #syncs = new Syncs();
+  readonly #checksum: FrameChecksum;
+  readonly #counters: SegmentCounters;
+  #end: number;
+  #entriesEnd: number;
+  #durableCount: number;
+  #durableEnd: number;
+  /** What a blocking sync has covered while another ran, whose verdict is waited for. */
+  #unsettledEnd = 0;
+  /** How many entries all syncs so far agree on. */
+  #settledCount: number;
+  /** What a Durable frame in the file vouches for, at least. */
+  #vouched: number;
+  /** The same at the most: a cut leaves some of the Durable frames. */
+  #mostVouched: number;
+  /** Where the zeros behind the end go to; the end, if there are none. */
+  #allocated: number;
+  /** How far to extend the file; 0 once that has failed. */
+  #preallocate: number;
+  /** In a reader: the Seal that was found. */
+  #seal: SegmentScan["seal"];
+  /** In a reader: what it has seen of the file. */
+  readonly #seen: Seen | undefined;
+  #cuts = 0;
+  /** Four bytes of the last write, by which it is known, and where they are. */
+  #writtenWord = MAGIC;
+  #writtenAt = 0;
+  /** The same of the write that has to be there at the next look. */
+  #seenWord = MAGIC;
+  #seenAt = 0;
+  readonly #directory: LogDirectory;
+  /** Syncs that run; the file is closed when there is none. */
+  #running = 0;
+  #closed = false;
+  #identity: string | undefined;
+
+  /**
+   * Takes over a file that was scanned and, unless it is only read, cut to the scan's end and synced.
+   * One that is only read has no second descriptor.
+   *
+   * @param durableCount How many of the entries are known to be durable.
+   */
+  constructor(
+    source: SegmentSource | WritableSource,
+    scan: SegmentScan,
+    durableCount: number,
+    { counters, directory, preallocate }: SegmentSettings,
+  ) {
+    this.path = source.path;
+    this.version = scan.version;
+    this.firstIndex = scan.firstIndex;
+    this.logId = scan.logId;
+    this.offsets = scan.offsets;
+    this.#batches = scan.batches;
+    this.reader = new EntryReader(source, scan.firstIndex, this);
+    this.#source = source;
+    this.#file = source.file;
+    this.#second = "second" in source ? source.second : undefined;
+    this.#checksum = source.checksum;
+    this.#counters = counters;
+    this.#directory = directory;
+    this.#end = scan.end;
+    this.#entriesEnd = scan.entriesEnd;
+    this.#durableCount = durableCount;
+    this.#settledCount = durableCount;
+    this.#durableEnd = scan.entriesEnd;
+    this.#vouched = this.#mostVouched = scan.vouched;
+    this.#allocated = scan.end;
+    // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
+    this.#preallocate = scan.version === 2 ? preallocate : 0;
+    this.#seal = scan.seal;
+    this.#seen = scan.seen;
+  }
+
+  /** How many entries a sync has covered. */
+  get durableCount(): number {
+    return this.#durableCount;
+  }
+
+  /** The bytes in use. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** In a reader: the checksum of each entry's frame. */
+  get checksums(): OffsetIndex | undefined {
+    return this.#seen?.checksums;
+  }
+
+  /** How often entries were dropped. */
+  get cuts(): number {
+    return this.#cuts;
+  }
+
+  /** How many bytes of entries were written since the last sync began to cover them. */
+  get unsyncedBytes(): number {
+    return this.#entriesEnd - Math.max(this.#durableEnd, this.#unsettledEnd);
+  }
+
+  /** Whether every entry is durable. */
+  get isDurable(): boolean {
+    return this.#durableCount === this.offsets.count;
+  }
+
+  /** Whether a sync runs. */
+  get isSyncing(): boolean {
+    return this.#syncs.isPending;
+  }
+
+  /** Whether the file tells of every entry that is durable, as far as its version can. */
+  get isTold(): boolean {
+    return this.#durableFrameSize() === 0;
+  }
+
+  /** The bytes that an append of an entry would take, at the most. */
+  static sizeOf(data: Uint8Array): number {
+    return DURABLE_FRAME_SIZE + FRAME_HEADER_SIZE + data.length;
+  }
+
+  /** The same of a batch. */
+  static sizeOfBatch(entries: readonly Uint8Array[]): number {
+    return DURABLE_FRAME_SIZE + BATCH_FRAME_SIZE + sizeOfFrames(entries);
+  }
+
+  /** The same of Data frames that are staged. */
+  static sizeOfStaged(frames: Uint8Array): number {
+    return DURABLE_FRAME_SIZE + frames.length;
+  }
+
+  /**
+   * Appends an entry: one write of one contiguous buffer into the page cache.
+   *
+   * @throws {WalError} `ERR_WAL_WRITE_FAILED` with the file as it was; `ERR_WAL_SYNC_FAILED` if the
+   * file could not be brought back to that.
+   */
+  append(data: Uint8Array): void {
+    const lead = this.#durableFrameSize();
+    const size = lead + FRAME_HEADER_SIZE + data.length;
+    const buffer = this.#stage(size, lead);
+    writeFrameHeader(buffer, lead, TYPE_DATA, data.length);
+    buffer.set(data, lead + FRAME_HEADER_SIZE);
+    const start = this.#end + lead;
+    this.#writeEntries(buffer, size, lead);
+    this.offsets.push(start);
+  }
+
+  /**
+   * Appends entries as one atom: one write too.
+   *
+   * @throws {WalError} As {@linkcode append}.
+   */
+  appendBatch(entries: readonly Uint8Array[]): void {
+    const lead = this.#durableFrameSize();
+    const first = lead + BATCH_FRAME_SIZE;
+    const bytes = sizeOfFrames(entries);
+    const buffer = this.#stage(first + bytes, lead);
+    writeFrameHeader(buffer, lead, TYPE_INTERNAL, BATCH_FRAME_SIZE - FRAME_HEADER_SIZE);
+    writeBatchPayload(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);
+    let at = first;
+    for (const data of entries) {
+      writeFrameHeader(buffer, at, TYPE_DATA, data.length);
+      buffer.set(data, at + FRAME_HEADER_SIZE);
+      at += FRAME_HEADER_SIZE + data.length;
+    }
+    let offset = this.#end + first;
+    this.#writeEntries(buffer, at, lead);
+    this.#batches.starts.push(this.offsets.count);
+    this.#batches.ends.push(this.offsets.count + entries.length);
+    for (const data of entries) {
+      this.offsets.push(offset);
+      offset += FRAME_HEADER_SIZE + data.length;
+    }
+  }
+
+  /**
+   * Appends the entries in some Data frames, each an atom of its own: one write all the same.
+   *
+   * @param frames The frames, one behind the other, without their checksums.
+   * @throws {WalError} As {@linkcode append}.
+   */
+  appendFrames(frames: Uint8Array): void {
+    const lead = this.#durableFrameSize();
+    const buffer = this.#stage(lead + frames.length, lead);
+    buffer.set(frames, lead);
+    const start = this.#end + lead;
+    this.#writeEntries(buffer, lead + frames.length, lead);
+    for (let at = 0; at < frames.length; at += FRAME_HEADER_SIZE + frameLengthAt(frames, at)) {
+      this.offsets.push(start + at);
+    }
+  }
+
+  /** Seals and writes what is staged: a Durable frame of `lead` bytes, if any, and entries. */
+  #writeEntries(buffer: Uint8Array, size: number, lead: number): void {
+    this.#checksum.seal(buffer, 0, size);
+    this.#write(buffer, size);
+    this.#entriesEnd = this.#end;
+    if (lead > 0) this.#vouched = this.#mostVouched = this.#durableEnd;
+  }
+
+  /**
+   * Writes a Durable frame if the file does not yet tell of the last sync. It is not synced.
+   *
+   * @returns Whether it was written.
+   * @throws As {@linkcode append}.
+   */
+  vouch(): boolean {
+    const size = this.#durableFrameSize();
+    if (size === 0) return false;
+    const buffer = this.#stage(size, size);
+    this.#checksum.seal(buffer, 0, size);
+    this.#write(buffer, size);
+    this.#vouched = this.#mostVouched = this.#durableEnd;
+    return true;
+  }
+
+  /**
+   * Makes all entries durable that are there when the sync begins, which is when no other runs, and
+   * extends the file for the next.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async sync(): Promise<void> {
+    let count = 0;
+    let end = 0;
+    await this.#run("the last entries", () => {
+      count = this.offsets.count;
+      end = this.#entriesEnd;
+      const bytes = this.unsyncedBytes;
+      const running = this.#file.syncData();
+      // The disk is at work meanwhile.
+      this.#extend(bytes);
+      return running;
+    });
+    this.requireInPlace();
+    this.#durableCount = Math.max(this.#durableCount, count);
+    this.#settledCount = this.#durableCount;
+    this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);
+  }
+
+  /** Makes a sync after the one that runs. The file stays open until it has ended. */
+  async #run(doing: string, begin: () => Promise<void>): Promise<void> {
+    this.#running++;
+    try {
+      await this.#syncs.run(() => {
+        this.#counters.syncs++;
+        return begin();
+      });
+    } catch (cause) {
+      throw this.#syncFailed(doing, cause);
+    } finally {
+      this.#running--;
+      if (this.#closed && this.#running === 0) this.#file.close();
+    }
+  }
+
+  /**
+   * Resolves when no sync runs.
+   *
+   * @throws {SyncFailedError} If one has failed.
+   */
+  async settled(): Promise<void> {
+    try {
+      await this.#syncs.settled();
+    } catch (cause) {
+      throw this.#syncFailed("the last entries", cause);
+    }
+  }
+
+  /** The same as {@linkcode sync} while the caller waits. */
+  syncBlocking(): void {
+    this.#runBlocking("the last entries", (file) => {
+      this.#extend(this.unsyncedBytes);
+      file.syncDataBlocking();
+    });
+    this.requireInPlace();
+    this.#coveredAtOnce();
+  }
+
+  /** Makes a sync now, through the second descriptor. */
+  #runBlocking(doing: string, sync: (file: File) => void): void {
+    const file = this.#second;
+    if (file === undefined) throw new TypeError("A segment that is only read has nothing to sync");
+    this.#counters.syncs++;
+    try {
+      this.#syncs.runBlocking(() => sync(file));
+    } catch (cause) {
+      throw this.#syncFailed(doing, cause);
+    }
+  }
+
+  /**
+   * A blocking sync has covered all entries. If another runs, that one has a verdict too, and until
+   * then no Durable frame may vouch for them.
+   */
+  #coveredAtOnce(): void {
+    this.#durableCount = this.offsets.count;
+    if (this.#syncs.isPending) {
+      this.#unsettledEnd = this.#entriesEnd;
+    } else {
+      this.#settledCount = this.#durableCount;
+      this.#durableEnd = this.#entriesEnd;
+    }
+  }
+
+  /** Counts on the file's name to lead to it, where it is written. */
+  keep(): void {
+    this.#directory.keep(this.path, this.#file);
+  }
+
+  /**
+   * Looks whether what was written is where a reopen will find it.
+   *
+   * @throws {MovedError} If not.
+   */
+  requireInPlace(): void {
+    this.#directory.require(this.path);
+    // What is missing may be what a sync could not write, whose verdict is still to come.
+    if (this.#syncs.isPending || this.#syncs.hasFailed) return;
+    if (!this.#isWhole()) throw new MovedError(this.path, 0, "was cut or overwritten");
+    this.#seenAt = this.#writtenAt;
+    this.#seenWord = this.#writtenWord;
+  }
+
+  /** Knows the file by its beginning only, as when what was written last is dropped. */
+  #forgetWrites(): void {
+    this.#writtenAt = this.#seenAt = 0;
+    this.#writtenWord = this.#seenWord = MAGIC;
+  }
+
+  /** Whether the file is as long as what was written, and the write that was seen last is in it. */
+  #isWhole(): boolean {
+    try {
+      if (this.#file.size() < this.#end) return false;
+      const word = new Uint8Array(4);
+      this.#file.read(word, this.#seenAt);
+      return readUint32(word, 0) === this.#seenWord;
+    } catch (error) {
+      // A file that cannot be read now may be whole all the same.
+      if (isFileSystemError(error)) return true;
+      throw error;
+    }
+  }
+
+  /** Where the batch ends that a position lies within, behind its first entry; undefined if none. */
+  batchEndAround(position: number): number | undefined {
+    const { starts, ends } = this.#batches;
+    const last = starts.countBelow(position) - 1;
+    const end = last < 0 ? 0 : ends.at(last);
+    return end > position ? end : undefined;
+  }
+
+  /**
+   * Ends the segment: writes its Seal (version 1 has none) and makes all of it durable, while the
+   * caller waits. Nothing is appended afterwards, unless {@linkcode unseal} is called.
+   *
+   * @param count How many of the entries count; the others are dropped by this.
+   * @throws {WalError} As {@linkcode append} and {@linkcode sync}.
+   */
+  seal(count: number = this.offsets.count): PreviousSegment {
+    let checksum = 0;
+    if (this.version === 2) {
+      const size = sealFrameSize(count);
+      const buffer = this.#stage(size, 0);
+      writeFrameHeader(buffer, 0, TYPE_INTERNAL, size - FRAME_HEADER_SIZE);
+      writeSealPayload(buffer, FRAME_HEADER_SIZE, this.offsets, count);
+      this.#checksum.seal(buffer, 0, size);
+      checksum = readUint32(buffer, CHECKSUM_AT);
+      this.#write(buffer, size);
+    } else if (this.offsets.count > 0) {
+      const header = new Uint8Array(FRAME_HEADER_SIZE);
+      try {
+        this.#file.read(header, this.offsets.at(this.offsets.count - 1));
+      } catch (cause) {
+        throw writeFailed(`end the segment "${this.path}"`, cause);
+      }
+      checksum = readUint32(header, CHECKSUM_AT);
+    }
+    this.#runBlocking("the full segment", (file) => {
+      this.#trim();
+      file.syncBlocking();
+    });
+    this.requireInPlace();
+    if (count < this.offsets.count) {
+      this.offsets.cut(count);
+      this.#cuts++;
+    }
+    this.#coveredAtOnce();
+    return { firstIndex: this.firstIndex, size: this.#end, checksum };
+  }
+
+  /** Takes the Seal back, as when no next segment could be made. */
+  unseal(): void {
+    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);
+    this.#cutBack();
+  }
+
+  /** The part of the file from the entry at a position on. */
+  tailFrom(position: number): Target {
+    const { starts } = this.#batches;
+    const batch = starts.countBelow(position);
+    const isBatchStart = batch < starts.count && starts.at(batch) === position;
+    const offset = this.offsets.at(position) - (isBatchStart ? BATCH_FRAME_SIZE : 0);
+    return { file: this.#file, firstIndex: this.firstIndex, offset };
+  }
+
+  /** Whether a Durable frame may vouch for more than what is before an offset. */
+  vouchesBeyond(offset: number): boolean {
+    return this.#mostVouched > offset;
+  }
+
+  /**
+   * Drops the entries from a position on, and the Seal, and makes that durable. If a Durable frame
+   * vouches for them, a redo file has to tell of it.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async cut(count: number): Promise<void> {
+    if (count >= this.offsets.count) return;
+    const batches = this.#batches.starts.countBelow(count);
+    const { offset: end } = this.tailFrom(count);
+    try {
+      this.#file.truncate(end);
+      this.#allocated = end;
+      this.#cuts++;
+      this.offsets.cut(count);
+      this.#batches.starts.cut(batches);
+      this.#batches.ends.cut(batches);
+      this.#end = end;
+      this.#entriesEnd = count === 0 ? 0 : end;
+      this.#durableCount = Math.min(this.#durableCount, count);
+      this.#settledCount = Math.min(this.#settledCount, count);
+      // The Durable frames that told of what is left may have been cut off too, or be there still.
+      this.#vouched = 0;
+      this.#mostVouched = Math.min(this.#mostVouched, end);
+    } catch (cause) {
+      throw this.#syncFailed("the truncation", cause);
+    }
+    this.#forgetWrites();
+    await this.#run("the truncation", () => this.#file.sync());
+    this.requireInPlace();
+    this.#durableCount = this.#settledCount = count;
+    this.#durableEnd = this.#entriesEnd;
+    this.#unsettledEnd = 0;
+  }
+
+  /** In a reader: which file this is. It is asked for once, since an open file stays what it is. */
+  get identity(): string {
+    this.#identity ??= this.#file.identity();
+    return this.#identity;
+  }
+
+  /** In a reader: whether the writer has ended the segment, or may have gone on without a sign of it. */
+  get mayBeFull(): boolean {
+    return this.#seal !== undefined || this.version === 1;
+  }
+
+  /**
+   * In a reader: takes in what the writer appended; false if the writer did more than that. Then it is
+   * not to be called again.
+   */
+  refresh(): boolean {
+    const { version, logId, firstIndex, offsets } = this;
+    const seen = this.#seen;
+    const { count } = offsets;
+    const size = this.#file.size();
+    if (seen === undefined || size < this.#end || (this.#end === 0 && size > 0)) return false;
+    if (size === this.#end) return seen.isIn(this.#file);
+    let scan: SegmentScan;
+    try {
+      scan = scanOn(this.#source, {
+        version,
+        logId,
+        firstIndex,
+        offsets,
+        seen,
+        previous: NO_SEGMENT,
+        batches: this.#batches,
+        entriesEnd: this.#entriesEnd,
+        vouched: this.#vouched,
+        seal: this.#seal,
+        end: this.#end,
+        size: this.#end,
+      });
+    } catch (error) {
+      if (isFileSystemError(error) && error.code === "EBUSY") return false;
+      throw error;
+    }
+    // A cut since the first look at the size left nothing to scan.
+    if (scan.size <= this.#end && !seen.isIn(this.#file)) return false;
+    this.#end = scan.end;
+    this.#entriesEnd = scan.entriesEnd;
+    this.#vouched = scan.vouched;
+    this.#seal = scan.seal;
+    this.#durableCount = offsets.countBelow(scan.vouched);
+    // A Seal may tell of fewer entries.
+    return offsets.count >= count;
+  }
+
+  /** In a reader: shows no more than so many of the entries, as if the others had not been found. */
+  showOnly(count: number): void {
+    this.offsets.cut(count);
+    this.#durableCount = Math.min(this.#durableCount, count);
+  }
+
+  /** Gives the file back, once no sync runs. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.reader.close();
+    this.#second?.close();
+    if (this.#running === 0) this.#file.close();
+  }
+
+  /** How large the Durable frame is that the next write begins with: 0 if none is owed. */
+  #durableFrameSize(): number {
+    const isOwed = this.version === 2 && this.#durableEnd > this.#vouched;
+    // After a sync that failed nothing is vouched for.
+    return isOwed && !this.#syncs.hasFailed ? DURABLE_FRAME_SIZE : 0;
+  }
+
+  /**
+   * Where to stage a write of some bytes: the kernel's memory, unless it is too large for that. If
+   * there is a `lead`, it begins with a Durable frame.
+   */
+  #stage(size: number, lead: number): Uint8Array {
+    const { staging } = this.#checksum;
+    const buffer = size <= staging.length ? staging : this.#take(size);
+    if (lead === 0) return buffer;
+    if (this.logId === undefined) throw new TypeError("A version 2 segment has a log id");
+    writeFrameHeader(buffer, 0, TYPE_INTERNAL, DURABLE_FRAME_SIZE - FRAME_HEADER_SIZE);
+    writeDurablePayload(
+      buffer,
+      FRAME_HEADER_SIZE,
+      this.logId,
+      this.firstIndex,
+      this.#end,
+      this.#durableEnd,
+    );
+    return buffer;
+  }
+
+  #take(size: number): Uint8Array {
+    try {
+      return allocate(size, this.path);
+    } catch (cause) {
+      throw writeFailed(`append ${size} bytes to "${this.path}"`, cause);
+    }
+  }
+
+  /** Writes at the end, which moves on. A write that fails leaves nothing behind. */
+  #write(buffer: Uint8Array, size: number): void {
+    this.#counters.writes++;
+    try {
+      this.#file.write(buffer, this.#end, size);
+    } catch (cause) {
+      this.#cutBack();
+      throw writeFailed(`append ${size} bytes to "${this.path}" at offset ${this.#end}`, cause);
+    }
+    // What was cut off reads as zeros once something is written behind it.
+    const last = readUint32(buffer, size - 4);
+    this.#writtenAt = this.#end + (last === 0 ? CHECKSUM_AT : size - 4);
+    this.#writtenWord = last === 0 ? readUint32(buffer, CHECKSUM_AT) : last;
+    this.#end += size;
+    if (this.#allocated < this.#end) this.#allocated = this.#end;
+  }
+
+  /**
+   * Extends the file with zeros if what was written since the last sync would not fit once more: by
+   * as much as there is, and not before there is a page of it, so that a small log stays small. The
+   * zeros are unused space to every reader (case B), and no append waits for them.
+   */
+  #extend(bytes: number): void {
+    if (bytes > MAX_BYTES_TO_EXTEND_FOR || this.#allocated - this.#end >= bytes) return;
+    const step = Math.min(this.#preallocate, this.#end);
+    if (step === 0 || this.#end < PAGE_SIZE) return;
+    const from = this.#allocated;
+    this.#allocated = Math.ceil((from + step) / PAGE_SIZE) * PAGE_SIZE;
+    try {
+      for (let at = from; at < this.#allocated; at += ZEROS.length) {
+        this.#file.write(ZEROS, at, Math.min(ZEROS.length, this.#allocated - at));
+      }
+    } catch {
+      // There is no space, say. Entries may still fit, and it is told if they do not; whatever part
+      // of the zeros was written is as good as unused space.
+      this.#preallocate = 0;
+    }
+  }
+
+  /**
+   * Gives the space behind the end back, and takes no more.
+   *
+   * @throws {FileSystemError} If it could not be given back.
+   */
+  trim(): void {
+    this.#preallocate = 0;
+    this.#trim();
+  }
+
+  #trim(): void {
+    if (this.#allocated === this.#end) return;
+    this.#file.truncate(this.#end);
+    this.#allocated = this.#end;
+  }
+
+  /**
+   * Cuts off what a failed write left. The cut is synced before anything else is written there, or
+   * a power cut could bring back bytes of the failed write behind later ones.
+   */
+  #cutBack(): void {
+    this.#forgetWrites();
+    this.#runBlocking("the cut back to the last whole entry after a failed write", (file) => {
+      this.#file.truncate(this.#end);
+      this.#allocated = this.#end;
+      file.syncBlocking();
+    });
+  }
+
+  #syncFailed(doing: string, cause: unknown): SyncFailedError {
+    const durableIndex = this.firstIndex - 1 + this.#settledCount;
+    return new SyncFailedError(this.path, durableIndex, doing, cause);
+  }
+}
+
+/** The size of the Data frames of some entries. */
+function sizeOfFrames(entries: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const data of entries) size += FRAME_HEADER_SIZE + data.length;
+  return size;
+}
+
+/** What a new segment is to say of itself. */
+export interface SegmentBeginning {
+  readonly version: FormatVersion;
+  readonly logId: Uint8Array;
+  readonly firstIndex: number;
+  readonly previous: PreviousSegment;
+}
+
+/** The bytes that a new segment begins with. */
+export function segmentBeginning(
+  checksum: FrameChecksum,
+  { version, logId, firstIndex, previous }: SegmentBeginning,
+): Uint8Array {
+  if (version === 1) {
+    const header = new Uint8Array(FILE_HEADER_SIZE);
+    writeFileHeader(header, version);
+    return header;
+  }
+  const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
+  writeFileHeader(bytes, version);
+  const length = SEGMENT_FRAME_SIZE - FRAME_HEADER_SIZE;
+  writeFrameHeader(bytes, FILE_HEADER_SIZE, TYPE_INTERNAL, length);
+  writeSegmentPayload(bytes, FILE_HEADER_SIZE + FRAME_HEADER_SIZE, {
+    kind: "segment",
+    logId,
+    firstIndex,
+    previous,
+  });
+  checksum.seal(bytes, FILE_HEADER_SIZE, bytes.length);
+  return bytes;
+}
