@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Runtime } from "../tests/support/runtime.ts";
+import type { Runtime } from "../kit/runtime.ts";
 import { familyOf, type Workload } from "./workloads.ts";
 
 /** Where a contestant runs. */

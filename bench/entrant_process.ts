@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { type Command, commandOn } from "../tests/support/runtime.ts";
+import { type Command, commandOn } from "../kit/runtime.ts";
 import type { Entrant } from "./contestants.ts";
 import type { Sample } from "./results.ts";
 import type { Answer, Trial } from "./trial.ts";

@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { createCRC32 } from "hash-wasm";
 import { frameChecksum } from "../src/format/checksum.ts";
 import { FRAME_HEADER_SIZE, TYPE_DATA, writeFrameHeader } from "../src/format/frame.ts";
-import { commandOn, RUNTIMES } from "../tests/support/runtime.ts";
+import { commandOn, RUNTIMES } from "../kit/runtime.ts";
 import { median } from "./results.ts";
 
 /** Bytes of an entry. */

@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { RUNTIMES } from "../tests/support/runtime.ts";
+import { RUNTIMES } from "../kit/runtime.ts";
 import { type Entrant, entrantsOn, type Host } from "./contestants.ts";
 import { MountError, mountJournalled } from "./journalled.ts";
 import { mountOf, thisMachine } from "./machine.ts";

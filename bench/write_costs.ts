@@ -14,7 +14,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT } from "../tests/support/runtime.ts";
+import { ROOT } from "../kit/runtime.ts";
 import { tables as allocationTables } from "./allocation/report.ts";
 import type { Cost } from "./allocation/subjects.ts";
 import type { Run } from "./costs/command.ts";

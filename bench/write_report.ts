@@ -10,7 +10,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT } from "../tests/support/runtime.ts";
+import { ROOT } from "../kit/runtime.ts";
 import { barsOf } from "./bars.ts";
 import {
   type Entrant,

@@ -39,9 +39,11 @@ const entryPoints = Object.values(
     .exports,
 );
 const sources = [...filesBelow("src", ".ts"), "mod.ts"];
-const tests = filesBelow("tests", "_test.ts");
+const tests = ["tests", "proof", "bench"].flatMap((folder) => filesBelow(folder, "_test.ts"));
 const documents = ["README.md", ...filesBelow("docs", ".md"), ...filesBelow("src", ".md")];
-const programs = ["examples", "bench", "proof"].flatMap((folder) => filesBelow(folder, ".ts"));
+const programs = ["examples", "bench", "proof", "kit", "scripts"]
+  .flatMap((folder) => filesBelow(folder, ".ts"))
+  .filter((name) => !tests.includes(name));
 
 /** Sums what a runner prints of its count; it is an error if it prints none. */
 function counted(passed: RegExp, failed: RegExp): (output: string) => Count {

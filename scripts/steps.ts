@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { CRASHES_VARIABLE, crashesInTap, describeCrash, isRuntimeCrash } from "./crashes.ts";
+import { CRASHES_VARIABLE, crashesInTap, describeCrash, isRuntimeCrash } from "../kit/crashes.ts";
 
 /** How many deaths of runtimes a run may have. */
 const MOST_CRASHES = 1;

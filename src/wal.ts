@@ -20,7 +20,13 @@ import { GroupCommit } from "./writer/commit.ts";
 import { EntryCursor, type EntryMemory } from "./files/entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
 import { type EndError, isEnd, MovedError, outcomeUnknown, reasonOf, WalError } from "./errors.ts";
-import { Changes, Follower, type FollowOptions, type FollowSource, Patience } from "./reader/follow.ts";
+import {
+  Changes,
+  Follower,
+  type FollowOptions,
+  type FollowSource,
+  Patience,
+} from "./reader/follow.ts";
 import { runtimeFileSystem } from "./fs/runtime.ts";
 import {
   type FileSystem,

@@ -22,7 +22,7 @@ import {
   exploreFaults,
   FaultyFileSystem,
 } from "../src/testing/testing.ts";
-import { bytes, text, withLog } from "./support/logs.ts";
+import { bytes, text, withLog } from "../kit/logs.ts";
 
 /** What no message may show. */
 const SECRET = "s3cret";

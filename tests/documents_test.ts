@@ -22,7 +22,7 @@ import { MAX_SLOT_SIZE, MAX_STATE_SIZE, SLOT_OFFSETS } from "../src/format/meta_
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { OFFSETS_BUDGET } from "../src/segment/sealed_segment.ts";
 import { segmentPath } from "../src/files/segments.ts";
-import { ROOT } from "./support/runtime.ts";
+import { ROOT } from "../kit/runtime.ts";
 
 /** Every document of the project. */
 const DOCUMENTS = [".", "docs", "examples", "bench"].flatMap((folder) =>

@@ -13,9 +13,9 @@ import { largest, linesOf } from "../examples/crash/lines.ts";
 import { cutPower } from "../examples/crash/power_cut.ts";
 import { findLoss } from "../examples/crash/verify.ts";
 import { Wal } from "../mod.ts";
-import { type ChildProcess, spawn } from "./support/child.ts";
-import { type Command, command, commandOn, ROOT } from "./support/runtime.ts";
-import { withFolder } from "./support/temporary.ts";
+import { type ChildProcess, spawn } from "../kit/child.ts";
+import { type Command, command, commandOn, ROOT } from "../kit/runtime.ts";
+import { withFolder } from "../kit/temporary.ts";
 
 const CRASH = join(ROOT, "examples/crash/main.ts");
 const SERVER = join(ROOT, "examples/key_value_server.ts");

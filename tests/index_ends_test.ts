@@ -18,10 +18,10 @@ import { RaftStorage } from "../src/raft/raft.ts";
 import { MAX_INDEX, MAX_SEQUENCE } from "../src/format/limits.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { runtimeFileSystem } from "../src/fs/runtime.ts";
-import { spawnSync } from "./support/child.ts";
-import { bytes, random, readFile, text, toHex, withLog, writeFile } from "./support/logs.ts";
-import { command, ROOT } from "./support/runtime.ts";
-import { withFolder } from "./support/temporary.ts";
+import { spawnSync } from "../kit/child.ts";
+import { bytes, random, readFile, text, toHex, withLog, writeFile } from "../kit/logs.ts";
+import { command, ROOT } from "../kit/runtime.ts";
+import { withFolder } from "../kit/temporary.ts";
 
 const END: WalErrorCode = "ERR_WAL_INDEX_OUT_OF_RANGE";
 

@@ -6,10 +6,10 @@
 import { test } from "node:test";
 import { join } from "node:path";
 import { assertEquals } from "@std/assert";
-import { spawnSync } from "./support/child.ts";
-import { bytes, toHex, withLog } from "./support/logs.ts";
-import { commandOn, ROOT, type Runtime, RUNTIMES } from "./support/runtime.ts";
-import { withFolder } from "./support/temporary.ts";
+import { spawnSync } from "../kit/child.ts";
+import { bytes, toHex, withLog } from "../kit/logs.ts";
+import { commandOn, ROOT, type Runtime, RUNTIMES } from "../kit/runtime.ts";
+import { withFolder } from "../kit/temporary.ts";
 
 /** Opens a log on a runtime, appends, and returns what it held before. */
 function write(runtime: Runtime, path: string, format: string, entries: string[]): string[] {

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ROOT } from "./support/runtime.ts";
+import { ROOT } from "../kit/runtime.ts";
 
 type Versions = Record<string, string>;
 

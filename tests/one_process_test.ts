@@ -11,10 +11,10 @@ import { pathToFileURL } from "node:url";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { LockedError, SyncFailedError, Wal } from "../mod.ts";
 import { CrashFileSystem, FaultyFileSystem } from "../src/testing/testing.ts";
-import { spawn, spawnSync } from "./support/child.ts";
-import { bytes, text } from "./support/logs.ts";
-import { commandOn, ROOT, RUNTIMES } from "./support/runtime.ts";
-import { withFolder } from "./support/temporary.ts";
+import { spawn, spawnSync } from "../kit/child.ts";
+import { bytes, text } from "../kit/logs.ts";
+import { commandOn, ROOT, RUNTIMES } from "../kit/runtime.ts";
+import { withFolder } from "../kit/temporary.ts";
 
 /** Another build of the library, which shares nothing with this one. */
 async function anotherBuild(folder: string): Promise<typeof import("../mod.ts")> {

@@ -10,11 +10,11 @@ import process from "node:process";
 import { assertEquals, assertRejects } from "@std/assert";
 import { type FileSystem, FileSystemError, Wal, WalError } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
-import { spawnSync } from "./support/child.ts";
-import { like } from "./support/like.ts";
-import { bytes } from "./support/logs.ts";
-import { command, ROOT } from "./support/runtime.ts";
-import { withFolder } from "./support/temporary.ts";
+import { spawnSync } from "../kit/child.ts";
+import { like } from "../kit/like.ts";
+import { bytes } from "../kit/logs.ts";
+import { command, ROOT } from "../kit/runtime.ts";
+import { withFolder } from "../kit/temporary.ts";
 
 test("a roll for which too few files may be opened is refused, and made when it can be", {
   timeout: 60_000,

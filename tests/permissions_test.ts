@@ -9,9 +9,9 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { spawnSync } from "./support/child.ts";
-import { commandOn, ROOT } from "./support/runtime.ts";
-import { withFolder } from "./support/temporary.ts";
+import { spawnSync } from "../kit/child.ts";
+import { commandOn, ROOT } from "../kit/runtime.ts";
+import { withFolder } from "../kit/temporary.ts";
 
 const PROGRAM = join(ROOT, "tests/support/use_log.ts");
 

@@ -17,10 +17,10 @@ import {
 } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { RaftStorage } from "../src/raft/raft.ts";
-import { bytes, readFile, writeFile } from "./support/logs.ts";
+import { bytes, readFile, writeFile } from "../kit/logs.ts";
 import { EveryCall } from "./support/every_call.ts";
-import { like } from "./support/like.ts";
-import { ROOT } from "./support/runtime.ts";
+import { like } from "../kit/like.ts";
+import { ROOT } from "../kit/runtime.ts";
 
 const OPTIONS: WalOptions = { segmentSize: 256 };
 

@@ -19,10 +19,10 @@ import { existsSync } from "@std/fs";
 import { LockedError, Wal, WalError, type WalErrorCode } from "../mod.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../src/testing/faulty_file_system.ts";
-import { spawnSync } from "./support/child.ts";
-import { bytes, readFile, text, withLog, writeFile } from "./support/logs.ts";
-import { command, RUNTIME } from "./support/runtime.ts";
-import { withFolder } from "./support/temporary.ts";
+import { spawnSync } from "../kit/child.ts";
+import { bytes, readFile, text, withLog, writeFile } from "../kit/logs.ts";
+import { command, RUNTIME } from "../kit/runtime.ts";
+import { withFolder } from "../kit/temporary.ts";
 
 const PATH = "a.wal";
 

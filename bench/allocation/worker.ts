@@ -8,7 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Wal } from "../../mod.ts";
-import { RUNTIME } from "../../tests/support/runtime.ts";
+import { RUNTIME } from "../../kit/runtime.ts";
 import { beginSection, collect, endSection } from "../costs/collector.ts";
 import { FRAME_SIZE, requireWork, someEntry } from "../costs/work.ts";
 import { type Growth, RESULT, type Subject } from "./subjects.ts";

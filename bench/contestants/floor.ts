@@ -5,7 +5,7 @@
  * @module
  */
 import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
-import { RUNTIME } from "../../tests/support/runtime.ts";
+import { RUNTIME } from "../../kit/runtime.ts";
 import process from "node:process";
 import { FRAME_HEADER } from "../log_files.ts";
 import { BATCH, MANY } from "../workloads.ts";

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Wal, type WalOptions } from "../../mod.ts";
-import { ROOT } from "../../tests/support/runtime.ts";
+import { ROOT } from "../../kit/runtime.ts";
 import { type Contestant, type Store, touch } from "./contestant.ts";
 
 const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as { version: string };

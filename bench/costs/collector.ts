@@ -5,7 +5,7 @@
  * @module
  */
 import { writeSync } from "node:fs";
-import { RUNTIME, type Runtime } from "../../tests/support/runtime.ts";
+import { RUNTIME, type Runtime } from "../../kit/runtime.ts";
 
 /** How a process is started whose collector can be forced, or also logs each collection. */
 export interface CollectorSettings {

@@ -21,7 +21,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { commandOn, type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
+import { commandOn, type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 import { type Machine, type Mount, mountOf, thisMachine } from "../machine.ts";
 import type { CollectorSettings } from "./collector.ts";
 import { plain, type Table } from "./text.ts";

@@ -6,7 +6,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Wal } from "../../mod.ts";
-import { RUNTIME } from "../../tests/support/runtime.ts";
+import { RUNTIME } from "../../kit/runtime.ts";
 import { collect } from "../costs/collector.ts";
 import { requireWork, timed } from "../costs/work.ts";
 import { entryAt } from "./entries.ts";

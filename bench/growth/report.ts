@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RUNTIMES } from "../../tests/support/runtime.ts";
+import { RUNTIMES } from "../../kit/runtime.ts";
 import type { Run } from "../costs/command.ts";
 import { duration, shortCount, size, type Table, whole } from "../costs/text.ts";
 import type { Axis, LineChart, Series } from "../plot.ts";

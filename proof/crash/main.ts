@@ -23,7 +23,7 @@ import {
   exploreFaults,
   type FailedSync,
 } from "../../src/testing/testing.ts";
-import { commandOn, RUNTIMES } from "../../tests/support/runtime.ts";
+import { commandOn, RUNTIMES } from "../../kit/runtime.ts";
 import { type Program, programOf } from "./program.ts";
 import { newTally, type Tally, trialOf } from "./trial.ts";
 import { useEverything, useEverythingAtOnce } from "./workload.ts";

@@ -5,7 +5,12 @@
  * @module
  */
 import { type FileSystem, Wal, WalError, type WalOptions } from "../../mod.ts";
-import { contentsOf, digestOf, type WalContents, type WalOperation } from "../../src/testing/testing.ts";
+import {
+  contentsOf,
+  digestOf,
+  type WalContents,
+  type WalOperation,
+} from "../../src/testing/testing.ts";
 
 /** The log's path: in a directory that the log has to make. */
 export const PATH = "data/a.wal";

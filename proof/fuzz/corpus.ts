@@ -9,7 +9,7 @@ import type { WalOptions } from "../../src/options.ts";
 import { RaftStorage } from "../../src/raft/raft.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
-import { readFile, writeFile } from "../../tests/support/logs.ts";
+import { readFile, writeFile } from "../../kit/logs.ts";
 import {
   concat,
   DURABLE,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 
 /** Makes choices. */
 export class Dice {

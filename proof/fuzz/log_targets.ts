@@ -12,7 +12,7 @@ import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { RaftStorage } from "../../src/raft/raft.ts";
 import type { Recovery } from "../../src/opening/open.ts";
 import { Wal } from "../../src/wal.ts";
-import { readFile, writeFile } from "../../tests/support/logs.ts";
+import { readFile, writeFile } from "../../kit/logs.ts";
 import type { FuzzCase } from "./case.ts";
 import { expected, Finding, require } from "./finding.ts";
 import { type FileSet, LOG, REDO } from "./layout.ts";

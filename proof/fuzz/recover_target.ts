@@ -7,7 +7,7 @@
 import { RecoveredLog } from "../../src/cli/recovered_log.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { Wal } from "../../src/wal.ts";
-import { writeFile } from "../../tests/support/logs.ts";
+import { writeFile } from "../../kit/logs.ts";
 import type { FuzzCase } from "./case.ts";
 import { expected, require } from "./finding.ts";
 import { type FileSet, LOG, REDO } from "./layout.ts";

@@ -14,7 +14,7 @@ import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { directoryOf } from "../../src/fs/path.ts";
 import { LogDirectory } from "../../src/fs/log_directory.ts";
 import { RedoFile } from "../../src/files/redo.ts";
-import { writeFile } from "../../tests/support/logs.ts";
+import { writeFile } from "../../kit/logs.ts";
 import { require } from "./finding.ts";
 import { isMarked, LOG, readU32, readU64, REDO, REDO_HEADER, tailIn, targetOf } from "./layout.ts";
 import { Meter, MeteredFileSystem } from "./meter.ts";

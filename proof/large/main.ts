@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { commandOn, ROOT, type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
+import { commandOn, ROOT, type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 
 /** On both sides of what a call of Node's takes, and what 31 bits count. */
 const SIZES = [2 ** 31 - 1, 2 ** 31 + 1_000];

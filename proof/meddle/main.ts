@@ -18,7 +18,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { BrokenPromise } from "../../src/testing/testing.ts";
-import { type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
+import { type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 import { meddle, type Summary } from "./meddle.ts";
 
 /** How often a line is printed. */

@@ -10,9 +10,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LockedError, Wal } from "../../mod.ts";
 import { BrokenPromise, contentsOf, WalOracle } from "../../src/testing/testing.ts";
-import { spawn } from "../../tests/support/child.ts";
-import { bytes, random } from "../../tests/support/logs.ts";
-import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
+import { spawn } from "../../kit/child.ts";
+import { bytes, random } from "../../kit/logs.ts";
+import { commandOn, ROOT, type Runtime } from "../../kit/runtime.ts";
 import { ACTS, type Outcome, type Place } from "./acts.ts";
 import type { Answer, Command, Failure } from "./lines.ts";
 

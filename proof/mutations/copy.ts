@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ROOT } from "../../tests/support/runtime.ts";
+import { ROOT } from "../../kit/runtime.ts";
 import type { Mutation } from "./list.ts";
 
 /** What is not copied: what is installed is linked, the history is not needed. */

@@ -7,9 +7,9 @@ import type { Mutation } from "./list.ts";
 
 const INDEX_ENDS = "tests/index_ends_test.ts";
 const ARGUMENTS = "tests/arguments_test.ts";
-const LARGE = "tests/large_test.ts";
-const LOG_NAME = "tests/log_name_test.ts";
-const SIBLINGS = "tests/siblings_test.ts";
+const LARGE = "proof/large/large_test.ts";
+const LOG_NAME = "tests/files/log_name_test.ts";
+const SIBLINGS = "tests/files/siblings_test.ts";
 
 /** The changes, each of which a test notices. */
 export const ENDS: readonly Mutation[] = [

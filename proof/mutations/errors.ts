@@ -7,10 +7,10 @@
 import type { Mutation } from "./list.ts";
 
 const BYTES = "tests/bytes_test.ts";
-const CLOCK = "tests/clock_test.ts";
-const FILE_SYSTEM = "tests/file_system_test.ts";
+const CLOCK = "tests/fs/clock_test.ts";
+const FILE_SYSTEM = "tests/fs/file_system_test.ts";
 const PERMISSIONS = "tests/permissions_test.ts";
-const SYSTEM_CALLS = "tests/system_calls_test.ts";
+const SYSTEM_CALLS = "tests/fs/system_calls_test.ts";
 
 /** The changes, each of which a test notices. */
 export const ERRORS: readonly Mutation[] = [

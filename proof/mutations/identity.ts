@@ -6,9 +6,9 @@
  */
 import type { Mutation } from "./list.ts";
 
-const LOG_PATH = "tests/log_path_test.ts";
-const MOVED = "tests/moved_test.ts";
-const REAL_PATH = "tests/real_path_test.ts";
+const LOG_PATH = "tests/files/log_path_test.ts";
+const MOVED = "tests/files/moved_test.ts";
+const REAL_PATH = "tests/fs/real_path_test.ts";
 
 /** The changes, each of which a test notices. */
 export const IDENTITY: readonly Mutation[] = [
@@ -81,7 +81,7 @@ export const IDENTITY: readonly Mutation[] = [
     find: "    if (this.#syncs.isPending || this.#syncs.hasFailed) return;\n    if (!this",
     replace: "    if (!this",
     caughtBy: [
-      "tests/overlapping_syncs_test.ts",
+      "tests/writer/overlapping_syncs_test.ts",
       "a group's sync and a roll: one fails, as on btrfs, told once a descriptor, by itself",
     ],
   },

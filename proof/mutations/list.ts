@@ -11,7 +11,7 @@ import { LOCKS } from "./locks.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import { READERS } from "./readers.ts";
 import { ORDER_AND_OVERLAP } from "./order_and_overlap.ts";
-import type { Runtime } from "../../tests/support/runtime.ts";
+import type { Runtime } from "../../kit/runtime.ts";
 
 /** A change that breaks a promise, and the test that fails then. */
 export interface Mutation {
@@ -32,24 +32,24 @@ export interface Mutation {
   readonly hangs?: boolean;
 }
 
-const ADAPTERS = "tests/adapters_test.ts";
-const CHECKSUM = "tests/checksum_test.ts";
-const COMMIT = "tests/commit_test.ts";
-const OVERLAP = "tests/overlapping_syncs_test.ts";
-const CRASH = "tests/crash_test.ts";
-const DECISION_TABLE = "tests/decision_table_test.ts";
-const DURABILITY = "tests/durability_test.ts";
-const PREALLOCATION = "tests/preallocation_test.ts";
-const POWER_CUT = "tests/power_cut_test.ts";
-const FAILURE = "tests/failure_test.ts";
-const FILE_SYSTEM = "tests/file_system_test.ts";
-const FOLLOW = "tests/follow_test.ts";
-const FRAMES = "tests/frames_test.ts";
-const INTERLEAVED_READER = "tests/interleaved_reader_test.ts";
-const META = "tests/meta_test.ts";
-const RECOVERY = "tests/recovery_test.ts";
-const SEGMENTS = "tests/segments_test.ts";
-const SYSTEM_CALLS = "tests/system_calls_test.ts";
+const ADAPTERS = "tests/fs/adapters_test.ts";
+const CHECKSUM = "tests/format/checksum_test.ts";
+const COMMIT = "tests/writer/commit_test.ts";
+const OVERLAP = "tests/writer/overlapping_syncs_test.ts";
+const CRASH = "proof/crash/crash_test.ts";
+const DECISION_TABLE = "tests/segment/decision_table_test.ts";
+const DURABILITY = "tests/writer/durability_test.ts";
+const PREALLOCATION = "tests/segment/preallocation_test.ts";
+const POWER_CUT = "tests/writer/power_cut_test.ts";
+const FAILURE = "tests/writer/failure_test.ts";
+const FILE_SYSTEM = "tests/fs/file_system_test.ts";
+const FOLLOW = "tests/reader/follow_test.ts";
+const FRAMES = "tests/format/frames_test.ts";
+const INTERLEAVED_READER = "tests/reader/interleaved_reader_test.ts";
+const META = "tests/files/meta_test.ts";
+const RECOVERY = "tests/segment/recovery_test.ts";
+const SEGMENTS = "tests/files/segments_test.ts";
+const SYSTEM_CALLS = "tests/fs/system_calls_test.ts";
 const WAL = "tests/wal_test.ts";
 
 const EVERY_CRASH = "every crash of a program that does everything keeps every promise";

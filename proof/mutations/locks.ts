@@ -5,10 +5,10 @@
  */
 import type { Mutation } from "./list.ts";
 
-const GUARDS = "tests/guards_test.ts";
-const LOCK = "tests/lock_test.ts";
-const RECORD = "tests/lock_record_test.ts";
-const SYSTEM = "tests/lock_system_test.ts";
+const GUARDS = "tests/files/guards_test.ts";
+const LOCK = "tests/fs/lock_test.ts";
+const RECORD = "tests/fs/lock_record_test.ts";
+const SYSTEM = "tests/fs/lock_system_test.ts";
 
 /** Of the lock on the log's own files, on its lock file, and of the record in that. */
 export const LOCKS: readonly Mutation[] = [

@@ -16,7 +16,7 @@
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT, type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
+import { ROOT, type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 import { Copy } from "./copy.ts";
 import { type Mutation, MUTATIONS } from "./list.ts";
 import { runTests } from "./run_tests.ts";
@@ -126,11 +126,14 @@ function tryNamedTest(
 
 /** Which of all tests fail. */
 function tryAllTests(copy: Copy, _mutation: Mutation, runtime: Runtime): Outcome {
-  const failed = readdirSync(`${ROOT}tests`)
+  const failed = ["tests", "proof", "bench"]
+    .flatMap((folder) =>
+      readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: "utf8" })
+        .map((name) => `${folder}/${name}`)
+    )
     // The test of this list fails with any mutation.
-    .filter((name) => name.endsWith("_test.ts") && name !== "mutations_test.ts")
-    .flatMap((name) => {
-      const file = `tests/${name}`;
+    .filter((file) => file.endsWith("_test.ts") && !file.endsWith("/mutations_test.ts"))
+    .flatMap((file) => {
       const { failed, hung } = runTests(copy.root, runtime, file);
       return [...failed, ...(hung ? ["(it does not come to its end)"] : [])]
         .map((test) => `${file}: ${test}`);

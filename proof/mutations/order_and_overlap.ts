@@ -8,16 +8,19 @@ import type { Mutation } from "./list.ts";
 
 /** The test of calls that overlap, by the call that is held. */
 function overlapping(held: string): readonly [file: string, test: string] {
-  return ["tests/overlap_test.ts", `${held} overlaps other calls and keeps every promise`];
+  return ["proof/overlap/overlap_test.ts", `${held} overlaps other calls and keeps every promise`];
 }
 
 /** The same of a log that becomes idle meanwhile. */
 function idleDuring(held: string): readonly [file: string, test: string] {
-  return ["tests/overlap_test.ts", `the log becomes idle during ${held} and keeps every promise`];
+  return [
+    "proof/overlap/overlap_test.ts",
+    `the log becomes idle during ${held} and keeps every promise`,
+  ];
 }
 
-const CRASH = "tests/crash_test.ts";
-const FAILURE = "tests/failure_test.ts";
+const CRASH = "proof/crash/crash_test.ts";
+const FAILURE = "tests/writer/failure_test.ts";
 
 /** What close does before it is time, or does not wait for. */
 const CLOSING: readonly Mutation[] = [
@@ -50,7 +53,7 @@ const CLOSING: readonly Mutation[] = [
     find: "    this.#closing ??= this.#close();\n    return this.#closing;\n",
     replace:
       "    if (this.#closing !== undefined) return Promise.resolve();\n    this.#closing = this.#close();\n    return this.#closing;\n",
-    caughtBy: ["tests/overlapping_syncs_test.ts", "a second close waits for the first"],
+    caughtBy: ["tests/writer/overlapping_syncs_test.ts", "a second close waits for the first"],
   },
   {
     name: "close keeps the lock",

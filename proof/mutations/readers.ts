@@ -5,10 +5,10 @@
  */
 import type { Mutation } from "./list.ts";
 
-const FOLLOW = "tests/follow_test.ts";
-const FOLLOWER = "tests/follower_test.ts";
-const INTERLEAVED = "tests/interleaved_reader_test.ts";
-const READER = "tests/reader_test.ts";
+const FOLLOW = "tests/reader/follow_test.ts";
+const FOLLOWER = "tests/reader/follower_test.ts";
+const INTERLEAVED = "tests/reader/interleaved_reader_test.ts";
+const READER = "tests/reader/reader_test.ts";
 
 const SHOWS = "whenever the files change, a reader shows what the log had, and no other error";
 

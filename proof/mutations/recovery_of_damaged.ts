@@ -6,7 +6,7 @@
  */
 import type { Mutation } from "./list.ts";
 
-const RECOVER = "tests/recover_test.ts";
+const RECOVER = "proof/recover/recover_test.ts";
 
 const ENTRIES = "src/cli/whole_entries.ts";
 const EXTENT = "src/cli/damage_extent.ts";

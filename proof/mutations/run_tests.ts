@@ -4,8 +4,8 @@
  * @module
  */
 import process from "node:process";
-import { spawnSync } from "../../tests/support/child.ts";
-import { ROOT, type Runtime } from "../../tests/support/runtime.ts";
+import { spawnSync } from "../../kit/child.ts";
+import { ROOT, type Runtime } from "../../kit/runtime.ts";
 
 /** How long the tests of one run may take, in milliseconds: more is an endless loop. */
 const LIMIT_MS = 100_000;

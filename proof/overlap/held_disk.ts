@@ -18,7 +18,7 @@ import {
 } from "../../mod.ts";
 import { CrashFileSystem, type CrashOptions } from "../../src/testing/testing.ts";
 import type { FailingDirectory, FailingFile } from "../../src/testing/crash_file_system.ts";
-import { like } from "../../tests/support/like.ts";
+import { like } from "../../kit/like.ts";
 
 /** A call that is held. */
 export interface HeldCall {

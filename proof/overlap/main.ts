@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BrokenPromise } from "../../src/testing/testing.ts";
 import { below, seededRandom } from "../../src/testing/random.ts";
-import { commandOn, RUNTIMES } from "../../tests/support/runtime.ts";
+import { commandOn, RUNTIMES } from "../../kit/runtime.ts";
 import { CALL_NAMES } from "./calls.ts";
 import {
   again,

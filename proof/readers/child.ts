@@ -4,8 +4,8 @@
  * @module
  */
 import { join } from "node:path";
-import { spawn } from "../../tests/support/child.ts";
-import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
+import { spawn } from "../../kit/child.ts";
+import { commandOn, ROOT, type Runtime } from "../../kit/runtime.ts";
 
 /** The process. */
 export interface Child {

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
+import { type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 import { runPair } from "./pair.ts";
 
 /** How much of what is wrong is printed. */

@@ -7,8 +7,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Child, run } from "./child.ts";
-import { random } from "../../tests/support/logs.ts";
-import type { Runtime } from "../../tests/support/runtime.ts";
+import { random } from "../../kit/logs.ts";
+import type { Runtime } from "../../kit/runtime.ts";
 import { judge, type Verdict } from "./judge.ts";
 import { type ActLine, FILES, type SeenLine } from "./lines.ts";
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Wal, WalError } from "../../mod.ts";
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 import { type Asked, FILES, indexOf, type SeenLine, serialOf, type Thrown } from "./lines.ts";
 
 /** How long a follower may take to see the last entry. */

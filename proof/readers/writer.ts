@@ -11,7 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Wal } from "../../mod.ts";
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 import {
   type Act,
   entryOf,

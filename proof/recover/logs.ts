@@ -5,7 +5,7 @@
  */
 import { Wal, type WalOptions } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { readFile } from "../../tests/support/logs.ts";
+import { readFile } from "../../kit/logs.ts";
 import {
   BATCH,
   batchPayload,
@@ -23,7 +23,7 @@ import {
   SEAL,
   segmentsOf,
   withFixedId,
-} from "../scoreboard/frames.ts";
+} from "../../kit/frames.ts";
 
 /** An entry, and where it is. */
 export interface PlacedEntry {

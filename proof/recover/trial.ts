@@ -11,7 +11,7 @@ import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { type Recovered, type RecoveredEntry, RecoveredLog } from "../../src/cli/recovered_log.ts";
 import { parseLine, recoveredLine } from "../../src/cli/recovered_lines.ts";
 import { TakenEntries } from "../../src/cli/taken_entries.ts";
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 import {
   type Files,
   firstIndexOf,
@@ -21,7 +21,7 @@ import {
   PATH,
   sameBytes,
   segmentsOf,
-} from "../scoreboard/frames.ts";
+} from "../../kit/frames.ts";
 import { type Draw, type PlacedEntry, placeOf, type RandomLog, randomLog } from "./logs.ts";
 
 const LIMIT = 10 * 1024 * 1024;

@@ -14,7 +14,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { commandOn, ROOT } from "../../tests/support/runtime.ts";
+import { commandOn, ROOT } from "../../kit/runtime.ts";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const PACKAGE = join(FOLDER, "node_modules/@durable/wal");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 import {
   batchPayload,
   concat,
@@ -20,7 +20,7 @@ import {
   segmentPayload,
   segmentsOf,
   SLOTS,
-} from "./frames.ts";
+} from "../../kit/frames.ts";
 import type { Log } from "./logs.ts";
 
 /** The classes of damage. */

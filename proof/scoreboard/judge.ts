@@ -5,7 +5,7 @@
  */
 import { Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { readFile, writeFile } from "../../tests/support/logs.ts";
+import { readFile, writeFile } from "../../kit/logs.ts";
 import type { Damage } from "./damages.ts";
 import {
   durableOffset,
@@ -19,7 +19,7 @@ import {
   sameBytes,
   segmentsOf,
   tornTailOf,
-} from "./frames.ts";
+} from "../../kit/frames.ts";
 import type { Log } from "./logs.ts";
 
 /** What can come of a damage, the good first. */

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Wal, type WalOptions } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { random, readFile } from "../../tests/support/logs.ts";
+import { random, readFile } from "../../kit/logs.ts";
 import {
   concat,
   DATA,
@@ -21,7 +21,7 @@ import {
   segmentPayload,
   segmentsOf,
   withFixedId,
-} from "./frames.ts";
+} from "../../kit/frames.ts";
 
 /** How a writer can end. */
 const ENDINGS = [

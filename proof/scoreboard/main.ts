@@ -18,7 +18,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT, RUNTIME } from "../../tests/support/runtime.ts";
+import { ROOT, RUNTIME } from "../../kit/runtime.ts";
 import { damagesOf } from "./damages.ts";
 import { documentOf, withoutRuntime } from "./document.ts";
 import { judge } from "./judge.ts";

@@ -6,7 +6,7 @@
 import { writeSync } from "node:fs";
 import { type Wal, WalError } from "../../mod.ts";
 import { digestOf, type WalOperation } from "../../src/testing/testing.ts";
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 import { contentOf, type Line } from "./lines.ts";
 
 const STDOUT = 1;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { WalContents, WalOperation } from "../../src/testing/testing.ts";
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 
 /** A line of the worker's output. */
 export type Line =

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BrokenPromise, WalOracle } from "../../src/testing/testing.ts";
-import { spawn } from "../../tests/support/child.ts";
-import { random } from "../../tests/support/logs.ts";
-import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
+import { spawn } from "../../kit/child.ts";
+import { random } from "../../kit/logs.ts";
+import { commandOn, ROOT, type Runtime } from "../../kit/runtime.ts";
 import type { Line } from "./lines.ts";
 
 /** The longest that a worker works, in milliseconds. */

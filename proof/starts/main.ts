@@ -15,7 +15,7 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { RUNTIMES } from "../../tests/support/runtime.ts";
+import { RUNTIMES } from "../../kit/runtime.ts";
 import { KERNEL_USES, start } from "./starts.ts";
 
 const USAGE = `Usage: starts [--runtime ${RUNTIMES.join("|")}] [--starts N] [--seed N]

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { seededRandom } from "../../src/testing/random.ts";
-import { commandOn, type Runtime } from "../../tests/support/runtime.ts";
+import { commandOn, type Runtime } from "../../kit/runtime.ts";
 
 /** What the started program has its checksums from. */
 export type KernelUse = "none" | "scalar" | "simd";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { WalContents } from "../../src/testing/testing.ts";
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 
 /** What a log holds, and the last index that it tells. */
 export interface Contents extends WalContents {

@@ -12,7 +12,7 @@
 import { spawn } from "node:child_process";
 import { appendFileSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { RUNTIMES } from "../../tests/support/runtime.ts";
+import { RUNTIMES } from "../../kit/runtime.ts";
 import { BrokenPromise, type WalOperation, WalOracle } from "../../src/testing/testing.ts";
 import { program, tmpfsMount } from "./needs.ts";
 import type { Settings } from "./part.ts";

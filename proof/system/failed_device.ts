@@ -14,7 +14,7 @@ import { isDeepStrictEqual } from "node:util";
 import { FILE_HEADER_SIZE } from "../../src/format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts";
 import { SEGMENT_FRAME_SIZE } from "../../src/format/internal.ts";
-import { type Runtime, RUNTIMES } from "../../tests/support/runtime.ts";
+import { type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 import type { Contents } from "./contents.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";
 import { fillSpace } from "./filler.ts";

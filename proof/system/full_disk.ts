@@ -5,7 +5,7 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { RUNTIMES } from "../../tests/support/runtime.ts";
+import { RUNTIMES } from "../../kit/runtime.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";
 import { ExpectedLog, isEnd, requireRefusal } from "./expected_log.ts";
 import { fillInodes, fillSpace } from "./filler.ts";

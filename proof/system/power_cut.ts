@@ -16,8 +16,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { random } from "../../tests/support/logs.ts";
-import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
+import { random } from "../../kit/logs.ts";
+import { commandOn, ROOT, type Runtime } from "../../kit/runtime.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";
 import type { Change, Line } from "./power_cut_lines.ts";
 import { PowerCutOracle } from "./power_cut_oracle.ts";

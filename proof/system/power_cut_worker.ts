@@ -11,7 +11,7 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import { type FileSystem, Wal, type WalOptions } from "../../mod.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
-import { random } from "../../tests/support/logs.ts";
+import { random } from "../../kit/logs.ts";
 import { digestOf, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
 import type { Change, Line } from "./power_cut_lines.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { RUNTIMES } from "../../tests/support/runtime.ts";
+import { RUNTIMES } from "../../kit/runtime.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";
 import { loopMount } from "./needs.ts";
 import type { Settings } from "./part.ts";

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { BrokenPromise, digestOf } from "../../src/testing/testing.ts";
-import { commandOn, ROOT, type Runtime } from "../../tests/support/runtime.ts";
+import { commandOn, ROOT, type Runtime } from "../../kit/runtime.ts";
 import { contentOf, type Contents } from "./contents.ts";
 import type { Answer, CallOutcome, Command, GatedCall, Refusal, View } from "./remote_lines.ts";
 import type { Workshop } from "./workshop.ts";

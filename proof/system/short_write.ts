@@ -6,7 +6,7 @@
  */
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { RUNTIMES } from "../../tests/support/runtime.ts";
+import { RUNTIMES } from "../../kit/runtime.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";
 import { ExpectedLog, isEnd, requireRefusal } from "./expected_log.ts";
 import { program, tmpfsMount } from "./needs.ts";

@@ -65,7 +65,12 @@ import {
 import { segmentDamaged } from "../segment/sealed_segment.ts";
 import { type InterruptedRedo, RedoFile } from "../files/redo.ts";
 import { setAside } from "../files/quarantine.ts";
-import { openTwice, Segment, type SegmentCounters, type WritableSource } from "../segment/segment.ts";
+import {
+  openTwice,
+  Segment,
+  type SegmentCounters,
+  type WritableSource,
+} from "../segment/segment.ts";
 import { beginSegment, createSegment, type SegmentContext, Segments } from "../files/segments.ts";
 import { acceptLock } from "./weak_lock.ts";
 

@@ -49,14 +49,5 @@ export {
   type ExploreOptions,
   type Trial,
 } from "./explore.ts";
-export {
-  type FaultOptions,
-  FaultyFileSystem,
-  type FileOperation,
-} from "./faulty_file_system.ts";
-export {
-  contentsOf,
-  type WalContents,
-  type WalOperation,
-  WalOracle,
-} from "./wal_oracle.ts";
+export { type FaultOptions, FaultyFileSystem, type FileOperation } from "./faulty_file_system.ts";
+export { contentsOf, type WalContents, type WalOperation, WalOracle } from "./wal_oracle.ts";

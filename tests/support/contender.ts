@@ -8,8 +8,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { assert } from "@std/assert";
-import { type ChildProcess, spawn } from "./child.ts";
-import { commandOn, ROOT, type Runtime } from "./runtime.ts";
+import { type ChildProcess, spawn } from "../../kit/child.ts";
+import { commandOn, ROOT, type Runtime } from "../../kit/runtime.ts";
 
 /** What became of an open. */
 export interface OpenResult {

@@ -4,7 +4,7 @@
  * @module
  */
 import { once } from "node:events";
-import { spawn, spawnSync } from "./child.ts";
+import { spawn, spawnSync } from "../../kit/child.ts";
 
 for (const last of ["kill -SEGV $$", "kill -KILL $$", "exit 139"]) {
   spawnSync("sh", ["-c", last], {});

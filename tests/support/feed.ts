@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { Wal } from "../../mod.ts";
-import { bytes } from "./logs.ts";
+import { bytes } from "../../kit/logs.ts";
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));
 

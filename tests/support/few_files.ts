@@ -7,7 +7,7 @@
 import { closeSync, openSync } from "node:fs";
 import process from "node:process";
 import { FileSystemError, Wal, WalError } from "../../mod.ts";
-import { bytes, text } from "./logs.ts";
+import { bytes, text } from "../../kit/logs.ts";
 
 const path = process.argv[2] ?? "";
 const OPTIONS = { segmentSize: 256 };

@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { Wal, WalError } from "../../mod.ts";
-import { bytes } from "./logs.ts";
+import { bytes } from "../../kit/logs.ts";
 
 const log = await Wal.open(process.argv[2] ?? "");
 try {

@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { Wal } from "../../mod.ts";
-import { text } from "./logs.ts";
+import { text } from "../../kit/logs.ts";
 
 const log = await Wal.open(process.argv[2] ?? "", { readOnly: true });
 console.log("following");

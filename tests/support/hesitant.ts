@@ -9,7 +9,7 @@ import { syncBuiltinESMExports } from "node:module";
 import process from "node:process";
 import { Wal } from "../../mod.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
-import { bytes, text } from "./logs.ts";
+import { bytes, text } from "../../kit/logs.ts";
 
 /** The most bytes that a call takes. */
 const FEW = 7;

@@ -5,7 +5,7 @@
  */
 import { type File, type FileSystem, Wal, type WalOptions } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { like } from "./like.ts";
+import { like } from "../../kit/like.ts";
 
 /** Something that a writer does to its files, to be done to others again. */
 type Change = (fileSystem: FileSystem, files: Map<number, File>) => void;

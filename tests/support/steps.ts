@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { Wal, WalError } from "../../mod.ts";
-import { bytes } from "./logs.ts";
+import { bytes } from "../../kit/logs.ts";
 
 const path = process.argv[2] ?? "";
 const mark = (step: string): void => void existsSync(`/step-${step}`);

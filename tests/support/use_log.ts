@@ -7,7 +7,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import process from "node:process";
 import { FileSystemError, Wal, WalError } from "../../mod.ts";
-import { bytes, text } from "./logs.ts";
+import { bytes, text } from "../../kit/logs.ts";
 
 const [path = "", how = ""] = process.argv.slice(2);
 

@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { Wal } from "../../mod.ts";
-import { bytes, toHex } from "./logs.ts";
+import { bytes, toHex } from "../../kit/logs.ts";
 
 const [path = "", format = "2", ...entries] = process.argv.slice(2);
 const log = await Wal.open(path, { format: format === "1" ? 1 : 2 });

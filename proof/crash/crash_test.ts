@@ -1,0 +1,135 @@
+/**
+ * The log on a disk that may have any part of what no sync has covered: every crash of programs that
+ * do everything, and every failing call of one that does a little of it.
+ *
+ * @module
+ */
+import { test } from "node:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { programOf } from "./program.ts";
+import { newTally, trialOf } from "./trial.ts";
+import { type Event, type Session, useEverything } from "./workload.ts";
+import {
+  BrokenPromise,
+  exploreCrashes,
+  exploreFaults,
+  FaultyFileSystem,
+  type Trial,
+} from "../../src/testing/testing.ts";
+
+const TIMEOUT = { timeout: 120_000 };
+
+test("every crash of a program that does everything keeps every promise", TIMEOUT, async () => {
+  const tally = newTally();
+  const trial = trialOf(useEverything, { segmentSize: 4096 }, tally);
+  const { crashes, states } = await exploreCrashes(trial, { statesPerCrash: 48 });
+  assert(crashes > 150, `${crashes} crashes`);
+  assertEquals(tally.states, states);
+  assert(states > 1500, `${states} states`);
+  assertEquals(Object.keys(tally.cases).sort(), ["A", "B", "D", "E"]);
+  assert(tally.recoveries > 500, `${tally.recoveries} states in the middle of a recovery`);
+});
+
+for (const seed of [3, 4]) {
+  const { run, options } = programOf(seed);
+  test(`every crash of random program ${seed}, format ${options.format}`, TIMEOUT, async () => {
+    await exploreCrashes(trialOf(run, options, newTally()), { statesPerCrash: 24 });
+  });
+}
+
+/** A roll, a batch, both truncations and the state, in few calls. */
+async function useALittle(session: Session): Promise<void> {
+  await session.appendAndSync(30, 31);
+  await session.append(300);
+  await session.setState(5);
+  await session.appendBatch(false, 400, 20);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.appendAndSync(300);
+  await session.appendAndSync(40);
+  await session.truncateFrom(session.log.lastIndex - 1);
+  await session.truncateBefore(session.log.lastIndex);
+  await session.setState(6);
+  await session.close();
+}
+
+/** Durable appends into space that was extended ahead of them, a cut in it, a roll out of it. */
+async function useSpaceAhead(session: Session): Promise<void> {
+  await session.append(4500);
+  for (let i = 0; i < 4; i++) await session.appendAndSync(30 + i, 300, 5);
+  await session.reopen();
+  await session.appendAndSync(40);
+  await session.truncateFrom(session.log.lastIndex - 3);
+  await session.append(600);
+  await session.appendAndSync(50, 60);
+  await session.appendBatch(true, 700, 20);
+  await session.append(9000);
+  await session.appendAndSync(70);
+  await session.close();
+}
+
+/** Truncations, the second of which drops what a Durable frame that the first has left vouches for. */
+async function truncateAgainAndAgain(session: Session): Promise<void> {
+  await session.append(4500);
+  for (const size of [60, 61, 62]) await session.appendAndSync(size);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.truncateFrom(1);
+  await session.append(4500);
+  for (const size of [60, 61, 62]) await session.appendAndSync(size);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.reset(1);
+  await session.close();
+}
+
+test("every crash of one truncation after the other keeps every promise", TIMEOUT, async () => {
+  const trial = trialOf(truncateAgainAndAgain, {}, newTally());
+  const { crashes } = await exploreCrashes(trial, { statesPerCrash: 64 });
+  assert(crashes > 20, `${crashes} crashes`);
+});
+
+for (const syncMode of ["async", "blocking"] as const) {
+  test(`every crash in space ahead keeps every promise, ${syncMode} syncs`, TIMEOUT, async () => {
+    const options = { segmentSize: 16_384, preallocate: 8192, syncMode } as const;
+    const tally = newTally();
+    const trial = trialOf(useSpaceAhead, options, tally);
+    const { crashes, states } = await exploreCrashes(trial, { statesPerCrash: 32 });
+    assert(crashes > 40, `${crashes} crashes`);
+    assert(states > 500, `${states} states`);
+    assert(tally.cases["B"] !== undefined, "zeros are found behind the end");
+  });
+}
+
+test("every failing call in space ahead keeps every promise", TIMEOUT, async () => {
+  const trial = trialOf(useSpaceAhead, { segmentSize: 16_384, preallocate: 8192 }, newTally());
+  const { crashes } = await exploreFaults(trial, { failedSync: "ext4", statesPerCrash: 1 });
+  assert(crashes > 500, `${crashes} crashes`);
+});
+
+for (const failedSync of ["ext4", "xfs", "btrfs"] as const) {
+  test(
+    `every failing call keeps every promise, a failed sync as on ${failedSync}`,
+    TIMEOUT,
+    async () => {
+      const trial = trialOf(useALittle, { segmentSize: 1024 }, newTally());
+      const { crashes, states } = await exploreFaults(trial, { failedSync, statesPerCrash: 2 });
+      assert(crashes > 1500, `${crashes} crashes`);
+      assert(states > 2000, `${states} states`);
+    },
+  );
+}
+
+const SYNCS = ["syncData", "syncDataBlocking", "sync", "syncBlocking", "syncDirectory"] as const;
+for (const operation of SYNCS) {
+  test(`a disk whose ${operation} lies is caught`, TIMEOUT, async () => {
+    const syncMode = operation === "syncDataBlocking" ? "blocking" : "async";
+    const honest = trialOf(useEverything, { segmentSize: 4096, syncMode }, newTally());
+    const lied: Trial<Event> = {
+      ...honest,
+      run: (fileSystem, promise) => {
+        const lying = new FaultyFileSystem(fileSystem);
+        lying.lie(operation, { times: Infinity });
+        return honest.run(lying, promise);
+      },
+    };
+    await assertRejects(() => exploreCrashes(lied, { statesPerCrash: 16 }), BrokenPromise);
+  });
+}
