@@ -30,6 +30,12 @@ const TOOL_BUFFER = 8 * 1024 * 1024 + BUFFER;
 /** What came of a file that has a name of the log's and is not the log's. */
 const NOT_OURS = /^write WalError: "" (has the name of|is no segment|tells of a replacement)/;
 
+/** How often the bytes of a log's files may be read. */
+const PASSES = 60;
+
+/** The largest index of an entry. */
+const LAST_INDEX = 2 ** 53 - 2;
+
 /** How many entries are read of each end. */
 const READ = 60;
 
@@ -43,8 +49,8 @@ class Loaded {
   readonly #meter: Meter;
   readonly #files: FileSet;
 
-  constructor(files: FileSet, buffer: number = BUFFER) {
-    const { bytes, reads } = allowance(sizeOf(files), 60, BUFFER);
+  constructor(files: FileSet, passes: number = PASSES, buffer: number = BUFFER) {
+    const { bytes, reads } = allowance(sizeOf(files), passes, BUFFER);
     this.#meter = new Meter({ bytes, reads, buffer: 2 * sizeOf(files) + buffer });
     this.fileSystem = new MeteredFileSystem(this.under, this.#meter);
     this.#files = files;
@@ -126,7 +132,8 @@ export function viewTarget(): Target {
 }
 
 async function openToRead({ files, settings }: FuzzCase): Promise<string> {
-  const loaded = new Loaded(files);
+  // A reader looks at the files anew where an entry cannot be read, at each of them.
+  const loaded = new Loaded(files, 4 * PASSES);
   const { fileSystem } = loaded;
   let outcome: string;
   try {
@@ -205,8 +212,9 @@ async function tryToWrite(files: FileSet, settings: FuzzCase["settings"]): Promi
   requireKept(settled, loaded, recovery);
   const before = readEntries(log);
   for (const data of before.values()) if (typeof data !== "string") requireEntryIn(settled, data);
-  const index = appendOne(log);
-  before.set(index, APPENDED);
+  const isAtEnd = log.lastIndex === LAST_INDEX;
+  const index = isAtEnd ? requireEnd(log) : appendOne(log);
+  if (!isAtEnd) before.set(index, APPENDED);
   await log.sync();
   await log.close();
   loaded.check();
@@ -242,6 +250,17 @@ function requireKept(
   }
   const mustKeep = (name === "C" || name === "D") && bytesCut > 0;
   require(!mustKeep || setAside !== undefined, `${bytesCut} bytes of case ${name} were not kept`);
+}
+
+/** Finds fault if a log that has no index left takes an entry; returns the last index. */
+function requireEnd(log: Wal): number {
+  try {
+    log.append(APPENDED);
+  } catch (error) {
+    expected(error);
+    return log.lastIndex;
+  }
+  throw new Finding("an entry was appended after the last index that there is");
 }
 
 /** Appends an entry; returns its index. */
@@ -293,7 +312,7 @@ export function commandsTarget(checksum: FrameChecksum): Target {
     share: 200,
     async run({ files, settings }) {
       const { maxEntrySize } = settings;
-      const loaded = new Loaded(files, TOOL_BUFFER);
+      const loaded = new Loaded(files, PASSES, TOOL_BUFFER);
       let inspected: string;
       try {
         const { recovery, broken } = inspectLog(loaded.fileSystem, LOG, checksum, maxEntrySize);

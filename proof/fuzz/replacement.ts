@@ -23,6 +23,9 @@ import {
   targetOf,
 } from "./layout.ts";
 
+/** The kind of the frame that a segment of version 2 begins with. */
+const START_KIND = 1;
+
 /** Whether a redo file is one: of the known version, as long as it says, with its checksum. */
 export function isWhole(redo: Uint8Array): boolean {
   const end = checksumAt(redo);
@@ -56,7 +59,8 @@ export function mayBeForeign(files: FileSet): boolean {
     if (!Number.isSafeInteger(index)) return index <= 2 ** 64;
     if (index <= (indexIn(target) ?? Infinity)) return false;
     const isVersion2 = bytes.length >= 54 && readU64(bytes, 0) === 0x57414c2100000002n;
-    return !isVersion2 || !holds(bytes, 8, 54) || readU64(bytes, 26) !== BigInt(index) ||
+    const isStart = bytes[17] === START_KIND && holds(bytes, 8, 54);
+    return !isVersion2 || !isStart || readU64(bytes, 26) !== BigInt(index) ||
       bytes.subarray(18, 26).join() !== id;
   });
 }
@@ -108,7 +112,7 @@ export function settle(files: FileSet): FileSet {
  */
 export function isInMiddle(files: FileSet): boolean {
   const redo = files.get(REDO);
-  if (redo === undefined || targetOf(redo) === META || !isReplaced(files)) return false;
+  if (redo === undefined || !isReplaced(files) || targetOf(redo) === META) return false;
   const file = files.get(targetOf(redo) ?? "") ?? new Uint8Array(0);
   return !hasOldTail(redo, file) && !hasNewTail(redo, file);
 }
