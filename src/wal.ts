@@ -686,7 +686,9 @@ export class Wal {
       } catch (error) {
         const isOvertaken = this.#reader !== undefined && error instanceof WalError &&
           error.code === "ERR_WAL_INDEX_OUT_OF_RANGE";
-        if (!isOvertaken || firstIndex !== this.firstIndex || tries === MAX_TRIES) throw error;
+        if (!isOvertaken) throw error;
+        this.#requireFirst(firstIndex);
+        if (tries === MAX_TRIES) throw error;
       }
     }
   }
@@ -774,9 +776,10 @@ export class Wal {
 
   /** Goes to the next entry, if the log still has it. */
   #advance(cursor: EntryCursor, to: number): boolean {
-    if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);
     try {
-      return cursor.account === undefined ? cursor.advance() : this.#advanceIn(cursor, to);
+      if (cursor.account !== undefined) return this.#advanceIn(cursor, to);
+      if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);
+      return cursor.advance();
     } catch (error) {
       throw this.#readFailed(error);
     }
@@ -785,7 +788,8 @@ export class Wal {
   /** The same in a reader, where the writer may have changed what is read. */
   #advanceIn(cursor: EntryCursor, to: number): boolean {
     const { account } = cursor;
-    const isThere = cursor.hasMore ? cursor.advance() : this.#reader?.read(() => {
+    const isRead = cursor.epoch === this.#epoch && cursor.hasMore;
+    const isThere = isRead ? cursor.advance() : this.#reader?.read(() => {
       if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);
       return cursor.advance();
     }) === true;
@@ -886,9 +890,18 @@ export class Wal {
   #requireNext(cursor: EntryCursor, to: number): void {
     this.#requireOpen();
     const next = cursor.index + 1;
-    if (next <= to && next < this.firstIndex) this.#requireIndex(next);
+    if (next <= to && next < this.firstIndex) throw this.#droppedBefore(next);
     if (cursor.account !== undefined) this.#requireSame(cursor.account);
     cursor.epoch = this.#epoch;
+  }
+
+  /** The error of a loop whose next entry was dropped from the head. */
+  #droppedBefore(next: number): WalError {
+    return new WalError(
+      "ERR_WAL_INDEX_OUT_OF_RANGE",
+      `Entry ${next} of the log "${this.#path}" was dropped before it was read: read again from ` +
+        `${this.firstIndex} on.`,
+    );
   }
 
   /** In a reader: refuses to go on in a log that is no longer the one that was read up to here. */

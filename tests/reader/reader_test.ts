@@ -4,7 +4,7 @@
  * @module
  */
 import { test } from "node:test";
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { DURABLE_FRAME_SIZE } from "../../src/format/internal.ts";
@@ -137,3 +137,63 @@ async function settle<T>(call: () => Promise<T>): Promise<T | string> {
     throw error;
   }
 }
+
+for (const segmentSize of [1 << 20, 400]) {
+  const where = segmentSize === 400 ? "full segments" : "the last file";
+  test(`a loop over a reader tells that ${where} were cut twice, by an error of the log's`, async () => {
+    const fileSystem = new MemoryFileSystem();
+    const log = await Wal.open(PATH, { fileSystem, segmentSize });
+    append(log, "old", 24);
+    await log.sync();
+    const reader = await Wal.open(PATH, { fileSystem, readOnly: true });
+    const entries = reader.entries();
+    for (let index = 1; index <= 6; index++) entries.next();
+    await log.truncateFromIndex(5);
+    append(log, "new", 24);
+    await reader.refresh();
+    // What the handle was refreshed to is changed once more before the loop goes on.
+    await log.truncateFromIndex(4);
+    append(log, "newer", 24);
+    const error = assertThrows(() => [...entries], WalError);
+    assertEquals(error.code, "ERR_WAL_INDEX_OUT_OF_RANGE");
+    assertMatch(error.message, /from 4 on were dropped/);
+    await reader.close();
+    await log.close();
+  });
+}
+
+test("readAll says so where the head was dropped while it read", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const log = await Wal.open(PATH, { fileSystem, segmentSize: 400 });
+  append(log, "old", 40);
+  await log.sync();
+  const reader = await Wal.open(PATH, { fileSystem, readOnly: true });
+  await log.truncateBeforeIndex(30);
+  const error = assertThrows(() => reader.readAll(), WalError);
+  assertEquals(error.code, "ERR_WAL_INDEX_OUT_OF_RANGE");
+  assertMatch(error.message, /first index of .* was 1 before the call and is 30 now: read again/);
+  assertEquals(reader.readAll().map(wordOf)[0], "old 30");
+  await reader.close();
+  await log.close();
+});
+
+test("a loop over a reader says from where to read again once the head was dropped", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const log = await Wal.open(PATH, { fileSystem, segmentSize: 400 });
+  append(log, "old", 40);
+  await log.sync();
+  for (const last of [40, 45]) {
+    const reader = await Wal.open(PATH, { fileSystem, readOnly: true });
+    const first = reader.firstIndex;
+    const entries = reader.entries();
+    entries.next();
+    await log.truncateBeforeIndex(last + 1);
+    append(log, "more", last + 5);
+    await reader.refresh();
+    const error = assertThrows(() => [...entries], WalError);
+    assertEquals(error.code, "ERR_WAL_INDEX_OUT_OF_RANGE");
+    assertMatch(error.message, new RegExp(`from ${last + 1} on`), `after ${first}`);
+    await reader.close();
+  }
+  await log.close();
+});
