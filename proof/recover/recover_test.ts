@@ -236,6 +236,68 @@ test("a Seal gives the indexes after any damage, and counts what a truncation dr
   assertEquals(shown((await recover(fileSystem)).entries).slice(-2), ["7 batch 0", "8 batch 1"]);
 });
 
+test("entries that were moved along with the end of a full segment are found by search", async () => {
+  const whole = await make(60, { segmentSize: 400 });
+  const [, second = "", third = ""] = segmentsOf(whole);
+  const from = Number(second.slice(-20));
+  const to = Number(third.slice(-20)) - 1;
+  const content = readFile(whole, second);
+  const last = placeOf(whole, second, `entry ${to}`);
+  const middle = placeOf(whole, second, `entry ${from + 4}`);
+  for (const at of [FIRST_ENTRY + 3, middle + 2, last, last + 2]) {
+    // Bytes that were lost, and bytes that came in between, as by a program that mends line ends.
+    for (const [lost, more] of [[1, 0], [5, 0], [0, 1], [0, 11]] as const) {
+      const fileSystem = new MemoryFileSystem();
+      for (const name of segmentsOf(whole)) writeFile(fileSystem, name, readFile(whole, name));
+      const moved = concat(
+        content.slice(0, at),
+        new Uint8Array(more).fill(10),
+        content.slice(at + lost),
+      );
+      writeFile(fileSystem, second, moved);
+      // Also by itself, and without what the next segment says of it.
+      const alone = new MemoryFileSystem();
+      writeFile(alone, second, moved);
+      const expected = Array.from({ length: to - from + 1 }, (_, i) => from + i)
+        .filter((index) => {
+          const place = placeOf(whole, second, `entry ${index}`);
+          const size = 9 + `entry ${index}`.length;
+          return place + size <= at || place >= at + lost;
+        });
+      for (
+        const [found, isAll] of [
+          [await recover(fileSystem), true],
+          [await recover(alone, second), false],
+        ] as const
+      ) {
+        const what = `-${lost} +${more} at ${at}, ${isAll ? "the log" : "the segment"}`;
+        const entries = found.entries.filter(({ isDropped }) => isDropped !== true);
+        const given = entries.map(({ data }) => Number(text(data).slice(6)));
+        assertEquals(given.filter((index) => from <= index && index <= to), expected, what);
+        assert(found.missing.length > 0, what);
+        for (const { index, data } of entries) {
+          const own = Number(text(data).slice(6));
+          assert(index.from <= own && own <= index.to, `${what}: ${own} is told as ${index.from}`);
+        }
+      }
+    }
+  }
+});
+
+test("frames in a damaged entry of a full segment are not taken for moved ones", async () => {
+  const fileSystem = await make(3, { segmentSize: 400 }, (log) => {
+    log.append(concat(frame(DATA, bytes("inner 1")), frame(DATA, bytes("inner 2"))));
+    log.append(new Uint8Array(300));
+  });
+  const [first = ""] = segmentsOf(fileSystem);
+  // The checksum of the outer one.
+  const at = placeOf(fileSystem, first, "entry 3") + 16;
+  spoil(fileSystem, first, at + 5, 1, 2, 3, 4);
+  const { entries, missing } = await recover(fileSystem);
+  assertEquals(shown(entries.slice(0, -1)), named(1, 3));
+  assertEquals(missing.map(({ entries }) => entries), [1]);
+});
+
 test("a Durable frame out of its place proves nothing", async () => {
   const fileSystem = await make(2, {}, (log) => {
     log.append(new Uint8Array(42 + 16));
@@ -384,6 +446,26 @@ test("a version 1 log is recovered, and what its next file says of it", async ()
   }
   const from = Number(second.slice(-20));
   assertEquals(shown(found.entries).slice(-(31 - from)), named(from, 30));
+});
+
+test("a version 1 file under another segment's name is the first one all the same", async () => {
+  const fileSystem = await make(12, { format: 1 });
+  await withLog(PATH, { fileSystem, segmentSize: 256 }, (log) => {
+    for (let i = 13; i <= 30; i++) log.append(bytes(`entry ${i}`));
+  });
+  const [first = "", second = ""] = segmentsOf(fileSystem);
+  const [one, other] = [first, second].map((name) => readFile(fileSystem, name));
+  writeFile(fileSystem, first, other as Uint8Array);
+  writeFile(fileSystem, second, one as Uint8Array);
+  const swapped = await recover(fileSystem);
+  assertEquals(shown(swapped.entries), named(1, 30));
+  assertEquals(swapped.notes.length, 2);
+
+  writeFile(fileSystem, first, one as Uint8Array);
+  const copied = await recover(fileSystem);
+  const from = Number(second.slice(-20));
+  assertEquals(shown(copied.entries).slice(0, from - 1), named(1, from - 1));
+  assertStringIncludes(copied.notes.join(), "a copy of the segment from index 1");
 });
 
 test("the end of a file is as opening makes it while it is being replaced", async () => {

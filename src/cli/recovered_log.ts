@@ -13,7 +13,7 @@ import type { SegmentFile } from "../files/chain.ts";
 import { WalError } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
-import { FRAME_HEADER_SIZE } from "../format/frame.ts";
+import { FRAME_HEADER_SIZE, TYPE_DATA } from "../format/frame.ts";
 import { MAX_SEGMENT_ENTRIES, sameLog, type SegmentFrame } from "../format/internal.ts";
 import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../format/meta_slot.ts";
 import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_record.ts";
@@ -621,10 +621,25 @@ export class RecoveredLog {
         isVersion2: frame !== undefined || file.firstIndex > 1,
         isSetAside,
       };
-      return frame === undefined && version !== 1 ? this.#guessed(part, version) : part;
+      if (frame !== undefined) return part;
+      return version === 1 ? this.#ofVersion1(part) : this.#guessed(part, version);
     } catch (error) {
       if (isFileSystemError(error)) return error;
       throw error;
+    }
+  }
+
+  /** A file of version 1 is a log's first, whatever its name; it begins with an entry. */
+  #ofVersion1(part: Part): Part {
+    if (part.firstIndex === 1) return part;
+    const file = this.#open(part.path);
+    if (file === undefined || isFileSystemError(file)) return part;
+    try {
+      const { reader } = this.#toWalk(part, file, { next: undefined, isLast: true }, 0);
+      const isFirst = reader.frameAt(FILE_HEADER_SIZE)?.type === TYPE_DATA;
+      return isFirst ? { ...part, firstIndex: 1, isVersion2: false } : part;
+    } finally {
+      file.close();
     }
   }
 

@@ -472,6 +472,13 @@ class Walk {
       if (at > offset && this.#reader.frameAt(at, this.#endFrom(at))?.type === TYPE_DATA) break;
     }
     const entry = seal.offsets[to];
+    if (entry === undefined && to > from && this.#hasMoved(seal, offset)) {
+      // Where bytes were lost or came in between, no offset of the Seal holds any more.
+      this.#index = exactly(firstIndex + from);
+      this.#seal = undefined;
+      this.#isIntact = false;
+      return yield* this.#passMoved(offset);
+    }
     let next = entry === undefined ? Math.max(seal.at, offset + 1) : entry - this.#base;
     if (offset >= seal.at) next = this.#reader.size;
     // A Batch frame may stand before that entry, and is to be seen.
@@ -499,6 +506,45 @@ class Walk {
     this.#mayBeInBatch ||= hidesBatch || !isReached;
     // Of the entries that were dropped, no Seal tells.
     if (entry === undefined) this.#isFoundBySearch = true;
+    return next;
+  }
+
+  /** Whether whole entries stand from `offset` on to the Seal, none of them where it has one. */
+  #hasMoved(seal: FoundSeal, offset: number): boolean {
+    for (let at = offset;;) {
+      const found = this.#reader.nextFrame(at, seal.at);
+      if (found === undefined) return false;
+      const around = this.#entryAround(seal, found);
+      const frame = this.#reader.headerAt(found);
+      if (around === undefined && frame?.type === TYPE_DATA) return true;
+      at = around ?? found + FRAME_HEADER_SIZE + (frame?.length ?? 0);
+    }
+  }
+
+  /** Where the entry ends that the Seal has around `offset`, if its header says that it is there. */
+  #entryAround(seal: FoundSeal, offset: number): number | undefined {
+    const position = this.#positionFrom(seal, offset + 1) - 1;
+    const place = seal.offsets[position];
+    if (place === undefined) return undefined;
+    const header = this.#reader.headerAt(place - this.#base);
+    if (header?.type !== TYPE_DATA) return undefined;
+    const end = place - this.#base + FRAME_HEADER_SIZE + header.length;
+    const next = seal.offsets[position + 1];
+    const limit = next === undefined ? seal.at : next - this.#base;
+    return end > offset && end <= limit ? end : undefined;
+  }
+
+  /** Tells of the damage in front of entries that have moved; where they begin. */
+  *#passMoved(offset: number): Generator<Found, number> {
+    const { size } = this.#reader;
+    const next = this.#reader.nextFrame(offset) ?? size;
+    const what =
+      `${next - offset} bytes are no whole frame, and what follows does not stand where ` +
+      "the Seal has it: bytes were lost, or came in between";
+    const most = Math.floor((next - offset) / FRAME_HEADER_SIZE) + 1;
+    yield this.#damage(offset, next - offset, advanced(this.#index, 0, most), what);
+    this.#isFoundBySearch = true;
+    this.#mayBeInBatch = true;
     return next;
   }
 
