@@ -22,7 +22,7 @@ import {
 import { type Beginning, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
 import { type Frame, framesOf, sizeOf } from "./frames.ts";
 import type { SegmentFile } from "../files/chain.ts";
-import { metaPath, segmentFiles } from "./log_files.ts";
+import { metaPath, redoFile, segmentFiles } from "./log_files.ts";
 
 /** How often a file is looked at that a writer changes meanwhile. */
 const ATTEMPTS = 3;
@@ -171,6 +171,9 @@ export function inspectLog(
 ): Report {
   const files = segmentFiles(fileSystem, path);
   const meta = loadMeta(fileSystem, path, checksum);
+  const redo = redoFile(fileSystem, path, checksum);
+  // One that is something else is refused here as it is by open.
+  if (redo.exists()) redo.load();
   const headIndex = meta?.headIndex ?? 1;
   const inUse = fromHead(files, headIndex);
   const segments: SegmentReport[] = files.slice(0, -inUse.length)

@@ -4,7 +4,11 @@
  * @module
  */
 import { type SegmentFile, segmentFilesOf } from "../files/chain.ts";
+import type { FrameChecksum } from "../format/checksum.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
+import { directoryOf } from "../fs/path.ts";
+import { LogDirectory } from "../fs/log_directory.ts";
+import { RedoFile } from "../files/redo.ts";
 
 /**
  * The segments' files in order.
@@ -20,6 +24,12 @@ export function segmentFiles(fileSystem: FileSystem, path: string): SegmentFile[
 /** The path of a log's meta file. */
 export function metaPath(path: string): string {
   return `${path}.meta`;
+}
+
+/** A log's redo file, to be read. */
+export function redoFile(fileSystem: FileSystem, path: string, checksum: FrameChecksum): RedoFile {
+  const directory = new LogDirectory(fileSystem, directoryOf(path));
+  return new RedoFile(fileSystem, directory, path, 0, checksum);
 }
 
 /** Reads the start of a file, at most `size` bytes; `undefined` if there is no such file. */

@@ -19,13 +19,11 @@ import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../f
 import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_record.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
-import { LogDirectory } from "../fs/log_directory.ts";
-import { RedoFile } from "../files/redo.ts";
 import { firstIndexOf, segmentPath } from "../files/segments.ts";
 import { commonId, fromHead, readBeginning } from "./chain.ts";
 import { BUFFER_SIZE, createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_range.ts";
-import { metaPath, readStart } from "./log_files.ts";
+import { metaPath, readStart, redoFile } from "./log_files.ts";
 import { clipped, endsWith, PatientFile, type Readable, spliced } from "./readable_file.ts";
 import { type SetAsideFile, setAsideFile, setAsideFiles } from "./set_aside_files.ts";
 import {
@@ -757,8 +755,7 @@ export class RecoveredLog {
   /** The replacement of a tail that a crash interrupted, and that opening would finish. */
   #findReplacement(): Replacement | undefined {
     try {
-      const directory = new LogDirectory(this.#fileSystem, directoryOf(this.#path));
-      const redo = new RedoFile(this.#fileSystem, directory, this.#path, 0o600, this.#checksum);
+      const redo = redoFile(this.#fileSystem, this.#path, this.#checksum);
       if (!redo.exists()) return undefined;
       const record = redo.load();
       if (record === undefined) return undefined;

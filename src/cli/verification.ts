@@ -8,17 +8,27 @@
  */
 import { Buffer } from "node:buffer";
 import { createCRC32, type IHasher } from "hash-wasm";
+import { WalError } from "../errors.ts";
+import { frameChecksum } from "../format/checksum.ts";
 import { FRAME_HEADER_SIZE } from "../format/frame.ts";
 import { FILE_HEADER_SIZE } from "../format/file_header.ts";
 import { LOG_ID_SIZE, readInternalPayload, sameLog } from "../format/internal.ts";
-import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../format/meta_slot.ts";
+import { mayBegin } from "../format/magic.ts";
+import {
+  decodeMetaSlot,
+  MAX_SLOT_SIZE,
+  META_BEGINNING,
+  type MetaSlot,
+  MIN_SLOT_SIZE,
+  SLOT_OFFSETS,
+} from "../format/meta_slot.ts";
 import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { requireLog } from "../segment/recovery.ts";
 import { segmentPath } from "../files/segments.ts";
 import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import type { SegmentFile } from "../files/chain.ts";
-import { metaPath, readStart, segmentFiles } from "./log_files.ts";
+import { metaPath, readStart, redoFile, segmentFiles } from "./log_files.ts";
 import { type CheckedSegment, checkSegment, type Place, type Tail } from "./segment_check.ts";
 
 /** What the check tells as it goes. */
@@ -84,12 +94,7 @@ export class Verification {
    * @throws {WalError} `ERR_WAL_FORMAT` if the only file is no log.
    */
   *run(): Generator<number, void> {
-    if (readStart(this.#fileSystem, `${this.#path}.redo`, 0) !== undefined) {
-      this.#listener.note(
-        `${this.#path}.redo: a tail was being replaced; opening would finish that first, and what ` +
-          "follows is of the files as they are",
-      );
-    }
+    this.#checkRedo();
     const meta = this.#checkMeta();
     const headIndex = meta?.headIndex ?? 1;
     const files = fromHead(this.files, headIndex);
@@ -272,6 +277,30 @@ export class Verification {
     );
   }
 
+  /** Tells of the redo file, and what opening would do with it. */
+  #checkRedo(): void {
+    const path = `${this.#path}.redo`;
+    const redo = redoFile(this.#fileSystem, this.#path, frameChecksum);
+    if (!redo.exists()) return;
+    try {
+      this.#listener.note(
+        redo.load() === undefined
+          ? `${path}: its making was interrupted; opening would remove it`
+          : `${path}: a tail was being replaced; opening would finish that first, and what ` +
+            "follows is of the files as they are",
+      );
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      this.#tellForeign(path, "redo");
+    }
+  }
+
+  #tellForeign(path: string, kind: string): void {
+    const what = `it has the name of the log's ${kind} file and is none of this version: opening ` +
+      "would be refused";
+    this.#listener.damage({ path, offset: 0, index: 1, isAtLeast: false, what });
+  }
+
   /** Checks both slots; the newest valid one. */
   #checkMeta(): MetaSlot | undefined {
     const path = metaPath(this.#path);
@@ -283,7 +312,11 @@ export class Verification {
     const newest = slots.filter((slot) => slot !== undefined)
       .toSorted((a, b) => b.sequence - a.sequence)[0];
     if (newest === undefined && bytes.length <= SLOT_OFFSETS[1]) {
-      this.#listener.note(`${path}: never in use, its making was interrupted`);
+      if (mayBegin(bytes.subarray(0, MIN_SLOT_SIZE), META_BEGINNING)) {
+        this.#listener.note(`${path}: never in use, its making was interrupted`);
+      } else {
+        this.#tellForeign(path, "meta");
+      }
       return undefined;
     }
     for (const [i, slot] of slots.entries()) {

@@ -526,6 +526,35 @@ test("verify checks both slots of the meta file", options, () =>
     assertEquals(intact(path), []);
   }));
 
+test(
+  "a foreign file under the name of a log's own is told as open tells it",
+  options,
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "a.wal");
+      await withLog(path, {}, (log) => void log.append(bytes("one")));
+      for (const kind of ["redo", "meta"]) {
+        const other = `${path}.${kind}`;
+        writeFileSync(other, "a note of somebody's");
+        const { status, lines } = verify(path);
+        assertEquals(status, 1);
+        assertStringIncludes(
+          lines.join("\n"),
+          `${other}: offset 0, index 1: it has the name of the`,
+        );
+        assertEquals(lines.length, 1);
+        const { program, args } = command(MAIN, "inspect", path);
+        const inspected = spawnSync(program, args, { encoding: "utf8" });
+        assertEquals(inspected.status, 1);
+        assertStringIncludes(inspected.stderr, "ERR_WAL_FORMAT");
+        // What a crash leaves of one is the log's own.
+        writeFileSync(other, new Uint8Array(4));
+        assertStringIncludes(intact(path).join("\n"), "its making was interrupted");
+        rmSync(other);
+      }
+    }),
+);
+
 test("frames in the wrong place are told", options, async () => {
   const memory = new MemoryFileSystem();
   await withLog("a.wal", { fileSystem: memory }, async (log) => {
