@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { segmentFilesOf } from "../files/chain.ts";
-import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type SegmentFile, segmentFilesOf } from "../files/chain.ts";
+import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { Wal } from "../wal.ts";
 
 /** How much may be appended before a sync is waited for, in bytes. */
@@ -112,11 +112,21 @@ export async function openNew(
   path: string,
   maxEntrySize: number,
 ): Promise<Wal> {
-  if (segmentFilesOf(fileSystem, path).length > 0) {
+  if (filesOf(fileSystem, path).length > 0) {
     const log = await Wal.open(path, { readOnly: true, maxEntrySize });
     const isNew = log.lastIndex === 0 && log.state.length === 0;
     await log.close();
     if (!isNew) throw new FileSystemError("EEXIST", "Make a new log", path);
   }
   return await Wal.open(path, { maxEntrySize });
+}
+
+/** A log's segments; none where its directory is not there yet. */
+function filesOf(fileSystem: FileSystem, path: string): SegmentFile[] {
+  try {
+    return segmentFilesOf(fileSystem, path);
+  } catch (error) {
+    if (isFileSystemError(error) && error.code === "ENOENT") return [];
+    throw error;
+  }
 }

@@ -261,7 +261,7 @@ test("a new log keeps the first index", options, () =>
     const path = join(folder, "a.wal");
     await make(path);
     rmSync(path);
-    const into = join(folder, "b.wal");
+    const into = join(folder, "of its own", "b.wal");
     const { status, lines } = run("recover", path, "--into", into);
     assertEquals(lines, [
       `missing: ${path}: index 1 to 186: the file is missing`,
