@@ -22,18 +22,17 @@ const lengthOf: ((this: unknown) => unknown) | undefined = Object.getOwnProperty
 
 /** Whether a value is a `Uint8Array` of any realm that has its memory still, and its own length. */
 export function isBytes(value: unknown): value is Uint8Array {
-  return kindOf?.call(value) === "Uint8Array" && hasMemory(value as Uint8Array) &&
-    lengthOf?.call(value) === (value as Uint8Array).length;
+  return kindOf?.call(value) === "Uint8Array" && isWhole(value as Uint8Array);
 }
 
 /** An array that was detached, or whose buffer was made too short for it, has the length 0. */
-function hasMemory(array: Uint8Array): boolean {
-  if (array.length > 0) return true;
+function isWhole(array: Uint8Array): boolean {
   try {
-    Uint8Array.prototype.at.call(array, 0);
+    if (lengthOf?.call(array) !== array.length) return false;
+    if (array.length === 0) Uint8Array.prototype.at.call(array, 0);
     return true;
   } catch {
-    return false;
+    return false; // Also a subclass that throws.
   }
 }
 

@@ -12,6 +12,12 @@ import { copyOf, isBytes } from "../src/bytes.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { RaftStorage } from "../src/raft/raft.ts";
 
+class Throwing extends Uint8Array {
+  override get length(): number {
+    throw new Error("no length");
+  }
+}
+
 class Subclass extends Uint8Array {
   override get [Symbol.toStringTag](): "Uint8Array" {
     return "Another" as "Uint8Array";
@@ -67,6 +73,7 @@ const REFUSED: Readonly<Record<string, () => unknown>> = {
   "another typed array": () => new Int8Array(2),
   "a clamped one": () => new Uint8ClampedArray(2),
   "a DataView": () => new DataView(new ArrayBuffer(2)),
+  "one of a subclass whose length throws": () => new Throwing(2),
   "an object that only says so": () => ({ [Symbol.toStringTag]: "Uint8Array", length: 2 }),
   "an object with the prototype only": () => Object.create(Uint8Array.prototype),
   "an object without a prototype": () => Object.create(null),

@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { invalid } from "../arguments.ts";
+import { isBytes } from "../bytes.ts";
 
 /** The size, and two sums of 32 bits over the bytes. Not made to withstand an adversary. */
 export function digestOf(bytes: Uint8Array): string {
+  if (!isBytes(bytes)) throw invalid("bytes", "a Uint8Array", bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const words = bytes.length >> 2;
   let one = 0x811c9dc5;

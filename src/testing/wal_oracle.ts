@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { invalid, requireObject } from "../arguments.ts";
 import type { Wal } from "../wal.ts";
 import { BrokenPromise } from "./broken_promise.ts";
 import { digestOf } from "./digest.ts";
@@ -73,6 +74,8 @@ export interface WalContents {
  * ```
  */
 export function contentsOf(log: Wal): WalContents {
+  requireObject("log", log);
+  if (typeof log.entries !== "function") throw invalid("log", "an open log", log);
   const entries = Array.from(log.entries(), ({ data }) => digestOf(data));
   return { firstIndex: log.firstIndex, entries, state: digestOf(log.state) };
 }

@@ -14,7 +14,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { type File, type FileSystem, FileSystemError, LockedError, Wal } from "../../mod.ts";
+import { type File, type FileSystem, FileSystemError, LockedError, Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import {
   BrokenPromise,
@@ -1398,6 +1398,15 @@ test("a broken promise tells where the log parts from what was acknowledged", ()
   );
   assertStringIncludes(judge(found(1, "a")), "the entries that both have are equal");
   assertStringIncludes(judge(found(1, "a"), SYNC), 'Under way: {"kind":"sync"}');
+});
+
+test("what is no bytes has no digest, and what is no log no contents", () => {
+  const digest = assertThrows(() => digestOf("text" as unknown as Uint8Array), WalError);
+  assertEquals(digest.code, "ERR_WAL_INVALID_ARGUMENT");
+  for (const wrong of [undefined, null, 5, {}, new Map([[1, 2]])]) {
+    const error = assertThrows(() => contentsOf(wrong as unknown as Wal), WalError);
+    assertEquals(error.code, "ERR_WAL_INVALID_ARGUMENT");
+  }
 });
 
 test("contentsOf reads a log's entries, first index and state", async () => {
