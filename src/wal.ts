@@ -374,6 +374,8 @@ export class Wal {
       );
     }
     this.#writeStaged();
+    // What was written may have ended the handle.
+    this.#requireNotEnded();
   }
 
   #append(data: Uint8Array): void {
@@ -405,7 +407,7 @@ export class Wal {
     for (const entry of entries) {
       const { value: data } = payloads.next();
       try {
-        if (this.#failure !== undefined) throw this.#told(this.#failure);
+        this.#requireNotEnded();
         this.#append(data ?? new Uint8Array(0));
         entry.index = this.#segments.lastIndex;
       } catch (error) {
@@ -468,7 +470,7 @@ export class Wal {
     this.#writeStaged();
     // A truncation that runs syncs whatever it leaves.
     await this.#rewriting;
-    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    this.#requireNotEnded();
     if (this.#segments.isSettled) this.#tellWhenIdle();
     else await this.#commit.join();
   }
@@ -542,6 +544,7 @@ export class Wal {
   #stage(data: Uint8Array): StagedEntry {
     if (!this.#staged.hasRoom(data)) this.#writeStaged();
     if (this.#staged.hasRoom(data)) return this.#staged.stage(data);
+    this.#requireNotEnded();
     this.#append(data);
     return { index: this.#segments.lastIndex, error: undefined };
   }
@@ -862,7 +865,7 @@ export class Wal {
         return rewind === Infinity ? undefined : rewind;
       },
       wait: (wake) => {
-        if (this.#failure !== undefined) throw this.#told(this.#failure);
+        this.#requireNotEnded();
         return this.#changes.wait(wake);
       },
       close: () => void this.#followers.delete(follower),
@@ -1122,7 +1125,7 @@ export class Wal {
   /** Runs changes of the log's ends and state one after the other. */
   async #serialize(work: () => Promise<void>): Promise<void> {
     const result = this.#queue.then(async () => {
-      if (this.#failure !== undefined) throw this.#told(this.#failure);
+      this.#requireNotEnded();
       try {
         this.#segments.look();
         await work();
@@ -1279,7 +1282,7 @@ export class Wal {
   /** One sync for all who wait; a promise if it is not done at once. */
   #syncOnce(): Promise<void> | void {
     this.#writeStaged();
-    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    this.#requireNotEnded();
     const { active, isSettled, isSyncing } = this.#segments;
     if (isSettled) return;
     // What runs is waited for, and nobody need block meanwhile.
@@ -1410,9 +1413,13 @@ export class Wal {
     throw new WalError("ERR_WAL_CLOSED", `The log "${this.#path}" is closed: open it again.`);
   }
 
+  #requireNotEnded(): void {
+    if (this.#failure !== undefined) throw this.#told(this.#failure);
+  }
+
   #requireWritable(): void {
     this.#requireOpen();
-    if (this.#failure !== undefined) throw this.#told(this.#failure);
+    this.#requireNotEnded();
     if (!this.#options.readOnly) return;
     throw new WalError(
       "ERR_WAL_READ_ONLY",

@@ -340,3 +340,30 @@ test(
     assert(disks.length > 10 && failed > 100, `${failed} failures of ${disks.length} disks`);
   },
 );
+
+const AFTER_STAGED: Readonly<Record<string, (log: Wal) => unknown>> = {
+  append: (log) => log.append(bytes("late")),
+  appendBatch: (log) => log.appendBatch([bytes("late"), bytes("later")]),
+  syncBlocking: (log) => log.syncBlocking(),
+  "appendAndSync of an entry that is not staged": (log) =>
+    log.appendAndSync(new Uint8Array(2 * 1024 * 1024)),
+};
+
+for (const [name, call] of Object.entries(AFTER_STAGED)) {
+  test(`${name} changes nothing once the entries written before it have ended the handle`, async () => {
+    const disk = new CrashFileSystem();
+    const fileSystem = new FaultyFileSystem(disk);
+    const log = await Wal.open(PATH, { fileSystem, segmentSize: 400 });
+    await log.appendAndSync(new Uint8Array(100));
+    fileSystem.fail("syncBlocking", "EIO", { name: `${PATH}.00000000000000000002` });
+    // It is written at the next call, and does not fit.
+    const waiting = log.appendAndSync(new Uint8Array(250));
+    const refused = assertRejects(() => waiting, SyncFailedError);
+    const late = await assertRejects(async () => await call(log), SyncFailedError);
+    assertEquals(late.durableIndex, 1);
+    await refused;
+    assertEquals(log.lastIndex, 1);
+    await log.close();
+    await withLog(PATH, { fileSystem: disk }, (log) => assertEquals(log.getEntry(1).length, 100));
+  });
+}
