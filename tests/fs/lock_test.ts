@@ -248,3 +248,12 @@ test("an open that fails tells why, whatever becomes of the lock file", async ()
   // Neither the lock nor a file of the log is left locked.
   await withLog("a.wal", { fileSystem: under }, (log) => assertEquals(log.lastIndex, 1));
 });
+
+test("a claim that is a link to nothing is named, and not waited for", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "a.wal");
+    symlinkSync(join(folder, "nothing"), `${path}.lock.claim`);
+    const error = await assertRejects(() => Wal.open(path), LockedError);
+    assertEquals(error.path, `${path}.lock.claim`);
+    assertEquals(readdirSync(folder).sort(), ["a.wal.lock", "a.wal.lock.claim"]);
+  }));

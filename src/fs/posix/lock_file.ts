@@ -32,6 +32,7 @@ import {
   judge,
   type LockOwner,
   type LockRecord,
+  NOBODY,
   readRecord,
   recordOf,
   type Verdict,
@@ -213,10 +214,15 @@ async function makeClaim(
     } catch (error) {
       if (!isFileSystemError(error) || error.code !== "EEXIST") throw error;
     }
-    const record = readClaim(fileSystem, path);
-    if (record === undefined) continue;
     // A claim is held for less than a millisecond.
     const isLate = tries >= TRIES;
+    const record = readClaim(fileSystem, path);
+    if (record === undefined) {
+      // It is gone by now; or it is a link that leads nowhere.
+      if (isLate) throw lockedBy(path, NOBODY, "unknown", owner, "claim");
+      if (tries > 1) await pause(PAUSE_MS);
+      continue;
+    }
     const verdict = judgeClaim(record, kind, isLate, owner, path);
     if (verdict === "dead") removeClaim(fileSystem, path, record);
     if (tries > TRIES || (isLate && verdict !== "dead")) {

@@ -48,7 +48,7 @@ export interface LockRecord extends LockHolder {
 }
 
 /** A lock file that names nobody. */
-const NOBODY: LockRecord = {
+export const NOBODY: LockRecord = {
   pid: undefined,
   host: undefined,
   runtime: undefined,
