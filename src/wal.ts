@@ -1127,7 +1127,7 @@ export class Wal {
     const result = this.#queue.then(async () => {
       this.#requireNotEnded();
       try {
-        this.#segments.look();
+        this.#look();
         await work();
       } catch (error) {
         if (isEnd(error)) throw this.#told(this.#ended(error));
@@ -1263,7 +1263,7 @@ export class Wal {
       this.#trim(active);
       await this.#segments.sync();
       if (this.#vouch()) await active.sync();
-      this.#segments.look(true);
+      this.#look(true);
     } catch (error) {
       this.#ended(error);
     }
@@ -1351,12 +1351,18 @@ export class Wal {
   /** Looks whether the files are in place, and lets them tell of the last sync. */
   #whenIdle(): void {
     try {
-      this.#segments.look();
+      this.#look();
     } catch (error) {
       this.#ended(error);
       return;
     }
     if (this.#rewriting === undefined) this.#vouch();
+  }
+
+  /** Looks whether the files are where a reopen will find them, and as long as they should be. */
+  #look(isLast: boolean = false): void {
+    this.#segments.look(isLast);
+    this.#meta.look();
   }
 
   /** Writes a Durable frame if one is due; whether it did. */

@@ -10,6 +10,7 @@ import {
   CorruptionError,
   type EndError,
   isEnd,
+  MovedError,
   notOurs,
   outcomeUnknown,
   RESTORE,
@@ -59,6 +60,8 @@ export class MetaFile {
   readonly #checksum: FrameChecksum;
   #current: MetaSlot | undefined;
   #file: File | undefined;
+  /** How many bytes the file has at the least, where it is written. */
+  #size = 0;
   /** In a reader: which file it is, and the redo file that may have what it is to hold. */
   #identity: string | undefined;
   #redo: RedoFile | undefined;
@@ -133,6 +136,18 @@ export class MetaFile {
     }
     this.load("read");
     this.#identity = this.#file?.identity();
+  }
+
+  /**
+   * Looks whether the file has all that was written to it. Where its name leads, its directory knows.
+   *
+   * @throws {MovedError} If it was cut.
+   */
+  look(): void {
+    const file = this.#file;
+    if (file !== undefined && sizeOf(file) < this.#size) {
+      throw new MovedError(this.#path, 0, "was cut or overwritten");
+    }
   }
 
   /** In a reader: whether it is still there, or still not; if it has no content, it is being made. */
@@ -218,12 +233,14 @@ export class MetaFile {
       const target = { file, firstIndex: META_FILE, offset: 0 };
       if (await redo.tryBegin(target, [slot], slot.length)) {
         await writeAnew(file, slot);
-        return await redo.end();
+        await redo.end();
+      } else {
+        for (const offset of this.#order().toReversed()) {
+          file.write(slot, offset);
+          await file.sync();
+        }
       }
-      for (const offset of this.#order().toReversed()) {
-        file.write(slot, offset);
-        await file.sync();
-      }
+      this.#size = SLOT_OFFSETS[1] + slot.length;
     } catch (cause) {
       throw this.#unknown(0, cause);
     }
@@ -279,6 +296,7 @@ export class MetaFile {
       throw this.#unknown(durableIndex, cause);
     }
     this.#current = slot;
+    this.#size = SLOT_OFFSETS[1] + bytes.length;
   }
 
   /**
@@ -345,6 +363,16 @@ export class MetaFile {
 
   #decode(bytes: Uint8Array): MetaSlot | undefined {
     return decodeMetaSlot(bytes, (bytes) => this.#checksum.crc32(bytes));
+  }
+}
+
+/** A file's size; of one that cannot be asked, as large as can be. */
+function sizeOf(file: File): number {
+  try {
+    return file.size();
+  } catch (error) {
+    if (isFileSystemError(error)) return Infinity;
+    throw error;
   }
 }
 

@@ -334,3 +334,31 @@ test("an entry is not acknowledged beside one that was overwritten", () =>
     assertEquals([error.path, error.durableIndex], [path, 1]);
     await log.close();
   }));
+
+for (const size of [0, 65_540]) {
+  test(`a meta file that is cut to ${size} bytes is told of by close, and before its next change`, () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "a.wal");
+      const meta = `${path}.meta`;
+      for (const call of ["close", "setState"] as const) {
+        const log = await Wal.open(path);
+        await log.setState(bytes("term 7, vote for b"));
+        truncateSync(meta, size);
+        const told = call === "close" ? log.close() : log.setState(bytes("term 8"));
+        assertEquals((await assertRejects(() => told, MovedError)).path, realpathSync(meta));
+        if (call !== "close") await log.close();
+        rmSync(meta);
+      }
+    }));
+}
+
+test("a state that is larger or smaller than the one before is no sign of a cut", () =>
+  withFolder(async (folder) => {
+    const log = await Wal.open(join(folder, "a.wal"));
+    for (const length of [1, 30_000, 0, 5]) await log.setState(new Uint8Array(length));
+    await log.close();
+    const again = await Wal.open(join(folder, "a.wal"));
+    assertEquals(again.state.length, 5);
+    await again.setState(new Uint8Array(10));
+    await again.close();
+  }));
