@@ -360,6 +360,8 @@ export class Wal {
       }
     }
     if (batch.length === 0) throw invalid("batch", "an array of at least one Uint8Array", entries);
+    // To read one may have detached another.
+    for (const data of batch) this.#requireEntry(data);
     return batch;
   }
 

@@ -431,6 +431,14 @@ test("a batch is read once: what changes while it is read changes nothing", asyn
     assertEquals(log.readAll().map(text), ["first", "y", "z"]);
     const failing = Object.defineProperty([bytes("x")], 0, { get: thrower });
     assertThrows(() => log.appendBatch(failing), RangeError);
+    const given = bytes("detached when the next is read");
+    const detaching = Object.defineProperty([given, bytes("x")], 1, {
+      get: () => {
+        structuredClone(given, { transfer: [given.buffer] });
+        return bytes("y");
+      },
+    });
+    assertEquals(assertThrows(() => log.appendBatch(detaching), WalError).code, ARGUMENT);
     assertEquals(log.lastIndex, 3);
   });
 });
