@@ -14,7 +14,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { type File, type FileSystem, FileSystemError, LockedError, Wal, WalError } from "../../mod.ts";
+import {
+  type File,
+  type FileSystem,
+  FileSystemError,
+  LockedError,
+  Wal,
+  WalError,
+} from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import {
   BrokenPromise,
