@@ -138,7 +138,7 @@ test("hash-wasm is the only dependency at run time, in the version that JSR's us
 
 test("development dependencies are pinned exactly", () => {
   for (const [name, version] of Object.entries(npm.devDependencies)) {
-    assertMatch(version, /^(\d+\.\d+\.\d+|file:.+)$/, name);
+    assertMatch(version, /^((npm:\w+@)?\d+\.\d+\.\d+|file:.+)$/, name);
   }
 });
 

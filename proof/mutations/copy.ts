@@ -8,42 +8,34 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../../kit/runtime.ts";
+import { readCode } from "./code.ts";
 import type { Mutation } from "./list.ts";
+import { mutated, namesIn, Places } from "./place.ts";
 
 /** What is not copied: what is installed is linked, the history is not needed. */
 const LEFT_OUT: readonly string[] = ["node_modules", ".git"];
-
-/**
- * The text of a file with a mutation.
- *
- * @throws {Error} If what is to be replaced is not in the text exactly once.
- */
-export function mutated(text: string, { name, file, find, replace }: Mutation): string {
-  const parts = text.split(find);
-  if (parts.length !== 2) {
-    throw new Error(`The text of "${name}" is ${parts.length - 1} times in ${file}: mend the list`);
-  }
-  return parts.join(replace);
-}
 
 /** A copy of the project. */
 export class Copy {
   /** The copy's folder, with a slash at its end. */
   readonly root: string;
+  readonly #places: Places;
 
-  /** Copies the project as it is in the working tree. */
-  constructor() {
+  /** Copies the project as it is in the working tree, for these mutations and others like them. */
+  constructor(mutations: readonly Mutation[]) {
     this.root = `${mkdtempSync(join(tmpdir(), "wal-mutations-"))}/`;
     const leftOut = LEFT_OUT.map((name) => join(ROOT, name));
     cpSync(ROOT, this.root, { recursive: true, filter: (path) => !leftOut.includes(path) });
     symlinkSync(join(ROOT, "node_modules"), join(this.root, "node_modules"), "junction");
+    this.#places = new Places(readCode(this.root), namesIn(mutations));
   }
 
   /** Runs `body` while the copy has a mutation. */
   with<T>(mutation: Mutation, body: () => T): T {
-    const path = join(this.root, mutation.file);
+    const place = this.#places.of(mutation);
+    const path = join(this.root, place.file);
     const text = readFileSync(path, "utf8");
-    writeFileSync(path, mutated(text, mutation));
+    writeFileSync(path, mutated(text, place));
     try {
       return body();
     } finally {
@@ -55,9 +47,10 @@ export class Copy {
   findTypeErrors(mutations: readonly Mutation[]): Map<Mutation, string> {
     // Each mutated file stands beside the one that it was made from, so one run checks all.
     const files = mutations.map((mutation, i) => {
-      const file = mutation.file.replace(/\.ts$/, `.mutation${i}.ts`);
-      const text = readFileSync(join(this.root, mutation.file), "utf8");
-      writeFileSync(join(this.root, file), mutated(text, mutation));
+      const place = this.#places.of(mutation);
+      const file = place.file.replace(/\.ts$/, `.mutation${i}.ts`);
+      const text = readFileSync(join(this.root, place.file), "utf8");
+      writeFileSync(join(this.root, file), mutated(text, place));
       return file;
     });
     try {

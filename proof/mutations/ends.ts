@@ -15,7 +15,7 @@ const SIBLINGS = "tests/files/siblings_test.ts";
 export const ENDS: readonly Mutation[] = [
   {
     name: "an append goes beyond the largest index",
-    file: "src/files/segments.ts",
+    in: "Segments.#requireIndexes",
     find: "if (count <= this.#indexesLeft) return;",
     replace: "if (count <= 3 * this.#indexesLeft + 3) return;",
     caughtBy: [
@@ -25,7 +25,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "entries that wait go beyond the largest index",
-    file: "src/files/segments.ts",
+    in: "Segments.appendFrames",
     find: "count > this.#indexesLeft || !this.#fits",
     replace: "!this.#fits",
     caughtBy: [
@@ -35,7 +35,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a reset goes beyond the largest index",
-    file: "src/wal.ts",
+    in: "Wal.reset",
     find: "nextIndex < 1 || nextIndex > MAX_INDEX",
     replace: "nextIndex < 1",
     caughtBy: [
@@ -45,14 +45,14 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a snapshot leaves no index for the log",
-    file: "src/raft/raft.ts",
+    in: "RaftStorage.installSnapshot",
     find: "index < 1 || index >= MAX_INDEX",
     replace: "index < 1",
     caughtBy: [INDEX_ENDS, "a Raft node's index and term end where they are exact"],
   },
   {
     name: "a segment with more entries than indexes is opened",
-    file: "src/files/chain.ts",
+    in: "requireIndexes",
     find: "if (firstIndex - 1 + offsets.count > MAX_INDEX)",
     replace: "if (firstIndex - 1 + offsets.count > 2 * MAX_INDEX)",
     caughtBy: [
@@ -62,9 +62,9 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a segment whose name is beyond the largest index is passed over",
-    file: "src/files/chain.ts",
-    find: "if (isBeyondEnd(name, file)) throw",
-    replace: 'if (isBeyondEnd(name, "")) throw',
+    in: "segmentFilesOf",
+    find: "if (isBeyondEnd(name, file))",
+    replace: 'if (isBeyondEnd(name, ""))',
     caughtBy: [
       INDEX_ENDS,
       "a file whose name is an index beyond the end is refused; what is no u64 is no segment",
@@ -72,7 +72,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "the meta file counts beyond its end",
-    file: "src/files/meta.ts",
+    in: "MetaFile.requireSequence",
     find: "(this.#current?.sequence ?? 0) < MAX_SEQUENCE",
     replace: "(this.#current?.sequence ?? 0) <= MAX_SEQUENCE",
     caughtBy: [
@@ -82,8 +82,8 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name is not tried before a log is made",
-    file: "src/opening/open.ts",
-    find: "async prepare(): Promise<void> {\n    requireRoom(this.#fileSystem, this.#path);",
+    in: "Opening.prepare",
+    find: "async prepare(): Promise<void> { requireRoom(this.#fileSystem, this.#path);",
     replace: "async prepare(): Promise<void> {",
     caughtBy: [
       LOG_NAME,
@@ -92,7 +92,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name is not tried in a directory that was made for the log",
-    file: "src/opening/open.ts",
+    in: "Opening.prepare",
     find: "return requireRoom(this.#fileSystem, this.#path);",
     replace: "return;",
     caughtBy: [
@@ -102,7 +102,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name has room for a roll only",
-    file: "src/files/log_name.ts",
+    in: "hasRoom",
     find: "name + LONGEST",
     replace: 'name + ".00000000000000000002"',
     caughtBy: [
@@ -112,17 +112,16 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a call takes more than it may",
-    file: "src/fs/posix/node_file.ts",
-    find: "const size = Math.min(length - done, this.#maxCall);\n        const n = fs.readSync",
-    replace: "const size = length - done;\n        const n = fs.readSync",
+    in: "NodeFile.read",
+    find: "const size = Math.min(length - done, this.#maxCall); const n = fs.readSync",
+    replace: "const size = length - done; const n = fs.readSync",
     caughtBy: [LARGE, "no call takes more than it may"],
   },
   {
     name: "memory that is not there is no error of the log's",
-    file: "src/segment/segment.ts",
-    find:
-      'throw writeFailed(`append ${size} bytes to "${this.path}"`, cause);\n    }\n  }\n\n  /** Writes at',
-    replace: "throw cause;\n    }\n  }\n\n  /** Writes at",
+    in: "Segment.#take",
+    find: 'throw writeFailed(`append ${size} bytes to "${this.path}"`, cause); } }',
+    replace: "throw cause; } }",
     caughtBy: [
       LARGE,
       "memory that the runtime cannot give is told as such, and the log is as before",
@@ -131,14 +130,14 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "an unknown option is taken in silence",
-    file: "src/arguments.ts",
+    in: "requireOptions",
     find: "find((name) => !known.includes(name))",
     replace: "find((name) => name === known.join())",
     caughtBy: [ARGUMENTS, "an unknown option is named, with those that there are"],
   },
   {
     name: "the testing kit takes an unknown option in silence",
-    file: "src/testing/faulty_file_system.ts",
+    in: "FaultyFileSystem.fail",
     find: 'requireOptions("options", options, [...FAULT_OPTIONS, "leaves", "tells"]);',
     replace: "",
     caughtBy: [
@@ -148,14 +147,14 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a message shows what it was given",
-    file: "src/arguments.ts",
+    in: "kindOf beside RANGE",
     find: 'return `a string of ${counted(value.length, "character")}`;',
     replace: "return value;",
     caughtBy: [ARGUMENTS, "append: every wrong kind is refused by its kind, and nothing is done"],
   },
   {
     name: "a Raft batch is read again after a wait",
-    file: "src/raft/raft.ts",
+    in: "readEntries",
     find: "batch.push({ term, bytes: encoded(term, data) });",
     replace: "batch.push({ term, get bytes() { return encoded(term, data); } });",
     caughtBy: [
@@ -165,21 +164,21 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a file in the redo file's place is removed whatever it is",
-    file: "src/files/redo.ts",
-    find: "if (!mayBegin(head, REDO_BEGINNING)) throw",
-    replace: "if (!mayBegin(head, head)) throw",
+    in: "RedoFile.load",
+    find: "if (!mayBegin(head, REDO_BEGINNING))",
+    replace: "if (!mayBegin(head, head))",
     caughtBy: [SIBLINGS, "another program's LOG.redo is left alone"],
   },
   {
     name: "a file in the meta file's place is written over whatever it is",
-    file: "src/files/meta.ts",
-    find: "if (!this.#isOwn(file)) throw",
-    replace: "if (!this.#isOwn(file) && file.size() > 1e9) throw",
+    in: "MetaFile.#requireUnfinished",
+    find: "if (!this.#isOwn(file))",
+    replace: "if (!this.#isOwn(file) && file.size() > 1e9)",
     caughtBy: [SIBLINGS, "a log that is named LOG.meta keeps its entries when LOG is opened"],
   },
   {
     name: "a file below the head is removed whatever it is",
-    file: "src/opening/open.ts",
+    in: "Opening.#recoverWith",
     find: "for (const file of leftovers) requireOwn(",
     replace: "for (const file of leftovers.slice(9)) requireOwn(",
     caughtBy: [
@@ -189,7 +188,7 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation removes files whatever they are",
-    file: "src/opening/open.ts",
+    in: "Opening.#replaceTail",
     find: "for (const segment of behind) requireOwn(",
     replace: "for (const segment of behind.slice(9)) requireOwn(",
     caughtBy: [

@@ -16,28 +16,28 @@ const SYSTEM_CALLS = "tests/fs/system_calls_test.ts";
 export const ERRORS: readonly Mutation[] = [
   {
     name: "only arrays of this realm are bytes",
-    file: "src/bytes.ts",
+    in: "isBytes",
     find: 'kindOf?.call(value) === "Uint8Array" && hasMemory(value as Uint8Array)',
     replace: "value instanceof Uint8Array",
     caughtBy: [BYTES, "one of another realm is taken, by every call, and copied"],
   },
   {
     name: "a detached array is an empty entry",
-    file: "src/bytes.ts",
-    find: ' === "Uint8Array" && hasMemory(value as Uint8Array)',
-    replace: ' === "Uint8Array"',
+    in: "isBytes",
+    find: '=== "Uint8Array" && hasMemory(value as Uint8Array)',
+    replace: '=== "Uint8Array"',
     caughtBy: [BYTES, "a detached one is refused, by every call, and nothing is written"],
   },
   {
     name: "the state shares the caller's memory",
-    file: "src/bytes.ts",
+    in: "copyOf",
     find: "return new Uint8Array(bytes);",
     replace: "return bytes.slice();",
     caughtBy: [BYTES, "a Buffer is taken, by every call, and copied"],
   },
   {
     name: "a fake of the timers that was there before is believed",
-    file: "src/fs/clock.ts",
+    in: "isRuntimes",
     find: 'handle !== null && "_destroyed" in handle',
     replace: "handle !== null",
     caughtBy: [CLOCK, "a log works with timers that were faked before it was loaded (modules too)"],
@@ -45,25 +45,25 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "the timers are looked up at each use",
-    file: "src/fs/clock.ts",
+    in: "turnBy",
     find: "return () => new Promise((resolve) => void set(resolve));",
-    replace:
-      "return () => new Promise((resolve) => void (setImmediate as Set)(resolve, Number(set)));",
+    replace: "return () => new Promise((resolve) => void (setImmediate as Set)(resolve, " +
+      "Number(set)));",
     caughtBy: [CLOCK, "a log works with timers that were faked after it was loaded (globals)"],
     hangs: true,
   },
   {
     name: "Bun's own fake timers are believed",
-    file: "src/fs/clock.ts",
+    in: "isFaked",
     find: 'return "clock" in set;',
     replace: 'return "none" in set;',
     caughtBy: [CLOCK, "a log works with the fake timers of Bun's own test runner"],
   },
   {
     name: "an error without a name has no number either",
-    file: "src/fs/posix/system_call.ts",
-    find: "return BY_NUMBER[number] ?? others[number] ?? ",
-    replace: "return ",
+    in: "codeOf",
+    find: "return BY_NUMBER[number] ?? others[number] ??",
+    replace: "return",
     caughtBy: [
       SYSTEM_CALLS,
       "a killed writer's log opens although the quota leaves no space for the redo file",
@@ -72,9 +72,9 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "the numbers of one platform are taken for those of another",
-    file: "src/fs/posix/system_call.ts",
-    find: "  darwin: { ...BSD, 102",
-    replace: "  darwin: { ...LINUX, 102",
+    in: "BY_PLATFORM",
+    find: "darwin: { ...BSD, 102",
+    replace: "darwin: { ...LINUX, 102",
     caughtBy: [
       FILE_SYSTEM,
       "an error without a name is told by the system's number, on each platform",
@@ -82,9 +82,9 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "an error of another copy of the library does not count",
-    file: "src/fs/file_system.ts",
-    find: '  return typeof code === "string" && isFileSystemErrorCode(code);\n}\n\n/** A member',
-    replace: "  return error instanceof FileSystemError && code !== undefined;\n}\n\n/** A member",
+    in: "isFileSystemError",
+    find: 'return typeof code === "string" && isFileSystemErrorCode(code); }',
+    replace: "return error instanceof FileSystemError && code !== undefined; }",
     caughtBy: [
       FILE_SYSTEM,
       "an error of another copy of the library, or of a file system of one's own, counts",
@@ -92,7 +92,7 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "Deno asks for the parent of the log's directory",
-    file: "src/fs/adapters/deno.ts",
+    in: "DenoFileSystem.#requireRight",
     find: 'if (this.#isGranted({ name: "read", path: directory })) return;',
     replace: 'if (!this.#isGranted({ name: "read", path: directory })) return;',
     caughtBy: [
@@ -102,10 +102,9 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "a directory is made before it is known whether its name can be made durable",
-    file: "src/opening/open.ts",
-    find: "      await this.#fileSystem.syncDirectory(parent);\n" +
-      "      await this.#syncParentIfAllowed(parent);\n",
-    replace: "      await this.#syncParentIfAllowed(parent);\n",
+    in: "Opening.#makeDirectories",
+    find: "await this.#fileSystem.syncDirectory(parent); await this.#syncParentIfAllowed(parent);",
+    replace: "await this.#syncParentIfAllowed(parent);",
     caughtBy: [
       PERMISSIONS,
       "on Deno, a directory whose name could not be made durable is not made",
@@ -113,8 +112,8 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "Node's permission model is met after the lock file was made",
-    file: "src/fs/adapters/node.ts",
-    find: "    requireSyncs(path);\n",
+    in: "NodeFileSystem.lock",
+    find: "requireSyncs(path);",
     replace: "",
     caughtBy: [PERMISSIONS, "Node's permission model refuses every fsync, and the log says so"],
   },

@@ -17,9 +17,16 @@ import type { Runtime } from "../../kit/runtime.ts";
 export interface Mutation {
   /** What is wrong then, in words. */
   readonly name: string;
-  /** The file that is changed. */
-  readonly file: string;
-  /** The text that is replaced. It occurs once in the file. */
+  /**
+   * The declaration that is changed: `"scanSegment"`, `"Opening"`, `"Opening.view"`, `"Wal.#lock"`. It
+   * is looked for in all files. Where several have one of the name, `"pieces beside RedoFile"` is the
+   * one of the file that declares the other too.
+   */
+  readonly in: string;
+  /**
+   * The code that is replaced: whole tokens, in whatever layout and without comments. They occur once
+   * in the declaration.
+   */
   readonly find: string;
   readonly replace: string;
   /** The file of the test that fails, and the test's name. */
@@ -58,9 +65,9 @@ const EVERY_CRASH = "every crash of a program that does everything keeps every p
 const OPENING: readonly Mutation[] = [
   {
     name: "a new directory's parent is not synced",
-    file: "src/opening/open.ts",
-    find: "    }\n    await this.#fileSystem.syncDirectory(parent);\n",
-    replace: "    }\n",
+    in: "Opening.#makeDirectories",
+    find: "} await this.#fileSystem.syncDirectory(parent);",
+    replace: "}",
     caughtBy: [
       FAILURE,
       "making a log: created, written, fsynced, directory fsynced, in this order",
@@ -68,9 +75,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the parent of a directory that is there is not synced",
-    file: "src/opening/open.ts",
-    find: "    if (parent === directory) return;\n    try {\n",
-    replace: '    if (parent !== "") return;\n    try {\n',
+    in: "Opening.#syncParentIfAllowed",
+    find: "if (parent === directory) return;",
+    replace: 'if (parent !== "") return;',
     caughtBy: [
       POWER_CUT,
       "a log in a new directory is durable, whoever died while making the directories",
@@ -78,8 +85,8 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the last segment is not synced before it is scanned",
-    file: "src/opening/open.ts",
-    find: "await this.#syncFile(source);\n        const found = scanSegment(source);",
+    in: "Opening.#findLast",
+    find: "await this.#syncFile(source); const found = scanSegment(source);",
     replace: "const found = scanSegment(source);",
     caughtBy: [
       FAILURE,
@@ -88,8 +95,8 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a torn last write is not cut",
-    file: "src/opening/open.ts",
-    find: "        if (vouched < scan.size) file.truncate(vouched);\n",
+    in: "Opening.#secureTail",
+    find: "if (vouched < scan.size) file.truncate(vouched);",
     replace: "",
     caughtBy: [
       FAILURE,
@@ -98,25 +105,24 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a torn last write of a version 1 file is not cut",
-    file: "src/opening/open.ts",
-    find:
-      "        // Nothing vouches for any of it, and it may be large.\n        if (end < scan.size) file.truncate(end);\n",
-    replace: "        // Nothing vouches for any of it, and it may be large.\n",
+    in: "Opening.#secureTail",
+    find: "if (end < scan.size) file.truncate(end); writeAll(file, 0,",
+    replace: "writeAll(file, 0,",
     caughtBy: [RECOVERY, "version 1: a cut at any byte recovers the whole entries before it"],
   },
   {
     name: "what no Durable frame vouches for is not written again",
-    file: "src/opening/open.ts",
-    find:
-      "        if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
+    in: "Opening.#secureTail",
+    find: "if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
     replace:
-      "        if (target.offset >= 0) {\n          if (end < scan.size) file.truncate(end);\n        } else if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
+      "if (target.offset >= 0) { if (end < scan.size) file.truncate(end); } else if (await " +
+      "this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
     caughtBy: [CRASH, "every failing call keeps every promise, a failed sync as on ext4"],
   },
   {
     name: "a version 1 file is not written again",
-    file: "src/opening/open.ts",
-    find: "        writeAll(file, 0, pieces(file, 0, end));\n",
+    in: "Opening.#secureTail",
+    find: "writeAll(file, 0, pieces(file, 0, end));",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -125,32 +131,32 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "frames without an entry that a reopening gives up are not written again",
-    file: "src/opening/open.ts",
-    find: "        if (tail.length > 0) file.write(tail, vouched);\n",
-    replace: "        if (tail.length > 0 && vouched < 0) file.write(tail, vouched);\n",
+    in: "Opening.#secureTail",
+    find: "if (tail.length > 0) file.write(tail, vouched);",
+    replace: "if (tail.length > 0 && vouched < 0) file.write(tail, vouched);",
     caughtBy: [WAL, "open and close again and again do not make a log grow"],
   },
   {
     name: "what no Durable frame vouches for is given up without a redo file",
-    file: "src/opening/open.ts",
-    find:
-      "        if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
-    replace:
-      "        if (target.offset >= 0) {\n          const tail = new Uint8Array(end - vouched);\n          file.read(tail, vouched);\n          file.truncate(vouched);\n          file.write(tail, vouched);\n        } else if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched)) {\n",
+    in: "Opening.#secureTail",
+    find: "if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
+    replace: "if (target.offset >= 0) { const tail = new Uint8Array(end - vouched); " +
+      "file.read(tail, vouched); file.truncate(vouched); file.write(tail, vouched); } else " +
+      "if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "an entry counts as none when a reopening gives up its block",
-    file: "src/opening/open.ts",
+    in: "Opening.#secureTail",
     find: "vouched > 0 && entriesEnd <= vouched && scan.seal",
     replace: "vouched > 0 && entriesEnd >= 0 && scan.seal",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "the last segment is not synced after it was cut and written again",
-    file: "src/opening/open.ts",
-    find: "    await this.#syncFile(source);\n  }\n\n  /** Goes on with the replacement",
-    replace: "  }\n\n  /** Goes on with the replacement",
+    in: "Opening.#secureTail",
+    find: "await this.#syncFile(source); }",
+    replace: "}",
     caughtBy: [
       DURABILITY,
       "an entry whose sync failed is durable when open has returned it (version 1, ext4)",
@@ -158,17 +164,16 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a replacement that a crash interrupted is not gone on with",
-    file: "src/opening/open.ts",
+    in: "Opening.recover",
     find: "if (this.#redo.exists()) await this.#finishReplacement();",
     replace: "if (this.#redo.exists()) await this.#redo.end();",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "what an interrupted truncation removed is not synced before it is gone on with",
-    file: "src/opening/open.ts",
-    find: "      // Whoever removed one may have died before that was durable.\n" +
-      "      await this.directory.sync();\n",
-    replace: "",
+    in: "Opening.#replaceTail",
+    find: "await this.directory.sync(); for (const segment",
+    replace: "for (const segment",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
@@ -176,7 +181,7 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation removes the oldest segment first when it is gone on with",
-    file: "src/opening/open.ts",
+    in: "Opening.#replaceTail",
     find: "of behind.toReversed()",
     replace: "of behind",
     caughtBy: [
@@ -186,9 +191,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation leaves the segments behind when it is gone on with",
-    file: "src/opening/open.ts",
-    find: "        this.directory.remove(segment.path);\n        await this.directory.sync();\n",
-    replace: "        if (segment.firstIndex < 0) return;\n",
+    in: "Opening.#replaceTail",
+    find: "this.directory.remove(segment.path); await this.directory.sync();",
+    replace: "if (segment.firstIndex < 0) return;",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
@@ -196,9 +201,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation does not sync each removal when it is gone on with",
-    file: "src/opening/open.ts",
-    find: "        this.directory.remove(segment.path);\n        await this.directory.sync();\n",
-    replace: "        this.directory.remove(segment.path);\n",
+    in: "Opening.#replaceTail",
+    find: "this.directory.remove(segment.path); await this.directory.sync();",
+    replace: "this.directory.remove(segment.path);",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
@@ -206,23 +211,23 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the redo file is not synced before the tail is given up",
-    file: "src/files/redo.ts",
-    find: "      await redo.sync();\n",
+    in: "RedoFile.#syncAll",
+    find: "await redo.sync();",
     replace: "",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "the redo file's name is not synced before the tail is given up",
-    file: "src/files/redo.ts",
-    find: "      await redo.sync();\n      await this.#directory.sync();\n",
-    replace: "      await redo.sync();\n",
+    in: "RedoFile.#syncAll",
+    find: "await redo.sync(); await this.#directory.sync();",
+    replace: "await redo.sync();",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "a redo file that could not be written is left there",
-    file: "src/files/redo.ts",
-    find: "      await this.end();\n      throw error;\n",
-    replace: "      throw error;\n",
+    in: "RedoFile.begin",
+    find: "await this.end(); throw error;",
+    replace: "throw error;",
     caughtBy: [
       DURABILITY,
       "a truncation that finds no space leaves the log as it was, and can be made again",
@@ -230,23 +235,23 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a tail that is replaced is not given up",
-    file: "src/files/redo.ts",
-    find: "    file.truncate(offset);\n",
+    in: "RedoFile.finish",
+    find: "file.truncate(offset);",
     replace: "",
     caughtBy: [DECISION_TABLE, "version 2: open does what the table says"],
   },
   {
     name: "a tail that is replaced is not synced",
-    file: "src/files/redo.ts",
-    find: "    await file.sync();\n",
+    in: "RedoFile.finish",
+    find: "await file.sync();",
     replace: "",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "the removal of the redo file is not synced",
-    file: "src/files/redo.ts",
-    find: "      this.#directory.remove(this.#path);\n      await this.#directory.sync();\n",
-    replace: "      this.#directory.remove(this.#path);\n",
+    in: "RedoFile.end",
+    find: "this.#directory.remove(this.#path); await this.#directory.sync();",
+    replace: "this.#directory.remove(this.#path);",
     caughtBy: [
       DURABILITY,
       "a truncation of durable entries is done or not after a crash at any step",
@@ -254,36 +259,36 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the redo file's checksum is not checked",
-    file: "src/files/redo.ts",
+    in: "RedoFile.load",
     find: "if (!holds) return undefined;",
     replace: "if (!holds && rest !== 0) return undefined;",
     caughtBy: [DURABILITY, "a redo file that fails its checksum is not gone on with"],
   },
   {
     name: "a log on a full disk is not opened",
-    file: "src/files/redo.ts",
-    find: "      if (isFull) return false;\n",
-    replace: "      if (isFull) throw error;\n",
+    in: "RedoFile.tryBegin",
+    find: "if (isFull) return false;",
+    replace: "if (isFull) throw error;",
     caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
   },
   {
     name: "on a full disk, a torn last write is not cut",
-    file: "src/opening/open.ts",
-    find: "        } else {\n          if (end < scan.size) file.truncate(end);\n",
-    replace: "        } else {\n",
+    in: "Opening.#secureTail",
+    find: "else { if (end < scan.size) file.truncate(end);",
+    replace: "else {",
     caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
   },
   {
     name: "a tail counts as untouched by its size alone",
-    file: "src/files/redo.ts",
-    find: "      this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;",
-    replace: "      oldChecksum >= 0;",
+    in: "RedoFile.isUntouched",
+    find: "this.#checksum.crc32Of(pieces(file, offset, size)) === oldChecksum;",
+    replace: "oldChecksum >= 0;",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "a redo file that was not yet in use is gone on with",
-    file: "src/opening/open.ts",
-    find: "      if (this.#redo.isUntouched(file, record)) return;\n",
+    in: "Opening.#replaceTail",
+    find: "if (this.#redo.isUntouched(file, record)) return;",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -292,9 +297,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a redo file is not marked when it is in use",
-    file: "src/files/redo.ts",
-    find: "      markInUse(redo, length);\n    } catch (error) {\n",
-    replace: "    } catch (error) {\n",
+    in: "RedoFile.begin",
+    find: "markInUse(redo, length); } catch (error)",
+    replace: "} catch (error)",
     caughtBy: [
       DURABILITY,
       "what is durable stays so through openings that die and a crash in the last",
@@ -302,8 +307,8 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a redo file is not marked when an interrupted replacement goes on",
-    file: "src/opening/open.ts",
-    find: "      this.#redo.goOn(record);\n",
+    in: "Opening.#replaceTail",
+    find: "this.#redo.goOn(record);",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -312,8 +317,8 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a redo file is not marked when the slots are written again after a crash",
-    file: "src/files/meta.ts",
-    find: "      redo.goOn(record);\n",
+    in: "MetaFile.restore",
+    find: "redo.goOn(record);",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -322,9 +327,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a tail that was written again and not yet synced counts as untouched",
-    file: "src/files/redo.ts",
-    find: "    if (isInUse) return false;\n",
-    replace: "    if (isInUse && size < 0) return false;\n",
+    in: "RedoFile.isUntouched",
+    find: "if (isInUse) return false;",
+    replace: "if (isInUse && size < 0) return false;",
     caughtBy: [
       DURABILITY,
       "what is durable stays so through an opening whose sync failed and a crash in the next (ext4)",
@@ -332,10 +337,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the directory of a log that is opened again is not synced",
-    file: "src/opening/open.ts",
-    find: "      // Whoever made the last file may have died before its name was durable.\n" +
-      "      await this.directory.sync();\n",
-    replace: "",
+    in: "Opening.#recoverWith",
+    find: "await this.directory.sync(); if (scan.seal",
+    replace: "if (scan.seal",
     caughtBy: [
       DURABILITY,
       "a log whose maker died at any step is durable, with its name, when it is opened",
@@ -343,8 +347,8 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "what an interrupted making left is not cut before the log is made anew",
-    file: "src/opening/open.ts",
-    find: "    source.file.truncate(0);\n",
+    in: "Opening.#makeAnew",
+    find: "source.file.truncate(0);",
     replace: "",
     caughtBy: [
       RECOVERY,
@@ -353,9 +357,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a log that is made anew is not synced",
-    file: "src/opening/open.ts",
-    find: "previous: NO_SEGMENT });\n    await this.#syncFile(source);\n",
-    replace: "previous: NO_SEGMENT });\n",
+    in: "Opening.#makeAnew",
+    find: "previous: NO_SEGMENT }); await this.#syncFile(source);",
+    replace: "previous: NO_SEGMENT });",
     caughtBy: [
       DURABILITY,
       "a log that was made anew is opened after any crash, wherever its head has moved",
@@ -363,32 +367,30 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "damage to acknowledged data is cut like a torn write",
-    file: "src/opening/open.ts",
-    find:
-      '          if (decision.case === "C" && isDefault) throw corrupt(source.path, found, decision);\n',
+    in: "Opening.#findLast",
+    find: 'if (decision.case === "C" && isDefault) throw corrupt(source.path, found, decision);',
     replace: "",
     caughtBy: [RECOVERY, "case C: damage to what a later Durable frame vouches for is refused"],
   },
   {
     name: "segments that do not join are refused after the last one was changed",
-    file: "src/opening/open.ts",
-    find: "      const { sealed, leftovers } = this.#join(files, found, headIndex);\n",
-    replace:
-      '      if ("decision" in last) {\n        await this.#recoverEnd(last.source, last.found, last.decision);\n      }\n      const { sealed, leftovers } = this.#join(files, found, headIndex);\n',
+    in: "Opening.#recoverWith",
+    find: "const { sealed, leftovers } = this.#join(files, found, headIndex);",
+    replace: 'if ("decision" in last) { await this.#recoverEnd(last.source, last.found, ' +
+      "last.decision); } const { sealed, leftovers } = this.#join(files, found, headIndex);",
     caughtBy: [FRAMES, "a log whose last file does not join is refused before its torn end is cut"],
   },
   {
     name: "a lost beginning below the head is taken for an interrupted making",
-    file: "src/opening/open.ts",
-    find: "if (isPast && isDefault) throw",
-    replace: "if (isPast && found.size < 0 && isDefault) throw",
+    in: "Opening.#findLast",
+    find: "if (isPast && isDefault)",
+    replace: "if (isPast && found.size < 0 && isDefault)",
     caughtBy: [FRAMES, "a file that lost its beginning below the head was in use, and is refused"],
   },
   {
     name: "a segment whose beginning is damaged is taken for one that was never in use",
-    file: "src/opening/open.ts",
-    find:
-      '        if (found.holds === "frames" && isDefault) throw beginningDamaged(source, found);\n',
+    in: "Opening.#findLast",
+    find: 'if (found.holds === "frames" && isDefault) throw beginningDamaged(source, found);',
     replace: "",
     caughtBy: [
       RECOVERY,
@@ -397,30 +399,30 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "whole frames behind the end are cut and not set aside",
-    file: "src/opening/open.ts",
+    in: "mustKeep",
     find: 'decision.case === "C" || decision.case === "D"',
     replace: 'decision.case === "C"',
     caughtBy: [RECOVERY, "case D: whole frames without evidence are set aside, once per damage"],
   },
   {
     name: "the torn end of a version 1 file is cut and not set aside",
-    file: "src/opening/open.ts",
+    in: "mustKeep",
     find: 'return decision.case === "E" && version === 1;',
     replace: "return version !== 1 && version !== 2;",
     caughtBy: [DECISION_TABLE, "version 1: open does what the table says"],
   },
   {
     name: "bytes are cut before they are set aside",
-    file: "src/opening/open.ts",
-    find: "    const { end, size } = found;\n",
-    replace: "    const { end, size } = found;\n    source.file.truncate(end);\n",
+    in: "Opening.#recoverEnd",
+    find: "const { end, size } = found;",
+    replace: "const { end, size } = found; source.file.truncate(end);",
     caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
   },
   {
     name: "a roll that a crash interrupted is not finished",
-    file: "src/opening/open.ts",
-    find: "if (scan.seal !== undefined) {",
-    replace: "if (scan.seal !== undefined && scan.seal.count < 0) {",
+    in: "Opening.#recoverWith",
+    find: "if (scan.seal !== undefined)",
+    replace: "if (scan.seal !== undefined && scan.seal.count < 0)",
     caughtBy: [
       FRAMES,
       "what is appended after an interrupted roll is there, however much room was left",
@@ -428,15 +430,15 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a reset that a crash interrupted is not finished",
-    file: "src/opening/open.ts",
-    find: "if (headIndex > segments.lastIndex + 1) await segments.moveTo(headIndex);\n      else ",
+    in: "Opening.#recoverWith",
+    find: "if (headIndex > segments.lastIndex + 1) await segments.moveTo(headIndex); else",
     replace: "",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a head truncation that a crash interrupted is not finished",
-    file: "src/opening/open.ts",
-    find: "      else await segments.dropBefore(headIndex);\n",
+    in: "Opening.#recoverWith",
+    find: "else await segments.dropBefore(headIndex);",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -445,23 +447,23 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "files below the head are left where they are",
-    file: "src/opening/open.ts",
-    find: "      for (const { path } of leftovers) this.directory.remove(path);\n",
+    in: "Opening.#recoverWith",
+    find: "for (const { path } of leftovers) this.directory.remove(path);",
     replace: "",
     caughtBy: [SEGMENTS, "a head truncation whose removal fails is finished by a reopen"],
   },
   {
     name: "another log's meta file is believed",
-    file: "src/opening/open.ts",
+    in: "Opening.#recoverWith",
     find: "!sameLog(logId, meta.current.logId)",
     replace: "logId.length === 0",
     caughtBy: [META, "another log's meta file is refused"],
   },
   {
     name: "a log whose segments are all gone is made anew",
-    file: "src/opening/open.ts",
-    find:
-      "    if (meta.current !== undefined) throw segmentMissing(this.#path, meta.current.headIndex);\n",
+    in: "Opening.#makeFirst",
+    find: "if (meta.current !== undefined) throw segmentMissing(this.#path, " +
+      "meta.current.headIndex);",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -470,15 +472,15 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the bytes that are set aside are not synced",
-    file: "src/files/quarantine.ts",
-    find: "    await file.sync();\n",
+    in: "setAside beside setAsidePath",
+    find: "await file.sync();",
     replace: "",
     caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
   },
   {
     name: "the name of what is set aside is not synced",
-    file: "src/files/quarantine.ts",
-    find: "  await directory.sync();\n",
+    in: "setAside beside setAsidePath",
+    find: "await directory.sync();",
     replace: "",
     caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
   },
@@ -488,37 +490,37 @@ const OPENING: readonly Mutation[] = [
 const WRITING: readonly Mutation[] = [
   {
     name: "sync does not call fdatasync",
-    file: "src/segment/segment.ts",
-    find: "      const running = this.#file.syncData();\n",
-    replace: "      const running = Promise.resolve();\n",
+    in: "Segment.sync",
+    find: "const running = this.#file.syncData();",
+    replace: "const running = Promise.resolve();",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a blocking sync does not call fdatasync",
-    file: "src/segment/segment.ts",
-    find: "      file.syncDataBlocking();\n",
+    in: "Segment.syncBlocking",
+    find: "file.syncDataBlocking();",
     replace: "",
     caughtBy: [COMMIT, "a blocking sync is one fdatasync, and the event loop turns between two"],
   },
   {
     name: "a full segment keeps the zeros behind its Seal",
-    file: "src/segment/segment.ts",
-    find: "      this.#trim();\n      file.syncBlocking();\n",
-    replace: "      file.syncBlocking();\n",
+    in: "Segment.seal",
+    find: "this.#trim(); file.syncBlocking();",
+    replace: "file.syncBlocking();",
     caughtBy: [PREALLOCATION, "close gives the space back, and a roll does"],
   },
   {
     name: "a reader believes its first look at a file that is being written",
-    file: "src/opening/open.ts",
-    find: "    if (now.end === scan.end) return { scan, decision };\n",
-    replace: "    return { scan, decision };\n",
+    in: "judgeLive",
+    find: "if (now.end === scan.end) return { scan, decision };",
+    replace: "return { scan, decision };",
     caughtBy: [PREALLOCATION, "a reader that is opened while the writer goes on sees no damage"],
   },
   {
     name: "what was staged is not written for who looks",
-    file: "src/wal.ts",
-    find: "  get lastIndex(): number {\n    this.#writeStaged();\n",
-    replace: "  get lastIndex(): number {\n",
+    in: "Wal.lastIndex",
+    find: "this.#writeStaged(); return Math.max(this.#segments.lastIndex",
+    replace: "return Math.max(this.#segments.lastIndex",
     caughtBy: [
       COMMIT,
       "callers that wait for one sync are written together, and seen by who looks before",
@@ -526,76 +528,76 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "entries that came while the sync ran count as durable",
-    file: "src/segment/segment.ts",
+    in: "Segment.sync",
     find: "this.#durableCount = Math.max(this.#durableCount, count);",
     replace: "this.#durableCount = this.offsets.count;",
     caughtBy: [COMMIT, "a sync covers what was appended before it, not what came while it ran"],
   },
   {
     name: "a Durable frame vouches for what was written while the sync ran",
-    file: "src/segment/segment.ts",
+    in: "Segment.sync",
     find: "this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);",
     replace: "this.#durableEnd = this.#entriesEnd;",
     caughtBy: [DURABILITY, "a Durable frame vouches for nothing that came while its sync ran"],
   },
   {
     name: "a Durable frame vouches for itself",
-    file: "src/segment/segment.ts",
-    find: "      this.#durableEnd,\n    );\n",
-    replace: "      this.#end + DURABLE_FRAME_SIZE,\n    );\n",
+    in: "Segment.#stage",
+    find: "this.#durableEnd);",
+    replace: "this.#end + DURABLE_FRAME_SIZE);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "no Durable frame is written in front of entries",
-    file: "src/segment/segment.ts",
-    find:
-      "    const lead = this.#durableFrameSize();\n    const size = lead + FRAME_HEADER_SIZE + data.length;\n",
-    replace: "    const lead = 0;\n    const size = lead + FRAME_HEADER_SIZE + data.length;\n",
+    in: "Segment.append",
+    find: "const lead = this.#durableFrameSize(); const size = lead + FRAME_HEADER_SIZE + " +
+      "data.length;",
+    replace: "const lead = 0; const size = lead + FRAME_HEADER_SIZE + data.length;",
     caughtBy: [RECOVERY, "case C: salvage sets the bytes aside and goes on with what is before"],
   },
   {
     name: "an entry's checksum is not written",
-    file: "src/segment/segment.ts",
-    find:
-      "    this.#checksum.seal(buffer, 0, size);\n    this.#write(buffer, size);\n    this.#entriesEnd",
-    replace: "    this.#write(buffer, size);\n    this.#entriesEnd",
+    in: "Segment.#writeEntries",
+    find: "this.#checksum.seal(buffer, 0, size); this.#write(buffer, size); this.#entriesEnd",
+    replace: "this.#write(buffer, size); this.#entriesEnd",
     caughtBy: [WAL, "entries come back by index, in a list, and in a range"],
   },
   {
     name: "a batch has no Batch frame",
-    file: "src/segment/segment.ts",
-    find:
-      "    writeFrameHeader(buffer, lead, TYPE_INTERNAL, BATCH_FRAME_SIZE - FRAME_HEADER_SIZE);\n    writeBatchPayload(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);\n",
-    replace: "    buffer.fill(0, lead, first);\n",
+    in: "Segment.appendBatch",
+    find: "writeFrameHeader(buffer, lead, TYPE_INTERNAL, BATCH_FRAME_SIZE - " +
+      "FRAME_HEADER_SIZE); writeBatchPayload(buffer, lead + FRAME_HEADER_SIZE, " +
+      "entries.length, bytes);",
+    replace: "buffer.fill(0, lead, first);",
     caughtBy: [SEGMENTS, "a file that ends anywhere within a batch has none of it"],
   },
   {
     name: "a failed fdatasync is taken for a good one",
-    file: "src/segment/segment.ts",
-    find: "      throw this.#syncFailed(doing, cause);\n    } finally {",
-    replace: "      if (cause === undefined) throw cause;\n    } finally {",
+    in: "Segment.#run",
+    find: "throw this.#syncFailed(doing, cause); }",
+    replace: "if (cause === undefined) throw cause; }",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
     name: "a failed write is not cut back",
-    file: "src/segment/segment.ts",
-    find: "      this.#cutBack();\n      throw writeFailed(",
-    replace: "      throw writeFailed(",
+    in: "Segment.#write",
+    find: "this.#cutBack(); throw writeFailed(",
+    replace: "throw writeFailed(",
     caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
   },
   {
     name: "a cut-back cuts nothing",
-    file: "src/segment/segment.ts",
-    find: "      this.#file.truncate(this.#end);\n",
+    in: "Segment.#cutBack",
+    find: "this.#file.truncate(this.#end);",
     replace: "",
     caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
   },
   {
     name: "two syncs of one file overlap",
-    file: "src/fs/syncs.ts",
-    find: "    while (this.#running !== undefined) await this.#running;\n" +
-      "    this.#requireNoFailure();\n    let end",
-    replace: "    let end",
+    in: "Syncs.run",
+    find: "while (this.#running !== undefined) await this.#running; this.#requireNoFailure(); " +
+      "let end",
+    replace: "let end",
     caughtBy: [
       OVERLAP,
       "an unasked sync and sync: one fails, as on ext4, told once a descriptor, by itself",
@@ -603,9 +605,9 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a sync that blocks is made through the descriptor of one that runs",
-    file: "src/segment/segment.ts",
-    find: "    const file = this.#second;\n",
-    replace: "    const file: File | undefined = this.#file;\n",
+    in: "Segment.#runBlocking",
+    find: "const file = this.#second;",
+    replace: "const file: File | undefined = this.#file;",
     caughtBy: [
       OVERLAP,
       "a group's sync and a roll: one fails, as on ext4, told once a descriptor, by itself",
@@ -613,16 +615,16 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a Durable frame vouches for what a sync that runs may yet fail over",
-    file: "src/segment/segment.ts",
-    find: "    if (this.#syncs.isPending) {\n      this.#unsettledEnd",
-    replace: "    if (this.#closed) {\n      this.#unsettledEnd",
+    in: "Segment.#coveredAtOnce",
+    find: "if (this.#syncs.isPending) { this.#unsettledEnd",
+    replace: "if (this.#closed) { this.#unsettledEnd",
     caughtBy: [OVERLAP, "no Durable frame vouches for what a sync that runs may yet fail over"],
   },
   {
     name: "a sync does not wait for one of an earlier segment",
-    file: "src/files/segments.ts",
-    find: "    await Promise.all([active, this.#earlierSettled()]);\n",
-    replace: "    await active;\n",
+    in: "Segments.sync",
+    find: "await Promise.all([active, this.#earlierSettled()]);",
+    replace: "await active;",
     caughtBy: [
       OVERLAP,
       "a sync waits for the verdict of one of an earlier segment, and fails with it",
@@ -630,7 +632,7 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a directory is synced through a descriptor that was opened after the error",
-    file: "src/fs/log_directory.ts",
+    in: "LogDirectory.syncBlocking",
     find: "this.#syncs.runBlocking(() => held(this.#second).syncBlocking());",
     replace: "this.#fileSystem.openDirectory(this.path).syncBlocking();",
     caughtBy: [
@@ -640,9 +642,9 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a cut-back is not synced",
-    file: "src/segment/segment.ts",
-    find: "      this.#allocated = this.#end;\n      file.syncBlocking();\n",
-    replace: "      this.#allocated = this.#end;\n",
+    in: "Segment.#cutBack",
+    find: "this.#allocated = this.#end; file.syncBlocking();",
+    replace: "this.#allocated = this.#end;",
     caughtBy: [
       FAILURE,
       "what a failed write left is cut off durably before anything else is written",
@@ -650,11 +652,11 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "who arrives while a sync runs is answered by that one",
-    file: "src/writer/commit.ts",
-    find:
-      "      this.#next = undefined;\n      try {\n        const running = this.#syncOnce();\n        if (running !== undefined) await running;\n",
-    replace:
-      "      try {\n        const running = this.#syncOnce();\n        if (running !== undefined) await running;\n        this.#next = undefined;\n",
+    in: "GroupCommit.#run",
+    find: "this.#next = undefined; try { const running = this.#syncOnce(); if (running !== " +
+      "undefined) await running;",
+    replace: "try { const running = this.#syncOnce(); if (running !== undefined) await running; " +
+      "this.#next = undefined;",
     caughtBy: [
       COMMIT,
       "who arrives while a sync runs waits for the next, which begins afterwards",
@@ -662,53 +664,53 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a failed sync resolves those who wait for it",
-    file: "src/writer/commit.ts",
+    in: "GroupCommit.#run",
     find: "group.reject(error);",
     replace: "if (error !== undefined) group.resolve();",
     caughtBy: [COMMIT, "a failed sync rejects its group and not the next"],
   },
   {
     name: "appendAndSync does not wait for the sync",
-    file: "src/wal.ts",
-    find: "    const entry = this.#stage(data);\n    await this.#commit.join();\n",
-    replace: "    const entry = this.#stage(data);\n    this.#writeStaged();\n",
+    in: "Wal.appendAndSync",
+    find: "const entry = this.#stage(data); await this.#commit.join();",
+    replace: "const entry = this.#stage(data); this.#writeStaged();",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "appendBatchAndSync does not wait for the sync",
-    file: "src/wal.ts",
-    find: "const range = this.appendBatch(entries);\n    await this.#commit.join();\n",
-    replace: "const range = this.appendBatch(entries);\n",
+    in: "Wal.appendBatchAndSync",
+    find: "const range = this.appendBatch(entries); await this.#commit.join();",
+    replace: "const range = this.appendBatch(entries);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "sync does not wait for the sync",
-    file: "src/wal.ts",
-    find: "    else await this.#commit.join();\n",
+    in: "Wal.sync",
+    find: "else await this.#commit.join();",
     replace: "",
     caughtBy: [WAL, "durableIndex follows the syncs, and never runs ahead"],
   },
   {
     name: "a failed sync does not end the handle",
-    file: "src/wal.ts",
-    find: "    this.#failure ??= this.#withIndex(error);\n    this.#idleTimer?.cancel();\n" +
-      "    this.#changes.notify();\n    return this.#failure;\n",
-    replace: "    return error;\n",
+    in: "Wal.#ended",
+    find: "this.#failure ??= this.#withIndex(error); this.#idleTimer?.cancel(); " +
+      "this.#changes.notify(); return this.#failure;",
+    replace: "return error;",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
     name: "a failed sync is tried again for those who wait for the next",
-    file: "src/wal.ts",
-    find:
-      "    this.#writeStaged();\n    if (this.#failure !== undefined) throw this.#told(this.#failure);\n    const { active, isSettled, isSyncing }",
-    replace: "    this.#writeStaged();\n    const { active, isSettled, isSyncing }",
+    in: "Wal.#syncOnce",
+    find: "this.#writeStaged(); if (this.#failure !== undefined) throw " +
+      "this.#told(this.#failure); const { active, isSettled, isSyncing }",
+    replace: "this.#writeStaged(); const { active, isSettled, isSyncing }",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
     name: "close does not sync the last entries",
-    file: "src/wal.ts",
-    find: "      await this.#segments.sync();\n      if (this.#vouch()) await active.sync();\n",
-    replace: "      if (active.isDurable && this.#vouch()) await active.sync();\n",
+    in: "Wal.#finish",
+    find: "await this.#segments.sync(); if (this.#vouch()) await active.sync();",
+    replace: "if (active.isDurable && this.#vouch()) await active.sync();",
     caughtBy: [
       DURABILITY,
       "after a clean close and a power cut, damage to any entry is known as such",
@@ -716,9 +718,9 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "close does not sync the Durable frame that tells of the last sync",
-    file: "src/wal.ts",
-    find: "      if (this.#vouch()) await active.sync();\n",
-    replace: "      this.#vouch();\n",
+    in: "Wal.#finish",
+    find: "if (this.#vouch()) await active.sync();",
+    replace: "this.#vouch();",
     caughtBy: [
       DURABILITY,
       "after a clean close and a power cut, damage to any entry is known as such",
@@ -730,17 +732,17 @@ const WRITING: readonly Mutation[] = [
 const DROPPING: readonly Mutation[] = [
   {
     name: "a full segment is not synced before the next is made",
-    file: "src/segment/segment.ts",
-    find: "      this.#trim();\n      file.syncBlocking();\n",
-    replace: "      this.#trim();\n",
+    in: "Segment.seal",
+    find: "this.#trim(); file.syncBlocking();",
+    replace: "this.#trim();",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a Seal stays when no next segment could be made",
-    file: "src/segment/segment.ts",
-    find: "    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);\n" +
-      "    this.#cutBack();\n",
-    replace: "    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);\n",
+    in: "Segment.unseal",
+    find: "if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count); " +
+      "this.#cutBack();",
+    replace: "if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);",
     caughtBy: [
       DURABILITY,
       "a roll that fails for want of space leaves the full segment byte by byte as it was",
@@ -748,29 +750,29 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a tail truncation does not cut the file",
-    file: "src/segment/segment.ts",
-    find: "      this.#file.truncate(end);\n",
+    in: "Segment.cut",
+    find: "this.#file.truncate(end);",
     replace: "",
     caughtBy: [WAL, "a truncation drops the tail for good"],
   },
   {
     name: "a tail truncation is not synced",
-    file: "src/segment/segment.ts",
-    find: '    await this.#run("the truncation", () => this.#file.sync());\n',
+    in: "Segment.cut",
+    find: 'await this.#run("the truncation", () => this.#file.sync());',
     replace: "",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a truncation that drops a whole batch leaves its Batch frame",
-    file: "src/segment/segment.ts",
+    in: "Segment.tailFrom",
     find: "(isBatchStart ? BATCH_FRAME_SIZE : 0)",
     replace: "(isBatchStart ? 0 : 0)",
     caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
   },
   {
     name: "after a truncation, what is durable is not vouched for",
-    file: "src/segment/segment.ts",
-    find: "      this.#vouched = 0;\n",
+    in: "Segment.cut",
+    find: "this.#vouched = 0;",
     replace: "",
     caughtBy: [
       RECOVERY,
@@ -779,41 +781,30 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a truncation within a batch cuts the batch",
-    file: "src/files/segments.ts",
+    in: "Segments.cutFrom",
     find: "const batchEnd = last.batchEndAround(position);",
     replace: "const batchEnd = last.batchEndAround(position) === -1 ? 0 : undefined;",
     caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
   },
   {
     name: "a truncation of what a Durable frame vouches for needs no redo file",
-    file: "src/files/segments.ts",
+    in: "Segments.cutFrom",
     find: "const mustRedo = count < last.offsets.count &&",
     replace: "const mustRedo = count < 0 &&",
     caughtBy: [DURABILITY, "zeros that a crash leaves where a truncation was to cut are no damage"],
   },
   {
     name: "a truncation removes segments before the redo file tells of it",
-    file: "src/files/segments.ts",
-    find: "    if (mustRedo) {\n" +
-      "      try {\n" +
-      "        await this.#context.redo.begin(last.tailFrom(count), [], 0);\n" +
-      "      } catch (error) {\n" +
-      "        if (info !== undefined) last.close();\n" +
-      "        if (isEnd(error)) throw error;\n" +
-      "        throw cutFailed(index, last.path, error);\n" +
-      "      }\n" +
-      "    }\n" +
-      "    if (info !== undefined) await this.#dropSegmentsBehind(info, last);\n",
-    replace: "    if (info !== undefined) await this.#dropSegmentsBehind(info, last);\n" +
-      "    if (mustRedo) {\n" +
-      "      try {\n" +
-      "        await this.#context.redo.begin(last.tailFrom(count), [], 0);\n" +
-      "      } catch (error) {\n" +
-      "        if (info !== undefined) last.close();\n" +
-      "        if (isEnd(error)) throw error;\n" +
-      "        throw cutFailed(index, last.path, error);\n" +
-      "      }\n" +
-      "    }\n",
+    in: "Segments.cutFrom",
+    find: "if (mustRedo) { try { await this.#context.redo.begin(last.tailFrom(count), [], 0); " +
+      "} catch (error) { if (info !== undefined) last.close(); if (isEnd(error)) throw " +
+      "error; throw cutFailed(index, last.path, error); } } if (info !== undefined) await " +
+      "this.#dropSegmentsBehind(info, last);",
+    replace:
+      "if (info !== undefined) await this.#dropSegmentsBehind(info, last); if (mustRedo) { " +
+      "try { await this.#context.redo.begin(last.tailFrom(count), [], 0); } catch (error) " +
+      "{ if (info !== undefined) last.close(); if (isEnd(error)) throw error; throw " +
+      "cutFailed(index, last.path, error); } }",
     caughtBy: [
       DURABILITY,
       "a truncation that finds no space leaves the log as it was, and can be made again",
@@ -821,24 +812,25 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a new segment is not synced",
-    file: "src/files/segments.ts",
-    find: "      file.syncBlocking();\n      directory.syncBlocking();\n" +
-      '    } catch (cause) {\n      throw outcomeUnknown(path, firstIndex - 1, "a new segment"',
-    replace: "      directory.syncBlocking();\n" +
-      '    } catch (cause) {\n      throw outcomeUnknown(path, firstIndex - 1, "a new segment"',
+    in: "createSegment",
+    find: "file.syncBlocking(); directory.syncBlocking(); } catch (cause) { throw " +
+      'outcomeUnknown(path, firstIndex - 1, "a new segment"',
+    replace:
+      "directory.syncBlocking(); } catch (cause) { throw outcomeUnknown(path, firstIndex - " +
+      '1, "a new segment"',
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a new segment's name is not synced",
-    file: "src/files/segments.ts",
-    find: "      file.syncBlocking();\n      directory.syncBlocking();\n",
-    replace: "      file.syncBlocking();\n",
+    in: "createSegment",
+    find: "file.syncBlocking(); directory.syncBlocking();",
+    replace: "file.syncBlocking();",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a segment that could not be made is left there",
-    file: "src/files/segments.ts",
-    find: "      directory.remove(path);\n      directory.syncBlocking();\n",
+    in: "createSegment",
+    find: "directory.remove(path); directory.syncBlocking();",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -847,9 +839,9 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "the removal of a segment that could not be made is not synced",
-    file: "src/files/segments.ts",
-    find: "      directory.remove(path);\n      directory.syncBlocking();\n",
-    replace: "      directory.remove(path);\n",
+    in: "createSegment",
+    find: "directory.remove(path); directory.syncBlocking();",
+    replace: "directory.remove(path);",
     caughtBy: [
       DURABILITY,
       "a roll that fails for want of space leaves the full segment byte by byte as it was",
@@ -857,8 +849,8 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "an empty version 1 file that becomes version 2 is not synced",
-    file: "src/files/segments.ts",
-    find: "      source.file.syncBlocking();\n",
+    in: "Segments.#beginAnew",
+    find: "source.file.syncBlocking();",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -867,9 +859,9 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a batch is appended to a version 1 file",
-    file: "src/files/segments.ts",
-    find: "    else if (version === 1 || (offsets",
-    replace: "    else if ((offsets",
+    in: "Segments.appendBatch",
+    find: "else if (version === 1 || (offsets",
+    replace: "else if ((offsets",
     caughtBy: [
       SEGMENTS,
       "a batch goes to the segment after a version 1 file, however few entries that has",
@@ -877,11 +869,9 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "the removal of segments before the head is not synced",
-    file: "src/files/segments.ts",
-    find:
-      "    try {\n      await directory.sync();\n    } catch (cause) {\n      throw outcomeUnknown(path",
-    replace:
-      "    try {\n      await Promise.resolve(directory);\n    } catch (cause) {\n      throw outcomeUnknown(path",
+    in: "Segments.dropBefore",
+    find: "try { await directory.sync(); } catch (cause) { throw outcomeUnknown(path",
+    replace: "try { await Promise.resolve(directory); } catch (cause) { throw outcomeUnknown(path",
     caughtBy: [
       DURABILITY,
       "after a head truncation and a power cut, no file of dropped entries is back",
@@ -889,81 +879,73 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a tail truncation removes the oldest segment first",
-    file: "src/files/segments.ts",
+    in: "Segments.#dropSegmentsBehind",
     find: "of dropped.toReversed()",
     replace: "of dropped",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a tail truncation does not sync each removal before the next",
-    file: "src/files/segments.ts",
-    find: "        directory.remove(segment);\n        await directory.sync();\n" +
-      "      } catch (cause) {\n" +
-      '        throw outcomeUnknown(segment, this.durableIndex, "the truncation", cause);\n' +
-      "      }\n    }\n",
-    replace: "        directory.remove(segment);\n" +
-      "      } catch (cause) {\n" +
-      '        throw outcomeUnknown(segment, this.durableIndex, "the truncation", cause);\n' +
-      "      }\n    }\n    await directory.sync();\n",
+    in: "Segments.#dropSegmentsBehind",
+    find: "directory.remove(segment); await directory.sync(); } catch (cause) { throw " +
+      'outcomeUnknown(segment, this.durableIndex, "the truncation", cause); } }',
+    replace: "directory.remove(segment); } catch (cause) { throw outcomeUnknown(segment, " +
+      'this.durableIndex, "the truncation", cause); } } await directory.sync();',
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a tail truncation does not sync the removal of segments",
-    file: "src/files/segments.ts",
-    find: "        directory.remove(segment);\n        await directory.sync();\n",
-    replace: "        directory.remove(segment);\n",
+    in: "Segments.#dropSegmentsBehind",
+    find: "directory.remove(segment); await directory.sync();",
+    replace: "directory.remove(segment);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a reset does not sync the removal of segments",
-    file: "src/files/segments.ts",
-    find: "      for (const segment of dropped) directory.remove(segment);\n" +
-      "      await directory.sync();\n",
-    replace: "      for (const segment of dropped) directory.remove(segment);\n",
+    in: "Segments.moveTo",
+    find: "for (const segment of dropped) directory.remove(segment); await directory.sync();",
+    replace: "for (const segment of dropped) directory.remove(segment);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a reset to a lower index leaves the entries that it drops",
-    file: "src/wal.ts",
-    find: "        await this.#segments.cutFrom(this.#segments.firstIndex);\n",
+    in: "Wal.#reset",
+    find: "await this.#segments.cutFrom(this.#segments.firstIndex);",
     replace: "",
     caughtBy: [SEGMENTS, "a reset goes to any index, and its entries are alone there"],
   },
   {
     name: "a reset to a higher index moves the head last",
-    file: "src/wal.ts",
+    in: "Wal.#reset",
     find: "const isForward = nextIndex >= this.firstIndex;",
     replace: "const isForward = nextIndex < 0;",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a reset to a lower index moves the head first",
-    file: "src/wal.ts",
+    in: "Wal.#reset",
     find: "const isForward = nextIndex >= this.firstIndex;",
     replace: "const isForward = nextIndex > 0;",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a head truncation removes segments before the head is durable",
-    file: "src/wal.ts",
-    find:
-      "      await this.#updateMeta(index, this.state);\n      await this.#segments.dropBefore(index);\n",
-    replace:
-      "      await this.#segments.dropBefore(index);\n      await this.#updateMeta(index, this.state);\n",
+    in: "Wal.truncateBeforeIndex",
+    find: "await this.#updateMeta(index, this.state); await this.#segments.dropBefore(index);",
+    replace: "await this.#segments.dropBefore(index); await this.#updateMeta(index, this.state);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a truncation does not wait for a sync that runs",
-    file: "src/wal.ts",
-    find: "      // A sync that runs would count entries as durable that are about to go.\n" +
-      "      await this.#commit.idle();\n",
+    in: "Wal.#rewrite",
+    find: "await this.#commit.idle();",
     replace: "",
     caughtBy: [WAL, "a sync that runs when a truncation is called does not count what that drops"],
   },
   {
     name: "a truncation does not wait for a sync that nobody waits for",
-    file: "src/wal.ts",
-    find: "      await this.#writeBehind;\n      await this.#segments.settled();\n",
+    in: "Wal.#rewrite",
+    find: "await this.#writeBehind; await this.#segments.settled();",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -972,11 +954,12 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "entries are appended while a truncation runs",
-    file: "src/wal.ts",
-    find:
-      '    if (this.#rewriting !== undefined) {\n      throw new WalError(\n        "ERR_WAL_BUSY",\n        `Cannot ${doing}',
+    in: "Wal.#begin",
+    find: 'if (this.#rewriting !== undefined) { throw new WalError("ERR_WAL_BUSY", `Cannot ' +
+      '${doing} "${',
     replace:
-      '    if (this.#rewriting === null) {\n      throw new WalError(\n        "ERR_WAL_BUSY",\n        `Cannot ${doing}',
+      'if (this.#rewriting === null) { throw new WalError("ERR_WAL_BUSY", `Cannot ${doing} ' +
+      '"${',
     caughtBy: [WAL, "during a truncation append refuses, and appendAndSync and sync wait"],
   },
 ];
@@ -985,7 +968,7 @@ const DROPPING: readonly Mutation[] = [
 const META_FILE: readonly Mutation[] = [
   {
     name: "the older slot counts",
-    file: "src/files/meta.ts",
+    in: "MetaFile.#newest",
     find: "b.sequence - a.sequence",
     replace: "a.sequence - b.sequence",
     caughtBy: [
@@ -995,15 +978,15 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "two damaged slots count as none",
-    file: "src/files/meta.ts",
+    in: "MetaFile.#requireUnfinished",
     find: "if (file.size() > SLOT_OFFSETS[1])",
     replace: "if (file.size() < 0)",
     caughtBy: [META, "damage in both slots is corruption of the meta file, and nothing is changed"],
   },
   {
     name: "open does not make the meta file durable before files are removed by it",
-    file: "src/opening/open.ts",
-    find: "      await meta.secure(this.#redo);\n",
+    in: "Opening.#recoverWith",
+    find: "await meta.secure(this.#redo);",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -1012,9 +995,9 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "the slots are not written again at open",
-    file: "src/files/meta.ts",
-    find: "      await writeAnew(file, slot);\n",
-    replace: "      await file.sync();\n",
+    in: "MetaFile.secure",
+    find: "await writeAnew(file, slot);",
+    replace: "await file.sync();",
     caughtBy: [
       DURABILITY,
       "a state one of whose syncs failed is durable when open has returned it, in both copies (ext4)",
@@ -1022,10 +1005,10 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "the slots are written again over themselves",
-    file: "src/files/meta.ts",
-    find:
-      "async function writeAnew(file: File, slot: Uint8Array): Promise<void> {\n  file.truncate(0);\n",
-    replace: "async function writeAnew(file: File, slot: Uint8Array): Promise<void> {\n",
+    in: "writeAnew",
+    find: "async function writeAnew(file: File, slot: Uint8Array): Promise<void> { " +
+      "file.truncate(0);",
+    replace: "async function writeAnew(file: File, slot: Uint8Array): Promise<void> {",
     caughtBy: [
       DURABILITY,
       "a state one of whose syncs failed is durable when open has returned it, in both copies (ext4)",
@@ -1033,9 +1016,9 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "the slots are written again and not synced",
-    file: "src/files/meta.ts",
-    find: "  for (const offset of SLOT_OFFSETS) file.write(slot, offset);\n  await file.sync();\n",
-    replace: "  for (const offset of SLOT_OFFSETS) file.write(slot, offset);\n",
+    in: "writeAnew",
+    find: "for (const offset of SLOT_OFFSETS) file.write(slot, offset); await file.sync();",
+    replace: "for (const offset of SLOT_OFFSETS) file.write(slot, offset);",
     caughtBy: [
       DURABILITY,
       "a state whose writer died is durable when open has returned it, in both copies (ext4)",
@@ -1043,24 +1026,24 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "only the first slot is written again at open",
-    file: "src/files/meta.ts",
-    find: "  for (const offset of SLOT_OFFSETS) file.write(slot, offset);\n",
-    replace: "  file.write(slot, SLOT_OFFSETS[0]);\n",
+    in: "writeAnew",
+    find: "for (const offset of SLOT_OFFSETS) file.write(slot, offset);",
+    replace: "file.write(slot, SLOT_OFFSETS[0]);",
     caughtBy: [META, "a flipped bit anywhere in the second slot loses nothing and is mended"],
   },
   {
     name: "on a full disk, both slots are written again before one is durable",
-    file: "src/files/meta.ts",
-    find: "        file.write(slot, offset);\n        await file.sync();\n      }\n",
-    replace: "        file.write(slot, offset);\n      }\n      await file.sync();\n",
+    in: "MetaFile.secure",
+    find: "file.write(slot, offset); await file.sync(); }",
+    replace: "file.write(slot, offset); } await file.sync();",
     caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
   },
   {
     name: "the slots are given up without a redo file",
-    file: "src/files/meta.ts",
-    find: "      if (await redo.tryBegin(target, [slot], slot.length)) {\n",
-    replace:
-      "      if (target.offset === 0) return await writeAnew(file, slot);\n      if (await redo.tryBegin(target, [slot], slot.length)) {\n",
+    in: "MetaFile.secure",
+    find: "if (await redo.tryBegin(target, [slot], slot.length))",
+    replace: "if (target.offset === 0) return await writeAnew(file, slot); if (await " +
+      "redo.tryBegin(target, [slot], slot.length))",
     caughtBy: [
       DURABILITY,
       "a crash in the opening of a log leaves its state and its head as they were",
@@ -1068,9 +1051,9 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "slots that a crash took while they were written again stay lost",
-    file: "src/files/meta.ts",
-    find: "      await writeAnew(file, redo.readTail(record));\n",
-    replace: "      await file.sync();\n",
+    in: "MetaFile.restore",
+    find: "await writeAnew(file, redo.readTail(record));",
+    replace: "await file.sync();",
     caughtBy: [
       DURABILITY,
       "a crash in the opening of a log leaves its state and its head as they were",
@@ -1078,9 +1061,9 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "what an interrupted first update left of the meta file stays there",
-    file: "src/files/meta.ts",
-    find: "        file.truncate(0);\n        return await file.sync();\n",
-    replace: "        return await file.sync();\n",
+    in: "MetaFile.secure",
+    find: "file.truncate(0); return await file.sync();",
+    replace: "return await file.sync();",
     caughtBy: [
       DURABILITY,
       "a first state is durable in both copies, though the one before it was torn and its sync failed",
@@ -1088,9 +1071,9 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "an update does not sync the first slot before it writes the second",
-    file: "src/files/meta.ts",
-    find: "      await this.#file.sync();\n      // The second slot",
-    replace: "      // The second slot",
+    in: "MetaFile.update",
+    find: "await this.#file.sync();",
+    replace: "",
     caughtBy: [
       DURABILITY,
       "a state is the old one or the new after a crash at any step of its storing",
@@ -1098,24 +1081,23 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "an update does not sync the second slot",
-    file: "src/files/meta.ts",
-    find: "      this.#file.write(bytes, second);\n      await this.#file.syncData();\n",
-    replace: "      this.#file.write(bytes, second);\n",
+    in: "MetaFile.update",
+    find: "this.#file.write(bytes, second); await this.#file.syncData();",
+    replace: "this.#file.write(bytes, second);",
     caughtBy: [DURABILITY, "both copies of a state are durable when it is stored"],
   },
   {
     name: "an update does not write the second slot",
-    file: "src/files/meta.ts",
-    find: "      this.#file.write(bytes, second);\n",
-    replace: "      if (second < 0) return;\n",
+    in: "MetaFile.update",
+    find: "this.#file.write(bytes, second);",
+    replace: "if (second < 0) return;",
     caughtBy: [META, "the file is as format.md draws it"],
   },
   {
     name: "the name of a new meta file is not synced",
-    file: "src/files/meta.ts",
-    find: "      if (isNew || this.#current === undefined) {\n" +
-      "        await this.#directory.sync();\n      }\n",
-    replace: "      if (isNew && this.#file === undefined) return;\n",
+    in: "MetaFile.update",
+    find: "if (isNew || this.#current === undefined) { await this.#directory.sync(); }",
+    replace: "if (isNew && this.#file === undefined) return;",
     caughtBy: [
       META,
       "the meta file's making: durable, with its name, before the second slot is written",
@@ -1123,7 +1105,7 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "an update writes over the newest slot first",
-    file: "src/files/meta.ts",
+    in: "MetaFile.#order",
     find: "isNewest ? [other, one] : [one, other]",
     replace: "isNewest ? [one, other] : [other, one]",
     caughtBy: [
@@ -1133,9 +1115,9 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "a failed write of a slot that is whole all the same counts as none",
-    file: "src/files/meta.ts",
-    find: "if (this.#holds(first, slot, true)) ",
-    replace: "if (slot.sequence < 0) ",
+    in: "MetaFile.update",
+    find: "if (this.#holds(first, slot, true))",
+    replace: "if (slot.sequence < 0)",
     caughtBy: [
       DURABILITY,
       "a state that is stored although its write failed is not told as refused",
@@ -1143,14 +1125,14 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "an update has the sequence number of the one before",
-    file: "src/files/meta.ts",
+    in: "MetaFile.update",
     find: "(this.#current?.sequence ?? 0) + 1",
     replace: "(this.#current?.sequence ?? 1)",
     caughtBy: [META, "the file is as format.md draws it"],
   },
   {
     name: "a slot's checksum is not checked",
-    file: "src/format/meta_slot.ts",
+    in: "decodeMetaSlot",
     find: "end + 4 > bytes.length || readUint32(bytes, end) !== crc32(bytes.subarray(0, end))",
     replace: "end + 4 > bytes.length || crc32(bytes.subarray(0, end)) < 0",
     caughtBy: [META, "a flipped bit anywhere in the first slot loses nothing and is mended"],
@@ -1161,69 +1143,66 @@ const META_FILE: readonly Mutation[] = [
 const CHECKS: readonly Mutation[] = [
   {
     name: "a lone frame's checksum is not checked",
-    file: "src/format/checksum.ts",
+    in: "createFrameChecksum",
     find: "return checksum === readUint32(buffer, offset + CHECKSUM_AT);",
     replace: "return checksum >= 0;",
     caughtBy: [CHECKSUM, "a scan stops at the frame that any flipped bit is in"],
   },
   {
     name: "a checksum does not cover the type and the length",
-    file: "src/format/checksum.ts",
-    find: "    const header = goOn(0, buffer.subarray(start, start + COVERED));\n",
-    replace: "    const header = goOn(0, buffer.subarray(start, start));\n",
+    in: "createFrameChecksum",
+    find: "const header = goOn(0, buffer.subarray(start, start + COVERED));",
+    replace: "const header = goOn(0, buffer.subarray(start, start));",
     caughtBy: [CHECKSUM, "a sealed frame has zlib's CRC-32 of header and payload"],
   },
   {
     name: "the checksum of a payload in pieces is not checked",
-    file: "src/format/checksum.ts",
+    in: "createFrameChecksum",
     find: "return checksum === readUint32(header, CHECKSUM_AT);",
     replace: "return checksum >= 0;",
     caughtBy: [CHECKSUM, "a payload in pieces has the same checksum"],
   },
   {
     name: "a length beyond the limit is believed",
-    file: "src/format/checksum.ts",
-    find:
-      "    if (length > maxLength || length > end - offset - FRAME_HEADER_SIZE) return false;\n",
-    replace: "    if (length > end - offset - FRAME_HEADER_SIZE) return false;\n",
+    in: "createFrameChecksum",
+    find: "if (length > maxLength || length > end - offset - FRAME_HEADER_SIZE) return false;",
+    replace: "if (length > end - offset - FRAME_HEADER_SIZE) return false;",
     caughtBy: [CHECKSUM, "a frame is not believed beyond its limit or the bytes that are there"],
   },
   {
     name: "a length beyond the bytes that are there is believed",
-    file: "src/format/checksum.ts",
-    find:
-      "    if (length > maxLength || length > end - offset - FRAME_HEADER_SIZE) return false;\n",
-    replace: "    if (length > maxLength) return false;\n",
+    in: "createFrameChecksum",
+    find: "if (length > maxLength || length > end - offset - FRAME_HEADER_SIZE) return false;",
+    replace: "if (length > maxLength) return false;",
     caughtBy: [CHECKSUM, "a frame is not believed beyond its limit or the bytes that are there"],
   },
   {
     name: "a scan in the kernel believes a length beyond the limit",
-    file: "src/format/checksum.ts",
+    in: "createFrameChecksum",
     find: "count = kernel.scan(0, end, maxLength);",
     replace: "count = kernel.scan(0, end, end);",
     caughtBy: [FRAMES, "a scan stops at a frame above its limit"],
   },
   {
     name: "a frame in the kernel is not checked",
-    file: "src/format/checksum.ts",
-    find: "    if (buffer === staging) return kernel.check(offset, end, maxLength);\n",
-    replace: "    if (buffer === staging) return true;\n",
+    in: "createFrameChecksum",
+    find: "if (buffer === staging) return kernel.check(offset, end, maxLength);",
+    replace: "if (buffer === staging) return true;",
     caughtBy: [WAL, "rot behind open's back is found by the read, and other entries can be read"],
   },
   {
     name: "memory is taken for a length before the limit is looked at",
-    file: "src/segment/recovery.ts",
-    find: "    if (needed === undefined || needed > size - end) break;\n",
-    replace:
-      "    if (needed === undefined) break;\n    if (needed > buffer.length) buffer = new Uint8Array(needed);\n" +
-      "    if (needed > size - end) break;\n",
+    in: "walkFrames",
+    find: "if (needed === undefined || needed > size - end) break;",
+    replace: "if (needed === undefined) break; if (needed > buffer.length) buffer = new " +
+      "Uint8Array(needed); if (needed > size - end) break;",
     caughtBy: [FRAMES, "no length in a file makes open take more memory than the limit"],
   },
   {
     name: "a whole entry above the limit is taken for a torn write",
-    file: "src/segment/recovery.ts",
-    find: "      if (holdsLargeFrame(source, end, needed)) {",
-    replace: "      if (needed === 0) {",
+    in: "walkFrames",
+    find: "if (holdsLargeFrame(source, end, needed))",
+    replace: "if (needed === 0)",
     caughtBy: [
       FRAMES,
       "a whole entry above every limit of this process is not taken for a torn write",
@@ -1231,23 +1210,23 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "the search for whole frames ends with the budget and does not keep the bytes",
-    file: "src/segment/recovery.ts",
+    in: "hasFrame",
     find: "if (budget < 0) return true;",
     replace: "if (budget < 0) return false;",
     caughtBy: [RECOVERY, "hostile bytes behind the end are judged in bounded time, and kept"],
   },
   {
     name: "whole frames behind the end are not looked for",
-    file: "src/segment/recovery.ts",
+    in: "decide",
     find: 'if (hasFrame(source, end + 1, size)) return { case: "D", vouched };',
     replace: "",
     caughtBy: [RECOVERY, "case D: whole frames without evidence are set aside, once per damage"],
   },
   {
     name: "a Durable frame that vouches up to the damage is evidence",
-    file: "src/segment/recovery.ts",
-    find: "if (evidence > end) return",
-    replace: "if (evidence >= end) return",
+    in: "decide",
+    find: "if (evidence > end)",
+    replace: "if (evidence >= end)",
     caughtBy: [
       FRAMES,
       "a Durable frame that vouches up to the damage makes no damage of a torn write",
@@ -1255,107 +1234,107 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "another log's Durable frame behind the end is evidence",
-    file: "src/segment/recovery.ts",
+    in: "findVouchingFrame",
     find: 'frame.kind === "durable" && sameLog(frame.logId, logId) &&',
     replace: 'frame.kind === "durable" &&',
     caughtBy: [FRAMES, "a Durable frame of another log makes no damage of a torn write"],
   },
   {
     name: "another segment's Durable frame behind the end is evidence",
-    file: "src/segment/recovery.ts",
+    in: "findVouchingFrame",
     find: "frame.segment === firstIndex && frame.ownOffset === base + at",
     replace: "frame.ownOffset === base + at",
     caughtBy: [FRAMES, "a Durable frame of another segment makes no damage of a torn write"],
   },
   {
     name: "a Durable frame behind the end that is out of its place is evidence",
-    file: "src/segment/recovery.ts",
+    in: "findVouchingFrame",
     find: "frame.segment === firstIndex && frame.ownOffset === base + at",
     replace: "frame.segment === firstIndex",
     caughtBy: [FRAMES, "a Durable frame of another place makes no damage of a torn write"],
   },
   {
     name: "another log's Durable frame is taken in",
-    file: "src/segment/recovery.ts",
+    in: "walkFrames",
     find: "if (logId === undefined || !sameLog(frame.logId, logId)) return false;",
     replace: "if (logId === undefined) return false;",
     caughtBy: [FRAMES, "a Durable frame of another log is no part of the log"],
   },
   {
     name: "another segment's Durable frame is taken in",
-    file: "src/segment/recovery.ts",
+    in: "walkFrames",
     find: "if (frame.segment !== firstIndex || frame.ownOffset !== offset) return false;",
     replace: "if (frame.ownOffset !== offset) return false;",
     caughtBy: [FRAMES, "a Durable frame of another segment is no part of the log"],
   },
   {
     name: "a Durable frame out of its place is taken in",
-    file: "src/segment/recovery.ts",
+    in: "walkFrames",
     find: "if (frame.segment !== firstIndex || frame.ownOffset !== offset) return false;",
     replace: "if (frame.segment !== firstIndex) return false;",
     caughtBy: [FRAMES, "a Durable frame of another place is no part of the log"],
   },
   {
     name: "a part of a batch is kept",
-    file: "src/segment/recovery.ts",
-    find: "  if (batch !== undefined) {\n    // All of a batch or none of it.\n",
-    replace: "  if (batch !== undefined && batch.left < 0) {\n",
+    in: "walkFrames",
+    find: "if (batch !== undefined) {",
+    replace: "if (batch !== undefined && batch.left < 0) {",
     caughtBy: [SEGMENTS, "a file that ends anywhere within a batch has none of it"],
   },
   {
     name: "a batch may have more or fewer bytes than its Batch frame says",
-    file: "src/segment/recovery.ts",
-    find: "    if (batch.end !== entriesEnd) return undefined;\n",
+    in: "walkFrames",
+    find: "if (batch.end !== entriesEnd) return undefined;",
     replace: "",
     caughtBy: [FRAMES, "a batch that is longer than it says is no part of the log"],
   },
   {
     name: "other frames may stand in a batch",
-    file: "src/segment/recovery.ts",
+    in: "walkFrames",
     find: "if (version === 1 || batch !== undefined) return at;",
     replace: "if (version === 1) return at;",
     caughtBy: [FRAMES, "a batch with a Durable frame in it is no part of the log"],
   },
   {
     name: "a Seal drops none of the entries in front of it",
-    file: "src/segment/recovery.ts",
-    find: "  if (seal !== undefined) {\n    offsets.cut(seal.count);\n",
-    replace: "  if (seal !== undefined) {\n",
+    in: "walkFrames",
+    find: "if (seal !== undefined) { offsets.cut(seal.count);",
+    replace: "if (seal !== undefined) {",
     caughtBy: [SEGMENTS, "a log can be cut again and again, within the same batch too"],
   },
   {
     name: "entries may stand behind a Seal",
-    file: "src/segment/recovery.ts",
-    find: "        if (seal !== undefined) return at;\n",
+    in: "walkFrames",
+    find: "if (seal !== undefined) return at;",
     replace: "",
     caughtBy: [FRAMES, "an entry behind a Seal is no part of the log"],
   },
   {
     name: "a Seal may count more or fewer entries than there are",
-    file: "src/segment/recovery.ts",
-    find: "    if (!isAll && !isWithinBatch) return false;\n",
-    replace: "    if (!isAll && !isWithinBatch && count > offsets.count) return false;\n",
+    in: "walkFrames",
+    find: "if (!isAll && !isWithinBatch) return false;",
+    replace: "if (!isAll && !isWithinBatch && count > offsets.count) return false;",
     caughtBy: [FRAMES, "a Seal of fewer entries than there are is no part of the log"],
   },
   {
     name: "a Seal may state other offsets than those of the entries",
-    file: "src/segment/recovery.ts",
-    find: "      if (stated !== offsets.at(i)) return false;\n",
-    replace: "      if (stated < 0) return false;\n",
+    in: "walkFrames",
+    find: "if (stated !== offsets.at(i)) return false;",
+    replace: "if (stated < 0) return false;",
     caughtBy: [FRAMES, "a Seal that places an entry elsewhere is no part of the log"],
   },
   {
     name: "a Durable frame that vouches for bytes behind itself is taken in",
-    file: "src/segment/recovery.ts",
-    find: "    if (frame.durableOffset > offset) return false;\n",
+    in: "walkFrames",
+    find: "if (frame.durableOffset > offset) return false;",
     replace: "",
     caughtBy: [FRAMES, "a Durable frame that vouches for what is behind it is no part of the log"],
   },
   {
     name: "a Durable frame behind the end that vouches for bytes behind itself is evidence",
-    file: "src/segment/recovery.ts",
-    find: "          frame.durableOffset <= base + at\n",
-    replace: "          frame.durableOffset > 0\n",
+    in: "findVouchingFrame",
+    find: "frame.durableOffset <= base + at",
+    replace: "frame.durableOffset > 0",
     caughtBy: [
       FRAMES,
       "a Durable frame that vouches for what is behind it makes no damage of a torn write",
@@ -1363,9 +1342,9 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a version 2 file needs no Segment frame",
-    file: "src/segment/recovery.ts",
-    find: "if (version === 2 && scan.logId === undefined) {",
-    replace: "if (version === 1 && scan.logId !== undefined) {",
+    in: "scanSegment",
+    find: "if (version === 2 && scan.logId === undefined)",
+    replace: "if (version === 1 && scan.logId !== undefined)",
     caughtBy: [
       RECOVERY,
       "damage to the header or the Segment frame in front of entries is refused",
@@ -1373,24 +1352,24 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "an Internal frame of an unknown kind is skipped",
-    file: "src/segment/recovery.ts",
-    find: '    if (frame.kind === "unknown") {\n',
-    replace: '    if (frame.kind === "unknown" && frame.number > 0) return true;\n' +
-      '    if (frame.kind === "unknown") {\n',
+    in: "walkFrames",
+    find: 'if (frame.kind === "unknown")',
+    replace: 'if (frame.kind === "unknown" && frame.number > 0) return true; if (frame.kind === ' +
+      '"unknown")',
     caughtBy: [RECOVERY, "an Internal frame of an unknown kind is an error that names the kind"],
   },
   {
     name: "a read does not check the entry's checksum",
-    file: "src/segment/entry_reader.ts",
-    find: "if (buffer[0] !== TYPE_DATA || !this.#checksum.check(buffer, 0, n, n)) {",
-    replace: "if (buffer[0] !== TYPE_DATA) {",
+    in: "EntryReader.read",
+    find: "if (buffer[0] !== TYPE_DATA || !this.#checksum.check(buffer, 0, n, n))",
+    replace: "if (buffer[0] !== TYPE_DATA)",
     caughtBy: [WAL, "rot behind open's back is found by the read, and other entries can be read"],
   },
   {
     name: "entries that a truncation dropped while they were read ahead are still given out",
-    file: "src/files/entry_cursor.ts",
-    find: " && reader.entries.cuts === this.#cuts &&\n",
-    replace: " &&\n",
+    in: "EntryCursor.hasMore",
+    find: "&& reader.entries.cuts === this.#cuts &&",
+    replace: "&&",
     caughtBy: [
       WAL,
       "a loop sees what replaced the entries that a truncation dropped (version 2)",
@@ -1398,7 +1377,7 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a read takes any frame for an entry",
-    file: "src/segment/entry_reader.ts",
+    in: "EntryReader.read",
     find: "if (buffer[0] !== TYPE_DATA || !this.#checksum",
     replace: "if (!this.#checksum",
     caughtBy: [
@@ -1408,44 +1387,44 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a full segment's size is not compared with what its successor says",
-    file: "src/files/chain.ts",
-    find: "    if (size !== wantedSize) {\n",
-    replace: "    if (size < 0) {\n",
+    in: "readBeginning beside SegmentFile",
+    find: "if (size !== wantedSize)",
+    replace: "if (size < 0)",
     caughtBy: [SEGMENTS, "a middle segment that is shorter or longer is named"],
   },
   {
     name: "a full segment's Segment frame is not checked",
-    file: "src/files/chain.ts",
-    find: "  if (!checksum.check(bytes, 0, n, bytes.length)) return undefined;\n",
-    replace: "  if (n < 0) return undefined;\n",
+    in: "readSegmentFrame",
+    find: "if (!checksum.check(bytes, 0, n, bytes.length)) return undefined;",
+    replace: "if (n < 0) return undefined;",
     caughtBy: [SEGMENTS, "a middle segment whose beginning rots is named"],
   },
   {
     name: "a gap between segments is not noticed",
-    file: "src/files/chain.ts",
+    in: "joinSegments",
     find: "file === undefined || file.firstIndex !== previous.firstIndex",
     replace: "file === undefined",
     caughtBy: [SEGMENTS, "a middle segment that is missing is named"],
   },
   {
     name: "a segment's name may say another index than its Segment frame",
-    file: "src/files/chain.ts",
-    find: "  if (found.firstIndex !== firstIndex) {\n",
-    replace: "  if (found.firstIndex < 0) {\n",
+    in: "requireSegment",
+    find: "if (found.firstIndex !== firstIndex)",
+    replace: "if (found.firstIndex < 0)",
     caughtBy: [SEGMENTS, "segments that changed places are named"],
   },
   {
     name: "another log's segment is taken in",
-    file: "src/files/chain.ts",
-    find: "!sameLog(found.logId, logId)) {",
-    replace: "found.logId.length === 0) {",
+    in: "requireSegment",
+    find: "!sameLog(found.logId, logId))",
+    replace: "found.logId.length === 0)",
     caughtBy: [SEGMENTS, "another log's segment is named"],
   },
   {
     name: "a full segment that shrank while the log was open is read",
-    file: "src/segment/sealed_segment.ts",
-    find: "    if (size !== info.size) {\n",
-    replace: "    if (size < 0) {\n",
+    in: "SealedSegment.constructor",
+    find: "if (size !== info.size)",
+    replace: "if (size < 0)",
     caughtBy: [
       FRAMES,
       "a full segment whose size changes while the log is open is refused at its first use",
@@ -1453,22 +1432,22 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a Seal's checksum is not compared with what its successor says",
-    file: "src/segment/sealed_segment.ts",
+    in: "findSeal",
     find: "const isVouchedFor = readUint32(header, 5) === info.checksum;",
     replace: "const isVouchedFor = readUint32(header, 5) >= 0;",
     caughtBy: [FRAMES, "a full segment in place of another of its size and count is told"],
   },
   {
     name: "a Seal's checksum is not checked",
-    file: "src/segment/sealed_segment.ts",
-    find: "if (!isVouchedFor || !checksum.checkPieces(header, payload)) return",
-    replace: "if (!isVouchedFor) return",
+    in: "findSeal",
+    find: "if (!isVouchedFor || !checksum.checkPieces(header, payload))",
+    replace: "if (!isVouchedFor)",
     caughtBy: [SEGMENTS, "a Seal that rots anywhere is rebuilt and reported"],
   },
   {
     name: "a reader goes on in full segments while a truncation is at work",
-    file: "src/segment/entry_reader.ts",
-    find: "    if (this.entries.isUntouched?.() === false) throw this.damaged(position);\n",
+    in: "EntryReader.#requireUntouched",
+    find: "if (this.entries.isUntouched?.() === false) throw this.damaged(position);",
     replace: "",
     caughtBy: [
       INTERLEAVED_READER,
@@ -1477,16 +1456,16 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a new last file of the same name is taken for the old one",
-    file: "src/reader/view.ts",
-    find: "    if (this.#fileSystem.identify(active.path) !== this.#identity) return false;\n",
+    in: "View.#takeIn",
+    find: "if (this.#fileSystem.identify(active.path) !== this.#identity) return false;",
     replace: "",
     caughtBy: [FOLLOW, "a reader is not misled by a new last file with the name of a removed one"],
   },
   {
     name: "a full segment that is scanned may have too few entries",
-    file: "src/segment/sealed_segment.ts",
-    find: 'if ("offsets" in scan && scan.offsets.count >= info.count) {',
-    replace: 'if ("offsets" in scan && scan.offsets.count >= 0) {',
+    in: "scanOffsets",
+    find: 'if ("offsets" in scan && scan.offsets.count >= info.count)',
+    replace: 'if ("offsets" in scan && scan.offsets.count >= 0)',
     caughtBy: [
       FRAMES,
       "a full segment that lost its Seal and an entry is refused, from the first that is lost",
@@ -1494,9 +1473,9 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a damaged full segment is appended to again",
-    file: "src/files/segments.ts",
-    find: "if (isUnfinished(scan) || scan.offsets.count !== info.count) {",
-    replace: "if (isUnfinished(scan) || scan.offsets.count < 0) {",
+    in: "Segments.#reopen",
+    find: "if (isUnfinished(scan) || scan.offsets.count !== info.count)",
+    replace: "if (isUnfinished(scan) || scan.offsets.count < 0)",
     caughtBy: [
       FRAMES,
       "a damaged full segment is not gone on with after a truncation, and nothing is changed",
@@ -1508,29 +1487,28 @@ const CHECKS: readonly Mutation[] = [
 const FILE_SYSTEMS: readonly Mutation[] = [
   {
     name: "an interrupted call is not made again",
-    file: "src/fs/posix/system_call.ts",
-    find: "      return call();\n    } catch (error) {\n      if (!isInterrupted(error)) throw",
-    replace: "      return call();\n    } catch (error) {\n      throw",
+    in: "attempt",
+    find: "return call(); } catch (error) { if (!isInterrupted(error))",
+    replace: "return call(); } catch (error) {",
     caughtBy: [FILE_SYSTEM, "an interrupted call is made again"],
   },
   {
     name: "an interrupted call that waits for the disk is not made again",
-    file: "src/fs/posix/system_call.ts",
-    find:
-      "      return await call();\n    } catch (error) {\n      if (!isInterrupted(error)) throw",
-    replace: "      return await call();\n    } catch (error) {\n      throw",
+    in: "attemptAsync",
+    find: "return await call(); } catch (error) { if (!isInterrupted(error))",
+    replace: "return await call(); } catch (error) {",
     caughtBy: [FILE_SYSTEM, "an interrupted call is made again"],
   },
   {
     name: "a write that takes nothing is made again for ever",
-    file: "src/fs/posix/system_call.ts",
-    find: "  if (written > 0) return written;\n",
-    replace: "  if (written >= 0) return written;\n",
+    in: "requireProgress",
+    find: "if (written > 0) return written;",
+    replace: "if (written >= 0) return written;",
     caughtBy: [FILE_SYSTEM, "a write that takes nothing is an error, not an endless loop"],
   },
   {
     name: "a file system that cannot sync a directory is an error",
-    file: "src/fs/posix/system_call.ts",
+    in: "tolerateUnsupported",
     find: 'if (!isFileSystemError(error) || error.code !== "EINVAL") throw error;',
     replace: "throw error;",
     caughtBy: [
@@ -1540,7 +1518,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "a directory whose sync fails counts as synced",
-    file: "src/fs/posix/system_call.ts",
+    in: "tolerateUnsupported",
     find: 'if (!isFileSystemError(error) || error.code !== "EINVAL") throw error;',
     replace: "if (!isFileSystemError(error)) throw error;",
     caughtBy: [
@@ -1550,9 +1528,9 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "a short read of Node's is taken for the end of the file",
-    file: "src/fs/posix/node_file.ts",
-    find: "        done += n;\n",
-    replace: "        return n;\n",
+    in: "NodeFile.read",
+    find: "done += n;",
+    replace: "return n;",
     caughtBy: [
       ADAPTERS,
       "on Node, reads and writes that are interrupted or short are gone on with",
@@ -1560,7 +1538,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "a short write of Node's is taken for a whole one",
-    file: "src/fs/posix/node_file.ts",
+    in: "NodeFile.write",
     find: "done += requireProgress(n, this.#path);",
     replace: "done = length + 0 * requireProgress(n, this.#path);",
     caughtBy: [
@@ -1570,7 +1548,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "an interrupted read of Node's is not made again",
-    file: "src/fs/posix/node_file.ts",
+    in: "NodeFile.read",
     find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Read", this.#path);',
     replace: 'throw toFileSystemError(error, isInterrupted(error) ? "Read" : "Read", this.#path);',
     caughtBy: [
@@ -1580,7 +1558,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "an interrupted write of Node's is not made again",
-    file: "src/fs/posix/node_file.ts",
+    in: "NodeFile.write",
     find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);',
     replace:
       'throw toFileSystemError(error, isInterrupted(error) ? "Write" : "Write", this.#path);',
@@ -1591,7 +1569,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "fdatasync is not called on Node",
-    file: "src/fs/posix/node_file.ts",
+    in: "NodeFile.syncData",
     find: "(done) => fs.fdatasync(this.#descriptor, done)",
     replace: "(done) => done(null)",
     caughtBy: [
@@ -1602,7 +1580,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "fsync is not called on Node",
-    file: "src/fs/posix/node_file.ts",
+    in: "NodeFile.sync",
     find: 'return finish("Fsync", this.#path, (done) => fs.fsync(this.#descriptor, done));',
     replace: "return Promise.resolve();",
     caughtBy: [
@@ -1613,9 +1591,9 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "the blocking fsync is not called on Node",
-    file: "src/fs/posix/node_file.ts",
-    find: "  syncBlocking(): void {\n    attempt(",
-    replace: "  syncBlocking(): void {\n    if (this.#descriptor < 0) attempt(",
+    in: "NodeFile.syncBlocking",
+    find: "syncBlocking(): void { attempt(",
+    replace: "syncBlocking(): void { if (this.#descriptor < 0) attempt(",
     caughtBy: [
       SYSTEM_CALLS,
       "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
@@ -1624,7 +1602,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "the fsync of a directory is not called on Node",
-    file: "src/fs/posix/node_file.ts",
+    in: "NodeDirectory.sync",
     find: 'await finish("Fsync", this.#path, (done) => fs.fsync(this.#descriptor, done));',
     replace: "await Promise.resolve();",
     caughtBy: [
@@ -1635,9 +1613,9 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "the blocking fsync of a directory is not called on Node",
-    file: "src/fs/posix/node_file.ts",
-    find: '      attempt("Fsync", this.#path, () => fs.fsyncSync(this.#descriptor));',
-    replace: "      if (this.#descriptor < 0) fs.fsyncSync(this.#descriptor);",
+    in: "NodeDirectory.syncBlocking",
+    find: 'attempt("Fsync", this.#path, () => fs.fsyncSync(this.#descriptor));',
+    replace: "if (this.#descriptor < 0) fs.fsyncSync(this.#descriptor);",
     caughtBy: [
       SYSTEM_CALLS,
       "a new log: created, written, fsynced, directory fsynced; one write and one fdatasync each",
@@ -1646,10 +1624,10 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "the adapter of Node syncs no directory",
-    file: "src/fs/adapters/node.ts",
+    in: "NodeFileSystem.openDirectory",
     find: "return nodeFiles.openDirectory(path);",
-    replace:
-      "void path;\n    return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: () => {} };",
+    replace: "void path; return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: " +
+      "() => {} };",
     caughtBy: [
       SYSTEM_CALLS,
       "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
@@ -1658,10 +1636,10 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "the adapter of Bun syncs no directory",
-    file: "src/fs/adapters/bun.ts",
+    in: "BunFileSystem.openDirectory",
     find: "return nodeFiles.openDirectory(path);",
-    replace:
-      "void path;\n    return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: () => {} };",
+    replace: "void path; return { sync: () => Promise.resolve(), syncBlocking: () => {}, close: " +
+      "() => {} };",
     caughtBy: [
       SYSTEM_CALLS,
       "a reopen after a crash: fsync before any frame is read, then cut, fsync, directory fsync",
@@ -1670,9 +1648,9 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "a short read of Deno's is taken for the end of the file",
-    file: "src/fs/adapters/deno.ts",
-    find: "        if (n === null) break;\n        this.#position += n;\n        done += n;\n",
-    replace: "        if (n === null) break;\n        this.#position += n;\n        return n;\n",
+    in: "DenoFile.read",
+    find: "if (n === null) break; this.#position += n; done += n;",
+    replace: "if (n === null) break; this.#position += n; return n;",
     caughtBy: [
       ADAPTERS,
       "on Deno, reads and writes that are interrupted or short are gone on with",
@@ -1680,11 +1658,11 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "a short write of Deno's is taken for a whole one",
-    file: "src/fs/adapters/deno.ts",
-    find:
-      '        this.#position += n;\n        done += n;\n      } catch (error) {\n        this.#position = -1;\n        if (!isInterrupted(error)) throw toFileSystemError(error, "Write"',
-    replace:
-      '        this.#position += n;\n        done = length;\n      } catch (error) {\n        this.#position = -1;\n        if (!isInterrupted(error)) throw toFileSystemError(error, "Write"',
+    in: "DenoFile.write",
+    find: "this.#position += n; done += n; } catch (error) { this.#position = -1; if " +
+      '(!isInterrupted(error)) throw toFileSystemError(error, "Write"',
+    replace: "this.#position += n; done = length; } catch (error) { this.#position = -1; if " +
+      '(!isInterrupted(error)) throw toFileSystemError(error, "Write"',
     caughtBy: [
       ADAPTERS,
       "on Deno, reads and writes that are interrupted or short are gone on with",
@@ -1692,7 +1670,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "an interrupted read of Deno's is not made again",
-    file: "src/fs/adapters/deno.ts",
+    in: "DenoFile.read",
     find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Read", this.#path);',
     replace: 'throw toFileSystemError(error, isInterrupted(error) ? "Read" : "Read", this.#path);',
     caughtBy: [
@@ -1702,7 +1680,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "an interrupted write of Deno's is not made again",
-    file: "src/fs/adapters/deno.ts",
+    in: "DenoFile.write",
     find: 'if (!isInterrupted(error)) throw toFileSystemError(error, "Write", this.#path);',
     replace:
       'throw toFileSystemError(error, isInterrupted(error) ? "Write" : "Write", this.#path);',
@@ -1713,36 +1691,36 @@ const FILE_SYSTEMS: readonly Mutation[] = [
   },
   {
     name: "fdatasync is not called on Deno",
-    file: "src/fs/adapters/deno.ts",
+    in: "DenoFile.syncData",
     find: "() => this.#file.syncData()",
     replace: "() => Promise.resolve()",
     caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
   },
   {
     name: "fsync is not called on Deno",
-    file: "src/fs/adapters/deno.ts",
+    in: "DenoFile.sync",
     find: "() => this.#file.sync()",
     replace: "() => Promise.resolve()",
     caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
   },
   {
     name: "the blocking fsync is not called on Deno",
-    file: "src/fs/adapters/deno.ts",
+    in: "DenoFile.syncBlocking",
     find: "() => this.#file.syncSync()",
     replace: "() => {}",
     caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
   },
   {
     name: "the fsync of a directory is not called on Deno",
-    file: "src/fs/adapters/deno.ts",
-    find: "      await this.#file.sync();\n",
+    in: "DenoDirectory.sync",
+    find: "await this.#file.sync();",
     replace: "",
     caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
   },
   {
     name: "the blocking fsync of a directory is not called on Deno",
-    file: "src/fs/adapters/deno.ts",
-    find: "      this.#file.syncBlocking();\n",
+    in: "DenoDirectory.syncBlocking",
+    find: "this.#file.syncBlocking();",
     replace: "",
     caughtBy: [ADAPTERS, "on Deno, every sync is one, of what it is called for"],
   },

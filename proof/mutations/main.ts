@@ -47,7 +47,7 @@ function main(): number {
     console.log(USAGE);
     return isWrong ? 2 : 0;
   }
-  const copy = new Copy();
+  const copy = new Copy(MUTATIONS);
   try {
     const tryOut = values["all-tests"] ? tryAllTests : tryNamedTest;
     return tryAll(copy, chosen, runtime, tryOut);
@@ -80,9 +80,7 @@ function tryAll(
     const { isCaught, told } = copy.with(mutation, () => tryOut(copy, mutation, on));
     if (!isCaught) survivors++;
     const where = on === runtime ? "" : ` (on ${on})`;
-    console.log(
-      `${isCaught ? "caught  " : "SURVIVED"}  ${mutation.file}: ${mutation.name}${where}`,
-    );
+    console.log(`${isCaught ? "caught  " : "SURVIVED"}  ${mutation.in}: ${mutation.name}${where}`);
     console.log(`          ${told}`);
   }
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
