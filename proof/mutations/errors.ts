@@ -17,14 +17,14 @@ export const ERRORS: readonly Mutation[] = [
   {
     name: "only arrays of this realm are bytes",
     in: "isBytes",
-    find: 'kindOf?.call(value) === "Uint8Array" && hasMemory(value as Uint8Array)',
+    find: 'kindOf?.call(value) === "Uint8Array" && isWhole(value as Uint8Array)',
     replace: "value instanceof Uint8Array",
     caughtBy: [BYTES, "one of another realm is taken, by every call, and copied"],
   },
   {
     name: "a detached array is an empty entry",
     in: "isBytes",
-    find: '=== "Uint8Array" && hasMemory(value as Uint8Array)',
+    find: '=== "Uint8Array" && isWhole(value as Uint8Array)',
     replace: '=== "Uint8Array"',
     caughtBy: [BYTES, "a detached one is refused, by every call, and nothing is written"],
   },

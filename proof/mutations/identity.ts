@@ -95,7 +95,7 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "close does not look",
     in: "Wal.#finish",
-    find: "this.#segments.look(true);",
+    find: "this.#look(true);",
     replace: "",
     caughtBy: [MOVED, "a writer tells that its first segment is removed"],
   },
@@ -109,7 +109,7 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "a change of the log's ends does not look",
     in: "Wal.#serialize",
-    find: "this.#segments.look(); await work();",
+    find: "this.#look(); await work();",
     replace: "await work();",
     caughtBy: [MOVED, "a writer tells that its lock file is replaced"],
   },

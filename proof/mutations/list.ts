@@ -701,8 +701,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed sync is tried again for those who wait for the next",
     in: "Wal.#syncOnce",
-    find: "this.#writeStaged(); if (this.#failure !== undefined) throw " +
-      "this.#told(this.#failure); const { active, isSettled, isSyncing }",
+    find: "this.#writeStaged(); this.#requireNotEnded(); const { active, isSettled, isSyncing }",
     replace: "this.#writeStaged(); const { active, isSettled, isSyncing }",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },

@@ -297,8 +297,8 @@ const OUTLIVING: readonly Mutation[] = [
   {
     name: "a loop over entries outlives the truncation of what it reads next",
     in: "Wal.#advance",
-    find: "if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to); try",
-    replace: "try",
+    find: "if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to); return",
+    replace: "return",
     caughtBy: overlapping("entries, held in the middle"),
   },
   {

@@ -19,8 +19,8 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   {
     name: "what a search finds is not marked",
     in: "Walk.#passDamage",
-    find: "this.#isFoundBySearch = true; this.#mayBeInBatch = true; return next;",
-    replace: "this.#mayBeInBatch = true; return next;",
+    find: "this.#beyond(offset, next), what); this.#isFoundBySearch = true;",
+    replace: "this.#beyond(offset, next), what);",
     caughtBy: [RECOVER, SEARCH],
   },
   {
