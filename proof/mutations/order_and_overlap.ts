@@ -297,8 +297,9 @@ const OUTLIVING: readonly Mutation[] = [
   {
     name: "a loop over entries outlives the truncation of what it reads next",
     in: "Wal.#advance",
-    find: "if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to); return",
-    replace: "return",
+    find:
+      "this.#advanceIn(cursor, to); if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);",
+    replace: "this.#advanceIn(cursor, to);",
     caughtBy: overlapping("entries, held in the middle"),
   },
   {
