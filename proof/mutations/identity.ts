@@ -107,6 +107,16 @@ export const IDENTITY: readonly Mutation[] = [
     caughtBy: [MOVED, "a full segment that is cut is told of by close"],
   },
   {
+    name: "a cut of the meta file is not looked for",
+    in: "Wal.#look",
+    find: "this.#meta.look();",
+    replace: "",
+    caughtBy: [
+      MOVED,
+      "a meta file that is cut to 0 bytes is told of by close, and before its next change",
+    ],
+  },
+  {
     name: "a change of the log's ends does not look",
     in: "Wal.#serialize",
     find: "this.#look(); await work();",

@@ -699,11 +699,14 @@ const WRITING: readonly Mutation[] = [
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
-    name: "a failed sync is tried again for those who wait for the next",
+    name: "a sync is made for those who wait for the next after the handle has ended",
     in: "Wal.#syncOnce",
     find: "this.#writeStaged(); this.#requireNotEnded(); const { active, isSettled, isSyncing }",
     replace: "this.#writeStaged(); const { active, isSettled, isSyncing }",
-    caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
+    caughtBy: [
+      FAILURE,
+      "a sync that waits for its turn is refused once something else has ended the handle",
+    ],
   },
   {
     name: "close does not sync the last entries",

@@ -25,6 +25,26 @@ const FAILURE = "tests/writer/failure_test.ts";
 /** What close does before it is time, or does not wait for. */
 const CLOSING: readonly Mutation[] = [
   {
+    name: "an append goes on behind waiting entries that ended the handle",
+    in: "Wal.#begin",
+    find: "} this.#writeStaged(); this.#requireNotEnded();",
+    replace: "} this.#writeStaged();",
+    caughtBy: [
+      FAILURE,
+      "append changes nothing once the entries written before it have ended the handle",
+    ],
+  },
+  {
+    name: "an entry that is not staged goes on behind waiting ones that ended the handle",
+    in: "Wal.#stage",
+    find: "this.#requireNotEnded(); this.#append(data);",
+    replace: "this.#append(data);",
+    caughtBy: [
+      FAILURE,
+      "appendAndSync of an entry that is not staged changes nothing once the entries written before it have ended the handle",
+    ],
+  },
+  {
     name: "close gives the lock back before its last sync",
     in: "Wal.#close",
     find: "if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();",

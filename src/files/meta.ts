@@ -230,17 +230,16 @@ export class MetaFile {
         return await file.sync();
       }
       const slot = this.#encode(this.#current);
+      this.#size = SLOT_OFFSETS[1] + slot.length;
       const target = { file, firstIndex: META_FILE, offset: 0 };
       if (await redo.tryBegin(target, [slot], slot.length)) {
         await writeAnew(file, slot);
-        await redo.end();
-      } else {
-        for (const offset of this.#order().toReversed()) {
-          file.write(slot, offset);
-          await file.sync();
-        }
+        return await redo.end();
       }
-      this.#size = SLOT_OFFSETS[1] + slot.length;
+      for (const offset of this.#order().toReversed()) {
+        file.write(slot, offset);
+        await file.sync();
+      }
     } catch (cause) {
       throw this.#unknown(0, cause);
     }

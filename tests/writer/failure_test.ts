@@ -341,6 +341,28 @@ test(
   },
 );
 
+test("a sync that waits for its turn is refused once something else has ended the handle", async () => {
+  const fileSystem = faulty();
+  const log = await Wal.open(PATH, { fileSystem });
+  log.append(bytes("in the group that runs"));
+  let open = (): void => {};
+  const held = new Promise<void>((resolve) => open = resolve);
+  fileSystem.delay("syncData", () => held);
+  const running = log.sync();
+  while (fileSystem.count("syncData") === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  log.append(bytes("in the next"));
+  const waiting = assertRejects(() => log.sync(), SyncFailedError);
+  fileSystem.fail("sync", "EIO", { name: `${PATH}.meta` });
+  assertSyncFailed(await assertRejects(() => log.setState(bytes("state"))));
+  open();
+  await running;
+  await waiting;
+  assertEquals(fileSystem.count("syncData"), 1);
+  await log.close();
+});
+
 const AFTER_STAGED: Readonly<Record<string, (log: Wal) => unknown>> = {
   append: (log) => log.append(bytes("late")),
   appendBatch: (log) => log.appendBatch([bytes("late"), bytes("later")]),
