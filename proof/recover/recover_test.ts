@@ -246,7 +246,7 @@ test("entries that were moved along with the end of a full segment are found by 
   const middle = placeOf(whole, second, `entry ${from + 4}`);
   for (const at of [FIRST_ENTRY + 3, middle + 2, last, last + 2]) {
     // Bytes that were lost, and bytes that came in between, as by a program that mends line ends.
-    for (const [lost, more] of [[1, 0], [5, 0], [0, 1], [0, 11]] as const) {
+    for (const [lost, more] of [[1, 0], [5, 0], [0, 1], [0, 11], [0, 120]] as const) {
       const fileSystem = new MemoryFileSystem();
       for (const name of segmentsOf(whole)) writeFile(fileSystem, name, readFile(whole, name));
       const moved = concat(

@@ -381,7 +381,7 @@ export class RecoveredLog {
     const redo = this.#redoFor(part);
     try {
       const whole = redo === undefined ? file : redo.over(file);
-      const size = joined?.frame?.previous.size;
+      const size = this.#statedSize(joined, whole);
       const readable = size === undefined ? whole : clipped(whole, size);
       const extra = size === undefined ? 0 : whole.size() - size;
       const isWritten = end.isLast && this.#isWritten;
@@ -443,6 +443,18 @@ export class RecoveredLog {
       file.close();
       redo?.close();
     }
+  }
+
+  /** How long the next segment says that a file is, unless the file ends as that says all the same. */
+  #statedSize(next: Part | undefined, file: Readable): number | undefined {
+    const previous = next?.frame?.previous;
+    if (previous === undefined || file.size() <= previous.size) return previous?.size;
+    const buffer = this.#bufferFor(2, file.size());
+    const reader = new FrameReader(file, this.#crc, buffer, this.#maxEntrySize);
+    const seal = reader.seal();
+    // Then bytes have come in between, and those behind them are the log's.
+    const isEnd = seal !== undefined && reader.headerAt(seal.at)?.checksum === previous.checksum;
+    return isEnd ? undefined : previous.size;
   }
 
   /** Bytes that were set aside. */

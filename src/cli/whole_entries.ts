@@ -514,10 +514,12 @@ class Walk {
     for (let at = offset;;) {
       const found = this.#reader.nextFrame(at, seal.at);
       if (found === undefined) return false;
-      const around = this.#entryAround(seal, found);
+      const around = this.#entryAround(seal, found) ?? 0;
       const frame = this.#reader.headerAt(found);
-      if (around === undefined && frame?.type === TYPE_DATA) return true;
-      at = around ?? found + FRAME_HEADER_SIZE + (frame?.length ?? 0);
+      const end = found + FRAME_HEADER_SIZE + (frame?.length ?? 0);
+      // What goes beyond the entry that should be there is no part of it.
+      if (end > around && frame?.type === TYPE_DATA) return true;
+      at = Math.max(around, end);
     }
   }
 
@@ -537,6 +539,8 @@ class Walk {
   /** Tells of the damage in front of entries that have moved; where they begin. */
   *#passMoved(offset: number): Generator<Found, number> {
     const { size } = this.#reader;
+    // Its Batch frame tells an end that has moved too.
+    this.#broken = undefined;
     const next = this.#reader.nextFrame(offset) ?? size;
     const what =
       `${next - offset} bytes are no whole frame, and what follows does not stand where ` +
