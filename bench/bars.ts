@@ -69,7 +69,7 @@ export function barsOf(table: Table): string {
   const legend = ["thin line: from the lowest round to the highest"];
   if (lines.some(({ less }) => less !== undefined)) legend.push(`hatched, ${LESS}: promises less`);
   if (lines.some(({ summary }) => summary.ratio > end)) legend.push("→: cut off");
-  const title = `${workload.id}: ${workload.title}`;
+  const title = `${workload.title} (${workload.id})`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + BOTTOM}" ` +
     `width="${WIDTH}" height="${y + BOTTOM}" role="img">`,

@@ -72,7 +72,7 @@ const OURS: Kind = {
 const OURS_BLOCKING: Kind = {
   name: "ours, blocking",
   promises: { ...OURS.promises, meanwhile: "blocked for one fdatasync at a time" },
-  families: ["W2", "W3", "W4"],
+  families: ["batch", "durable", "shared"],
 };
 
 const READS_UNCHECKED = "reads check no checksum";
@@ -89,9 +89,9 @@ function sqlite(name: string): Kind {
     name,
     promises: SQLITE_PROMISES,
     less: {
-      W5: "what was moved from the -wal file to the database is not checked",
-      W6: READS_UNCHECKED,
-      W7: READS_UNCHECKED,
+      open: "what was moved from the -wal file to the database is not checked",
+      read: READS_UNCHECKED,
+      replay: READS_UNCHECKED,
     },
     isBatched: true,
   };
@@ -105,9 +105,9 @@ function openEnded(name: string): Kind {
       unsynced: "the process's memory, until the transaction is committed",
       durable: "not measured",
     },
-    less: { W1: "the death of the process loses everything: nothing is committed" },
-    families: ["W1"],
-    absent: { "W1-batch": "the transaction is one batch already" },
+    less: { append: "the death of the process loses everything: nothing is committed" },
+    families: ["append"],
+    absent: { "append-batch": "the transaction is one batch already" },
   };
 }
 
@@ -121,8 +121,9 @@ const LMDB: Kind = {
   },
   less: {
     all: "no checksum",
-    W1: "no checksum; what is appended in one turn of the event loop is in memory until its end",
-    "W1-batch": "no checksum",
+    append:
+      "no checksum; what is appended in one turn of the event loop is in memory until its end",
+    "append-batch": "no checksum",
   },
 };
 
@@ -135,11 +136,11 @@ const LEVEL: Kind = {
     meanwhile: "goes on",
   },
   less: {
-    W1: "an append is in memory until its promise resolves; 1,000 are in flight",
-    "W1-batch": undefined,
-    W5: "what was moved from its log to tables is not checked",
-    W6: READS_UNCHECKED,
-    W7: READS_UNCHECKED,
+    append: "an append is in memory until its promise resolves; 1,000 are in flight",
+    "append-batch": undefined,
+    open: "what was moved from its log to tables is not checked",
+    read: READS_UNCHECKED,
+    replay: READS_UNCHECKED,
   },
   isBatched: true,
 };
@@ -153,11 +154,11 @@ const ETCD: Kind = {
     meanwhile: "the goroutine waits",
   },
   notes: {
-    W1: "has no append without a sync but by SetUnsafeNoFsync, which is meant for tests",
-    W5: "open reads and checks the whole log, and keeps it in memory",
-    W7: "reads all of the log into memory; it is the open too",
+    append: "has no append without a sync but by SetUnsafeNoFsync, which is meant for tests",
+    open: "open reads and checks the whole log, and keeps it in memory",
+    replay: "reads all of the log into memory; it is the open too",
   },
-  absent: { W6: "it has no call that reads one entry" },
+  absent: { read: "it has no call that reads one entry" },
   isBatched: true,
 };
 
@@ -170,11 +171,11 @@ const RAFT_WAL: Kind = {
     meanwhile: "the goroutine waits",
   },
   less: {
-    W5: "checks the last commit only",
-    W6: READS_UNCHECKED,
-    W7: READS_UNCHECKED,
+    open: "checks the last commit only",
+    read: READS_UNCHECKED,
+    replay: READS_UNCHECKED,
   },
-  absent: { W1: "it syncs every append" },
+  absent: { append: "it syncs every append" },
   isBatched: true,
 };
 
@@ -188,7 +189,7 @@ const TIDWALL: Kind = {
   },
   less: { all: "no checksum" },
   absent: {
-    W6:
+    read:
       "a read loads a whole segment, of which it keeps two: 200,000 random reads take over 5 minutes",
   },
   isBatched: true,

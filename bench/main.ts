@@ -31,11 +31,11 @@ const USAGE = `Usage: npm run bench -- [options]
        npm run bench:peers -- [options]
   --dir DIR           where the files are made; default: the system's folder for temporary files
   --runtime NAMES     which runtimes, such as deno,bun,node; default: all, and go with --peers
-  --workloads NAMES   which workloads, such as W1,W5-one; default: all
+  --workloads NAMES   which workloads, such as append,open-one; default: all
   --entries N         entries of the log that is read; default: 1000000
   --rounds N          rounds, of which the medians are shown; default: 5
   --peers             measure the peers too; installs and builds them
-  --journalled        measure W2 to W4 again, on an ext4 with a journal; needs root
+  --journalled        measure batch, durable and shared again, on an ext4 with a journal; needs root
   --markdown          print Markdown
   --json FILE         write the raw results to a file too
   --help              print this`;
@@ -56,7 +56,7 @@ const ARGUMENTS = {
 } as const;
 
 /** The families that tell of syncs, which a journal makes dearer. */
-const SYNCING = ["W2", "W3", "W4"];
+const SYNCING = ["batch", "durable", "shared"];
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 

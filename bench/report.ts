@@ -111,7 +111,7 @@ export function format(run: Run, markdown: boolean): string {
   }
   parts.push(
     "The ratio is to the floor of the same runtime in the same round: of rates, where more is better; " +
-      "in W5 of times,\nwhere less is better. All are medians over the rounds, with the lowest and the " +
+      "for open of times,\nwhere less is better. All are medians over the rounds, with the lowest and the " +
       "highest ratio.",
   );
   return parts.join("\n\n");

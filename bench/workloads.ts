@@ -34,7 +34,7 @@ export interface Written {
 
 /** One thing that is measured. */
 export interface Workload extends Work {
-  /** Its family and what sets it apart there, such as `W1-batch`. */
+  /** Its family and what sets it apart there, such as `append-batch`. */
   readonly id: string;
   readonly title: string;
   readonly entrySize: number;
@@ -86,10 +86,10 @@ const closed: Written = { oneSegment: false, isSynced: true };
 
 /** All of them, in the order in which they are run. */
 export const WORKLOADS: readonly Workload[] = [
-  ...sizes("W1", "append, no sync", one("append"), appendFloor, 0.9),
+  ...sizes("append", "append, no sync", one("append"), appendFloor, 0.9),
   {
     ...one("appendBatch"),
-    id: "W1-batch",
+    id: "append-batch",
     title: `append in batches of ${BATCH.toLocaleString("en")}, no sync`,
     entrySize: SMALL,
     floor: appendFloor,
@@ -97,26 +97,26 @@ export const WORKLOADS: readonly Workload[] = [
     goal: 8,
   },
   ...sizes(
-    "W2",
+    "batch",
     `${BATCH.toLocaleString("en")} entries a batch, one sync each`,
     one("appendBatchAndSync"),
     batchFloor,
     0.85,
   ),
-  ...sizes("W3", "durable append, 1 caller", one("appendAndSync"), durableFloor, 1.4),
+  ...sizes("durable", "durable append, 1 caller", one("appendAndSync"), durableFloor, 1.4),
   {
     ...one("appendAndSync"),
     callers: MANY,
-    id: "W4",
+    id: "shared",
     title: `durable append, ${MANY} callers`,
     entrySize: SMALL,
     floor: manyFloor,
     score: "rate",
     goal: 0.85,
   },
-  reading("W5", "open after kill -9", "open", closed, scanFloor, "time", 0.3),
+  reading("open", "open after kill -9", "open", closed, scanFloor, "time", 0.3),
   reading(
-    "W5-one",
+    "open-one",
     "open after kill -9, all in one segment",
     "open",
     { oneSegment: true, isSynced: true },
@@ -126,8 +126,8 @@ export const WORKLOADS: readonly Workload[] = [
   ),
   {
     ...reading(
-      "W5-unsynced",
-      "open after kill -9 right behind the last append, nothing synced",
+      "open-unsynced",
+      "open after kill -9 right after the last append, nothing synced",
       "open",
       { oneSegment: false, isSynced: false },
       scanFloor,
@@ -135,11 +135,11 @@ export const WORKLOADS: readonly Workload[] = [
     ),
     oursOnly: true,
   },
-  reading("W6", "read entries at random", "get", closed, readFloor, "rate", 0.85),
-  reading("W7", "replay all in order", "replay", closed, scanFloor, "rate", 0.3),
+  reading("read", "read entries at random", "get", closed, readFloor, "rate", 0.85),
+  reading("replay", "replay all in order", "replay", closed, scanFloor, "rate", 0.3),
 ];
 
-/** The part of an id that names the family: `W1` of `W1-batch`. */
+/** The part of an id that names the family: `append` of `append-batch`. */
 export function familyOf(id: string): string {
   return id.split("-")[0] ?? id;
 }

@@ -128,15 +128,16 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
       ),
       item(
         "heap: what the open added on the heap and in buffers. Resident: memory of the process " +
-          "above that of one with an empty log. Both after a collection.",
+          "above that of one with an empty log; after reads all over the log in the last column. " +
+          "All after a collection.",
       ),
     ].join("\n"),
     "## Durable appends",
     paragraph(
       "Callers that wait for the disk share syncs: with more of them each waits a little longer, " +
-        "and many times as many entries become durable. While a sync runs, the event loop goes " +
-        "on; the longest stall says for how long it did not. Those of 10 ms and more are rolls: the append " +
-        "that fills a segment waits for the disk itself.",
+        "and many times as many entries become durable. While a sync runs, the event " +
+        "loop runs too; the longest stall says for how long it did not. Those of 10 ms and more " +
+        "are rolls: the append that fills a segment waits for the disk itself.",
     ),
     ...["latency", "throughput"].map(image),
     ...latencyTables(runs.latency).map(shown),
@@ -163,8 +164,8 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
           "of more than 64 are outside of it on Deno and Node.",
       ),
       item(
-        "after - before: what is left after a collection. In the buffers are the offsets of " +
-          "entries, 4 bytes for each.",
+        "heap, buffers: how much more there is after the calls and a collection than before. In " +
+          "the buffers are the offsets of entries, 4 bytes for each.",
       ),
       item(
         "target, for an append: the heap is less than 1 MiB larger, and there are at most a tenth " +

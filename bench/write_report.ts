@@ -94,16 +94,16 @@ function documentOf(sources: readonly Source[]): string {
   const tables = first === undefined ? [] : tablesOf(first);
   return [
     "# Performance",
-    "What the log costs, beside what else one would use in its place. Every number is a ratio to a " +
+    "What the log costs, beside what one would use in its place. Every number is a ratio to a " +
     "**floor**: the bare system calls that the same runtime makes for the same bytes, measured in " +
     "the same round. At 1 a log adds nothing to them. How fast a disk or a machine is cancels out, " +
-    "so that ratios can be compared where rates cannot. In W5 the ratio is of times, and less is " +
+    "so that ratios can be compared where rates cannot. For `open` the ratio is of times, and less is " +
     "better; everywhere else it is of rates, and more is better.",
     `A row with ${LESS} promises less than the log does there; ` +
-    "[what each promises](#what-each-promises) says what. First is who has the best ratio among " +
+    "[what each promises](#what-each-promises) says what. First is the best ratio among " +
     "those that promise the same.",
     "## At a glance",
-    glance(tables),
+    ...glance(tables),
     ...sources.flatMap((source, i) => sectionOf(source, i)),
     "## What each promises",
     promises(),
@@ -115,19 +115,9 @@ function documentOf(sources: readonly Source[]): string {
   ].join("\n\n");
 }
 
-function glance(tables: readonly Table[]): string {
-  const head = [
-    "workload",
-    "",
-    "goal",
-    "node",
-    "bun",
-    "deno",
-    "first on equal promises",
-    "ahead of it",
-  ];
-  const rows = tables.map((table) => {
-    const { workload, lines } = table;
+function glance(tables: readonly Table[]): string[] {
+  const head = ["workload", "goal", "node", "bun", "deno"];
+  const rows = tables.map(({ workload, lines }) => {
     const on = (host: string): string => {
       const { goal } = workload;
       const ratios = lines
@@ -138,25 +128,32 @@ function glance(tables: readonly Table[]): string {
         });
       return ratios.join("; ");
     };
-    const { first, above } = firstOf(table);
     return [
-      workload.id,
-      workload.title,
+      `\`${workload.id}\``,
       workload.goal === undefined
         ? ""
         : `${workload.score === "rate" ? "≥" : "≤"} ${workload.goal}`,
       on("node"),
       on("bun"),
       on("deno"),
-      first === undefined ? "" : named(first),
-      [...new Set(above.map(({ label }) => `${label} ${LESS}`))].join(", "),
     ];
   });
   return [
     layOut([head, ...rows], true, head.length),
     "The columns node, bun and deno are `@durable/wal`, and, where a second ratio follows, with " +
     "blocking syncs; a ratio that misses its goal is _slanted_.",
-  ].join("\n\n");
+    "What each workload does, the first on equal promises, and what is ahead of it:",
+    bullets(tables.map((table) => {
+      const { id, title } = table.workload;
+      const { first, above } = firstOf(table);
+      const ahead = [...new Set(above.map(({ label }) => `${label} ${LESS}`))].join(", ");
+      return [
+        `\`${id}\`: ${title}.`,
+        ...(first === undefined ? [] : [`First: ${named(first)}.`]),
+        ...(ahead === "" ? [] : [`Ahead: ${ahead}.`]),
+      ].join(" ");
+    })),
+  ];
 }
 
 function named({ label, entrant, summary }: Line): string {
@@ -205,7 +202,7 @@ function workloadOf(table: Table, prefix: string): string[] {
       above.map((line) => `${named(line)} (${line.less})`).join("; ")
     }.`;
   return [
-    `#### ${workload.id}: ${workload.title}`,
+    `#### ${workload.title} (${workload.id})`,
     `Entries of ${workload.entrySize} bytes. Floor: ${workload.floor.what}.`,
     `![Ratios to the floor](performance/${chart})`,
     ...(first === undefined ? [] : [`First on equal promises: ${named(first)}.${ahead}`]),
@@ -218,24 +215,14 @@ function promises(): string {
   for (const { kind } of everyone()) {
     kinds.set(isOurs(kind) ? nameOfOurs(kind) : kind.name, kind.promises);
   }
-  const head = [
-    "",
-    "checksum",
-    "append without a sync leaves it in",
-    "durable append",
-    "event loop meanwhile",
-  ];
-  const rows = Array.from(
-    kinds,
-    ([name, { checksum, unsynced, durable, meanwhile }]) => [
-      name,
-      checksum,
-      unsynced,
-      durable,
-      meanwhile,
-    ],
-  );
-  return layOut([head, ...rows], true, head.length);
+  return Array.from(kinds, ([name, { checksum, unsynced, durable, meanwhile }]) =>
+    [
+      `- **${name}**`,
+      `  - Checksum: ${checksum}.`,
+      `  - An append without a sync leaves it in: ${unsynced}.`,
+      `  - Durable append: ${durable}.`,
+      `  - Event loop meanwhile: ${meanwhile}.`,
+    ].join("\n")).join("\n");
 }
 
 function everyone(): Entrant[] {
@@ -253,8 +240,8 @@ function notesOf(tables: readonly Table[]): string[] {
   return [
     ...Array.from(byText, ([text, found]) => `${text} (${found.map(({ id }) => id).join(", ")})`),
     ...absences(),
-    "“+ batcher”: who has no group commit of its own gets one from the benchmark. One batch is in " +
-    "flight, and who comes meanwhile is in the next.",
+    "“+ batcher”: a contestant without group commit gets one from the benchmark. One batch is in " +
+    "flight; appends that come meanwhile are in the next.",
   ];
 }
 
@@ -277,32 +264,34 @@ function method(sources: readonly Source[]): string[] {
     "in Go) of the same round. Shown are the medians over the rounds, and the lowest and the highest " +
     "ratio. A trial counts what it has done, and fails where that is not what it was told.",
     bullets([
-      `W1 to W4: an appending trial goes on for ${run?.trial.ms} ms, in W2 to W4 in ` +
-      `${run?.trial.parts} parts with those of the others between. In W1 the event loop has a turn ` +
+      "`append`, `batch`, `durable`, `shared`: a trial that appends runs for " +
+      `${run?.trial.ms} ms, in all but \`append\` in ${run?.trial.parts} parts with those of the ` +
+      "others between. In `append` the event loop has a turn " +
       `after each ${
         BATCH.toLocaleString("en")
-      } entries, so that what a contestant does behind its ` +
-      "caller is part of the result. What a trial leaves is removed before the next.",
-      `W4: ${MANY} callers each append an entry, wait until it is durable, and append the next.`,
-      `W5: a process writes ${
+      } entries, so that what a contestant does after its ` +
+      "call has returned is part of the result. What a trial leaves is removed before the next.",
+      `\`shared\`: ${MANY} callers each append an entry, wait until it is durable, and append the next.`,
+      `\`open\`: a process writes ${
         run?.entries.toLocaleString("en")
       } entries, syncs, is idle for 300 ms ` +
       "and is killed with SIGKILL. Each trial opens a copy of what that left, synced and in the page " +
       "cache. The time is that of the open in a process that runs already, until it can tell the " +
-      "last index. `W5-unsynced` is killed right behind its last append.",
-      `W6 and W7: the same log, open already. W6 reads ${READS.toLocaleString("en")} entries at ` +
+      "last index. `open-unsynced` is killed right after its last append.",
+      "`read` and `replay`: the same log, open already. " +
+      `\`read\` takes ${READS.toLocaleString("en")} entries at ` +
       "random, one by one. Of each entry that is read the length and the first byte are summed, so " +
       "that nobody gets away without handing it out.",
       "SQLite is in WAL mode with synchronous = FULL where it is to be durable and NORMAL where it " +
       "is not. No contestant is run in a mode that its documentation advises against, but for etcd's " +
-      "log in W1, which has no other.",
+      "log in `append`, which has no other.",
     ]),
     "## Limits",
     bullets([
       "One machine, entries of two sizes that are all alike, logs that the page cache holds.",
-      "A floor is not the fastest possible: who writes into space that was allocated beforehand " +
-      "syncs less than a file that grows, and is above 1 in W3. Who serves reads from memory or a " +
-      "mapping makes no system call for them, and can be above 1 in W6.",
+      "A floor is not the fastest possible: a contestant that writes into space that was allocated " +
+      "beforehand syncs less than a file that grows, and is above 1 in `durable`. A contestant that serves reads " +
+      "from memory or a mapping makes no system call for them, and can be above 1 in `read`.",
       "On a virtual machine a sync may end in the host's cache. That changes rates more than ratios.",
       "The durable rows on an ext4 without a journal are cheaper than on most servers; where they " +
       "were measured on one with a journal too, they have their own section.",
@@ -312,7 +301,7 @@ function method(sources: readonly Source[]): string[] {
     "npm run bench:peers -- --json all.json # the peers too; those in Go if there is a go\n" +
     "npm run bench:report -- all.json       # writes this page\n```",
     "`npm run bench -- --help` tells the options: which runtimes, workloads, how many rounds, which " +
-    "disk; `--journalled` adds W2 to W4 on an ext4 with a journal.",
+    "disk; `--journalled` adds `batch`, `durable` and `shared` on an ext4 with a journal.",
     "",
   ];
 }

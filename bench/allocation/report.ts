@@ -24,8 +24,8 @@ export function tables({ options, results }: Run<readonly Cost[]>): Table[] {
       "runtime",
       "bytes allocated a call",
       "collections",
-      "heap after - before",
-      "buffers after - before",
+      "heap",
+      "buffers",
       "target",
     ],
     rows: results.flatMap(({ runtime, result }) =>

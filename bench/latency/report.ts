@@ -28,35 +28,40 @@ export interface LatencyResult {
   readonly levels: readonly Level[];
 }
 
-/** The latencies on each runtime. */
+/** The latencies on each runtime, then the rates. */
 export function tables({ options, results }: Run<LatencyResult>): Table[] {
+  const rowsOf = (
+    ofFloor: (floor: Spread) => string[],
+    ofLevel: (level: Level) => string[],
+  ): string[][] =>
+    results.flatMap(({ runtime, result: { floor, levels } }) => {
+      const hasWays = new Set(levels.map(({ way }) => way)).size > 1;
+      return [
+        [`${runtime}, floor`, ...ofFloor(floor)],
+        ...levels.map((level) => [
+          `${runtime}, ${level.callers}${hasWays ? `, ${level.way}` : ""}`,
+          ...ofLevel(level),
+        ]),
+      ];
+    });
   return [{
     caption: "Durable appends of 128 bytes; each caller waits for its append before the next. " +
       `${(options["ms"] ?? NaN) / 1000} s a row.`,
     words: 1,
-    head: [
-      "runtime, callers",
-      "p50",
-      "p99",
-      "p99.9",
-      "max",
-      "appends/s",
-      "syncs an append",
-      "longest stall of the loop",
-    ],
-    rows: results.flatMap(({ runtime, result: { floor, levels } }) => {
-      const hasWays = new Set(levels.map(({ way }) => way)).size > 1;
-      return [
-        [`${runtime}, floor`, ...percentiles(floor), count(1e9 / floor.mean), "1", ""],
-        ...levels.map((level) => [
-          `${runtime}, ${level.callers}${hasWays ? `, ${level.way}` : ""}`,
-          ...percentiles(level.latency),
-          count(level.perSecond),
-          count(level.syncsPerEntry),
-          duration(level.longestStall),
-        ]),
-      ];
-    }),
+    head: ["runtime, callers", "p50", "p99", "p99.9", "max"],
+    rows: rowsOf(percentiles, ({ latency }) => percentiles(latency)),
+  }, {
+    caption: "The same appends: how many, and how long the event loop stood still.",
+    words: 1,
+    head: ["runtime, callers", "appends/s", "syncs an append", "longest stall"],
+    rows: rowsOf(
+      (floor) => [count(1e9 / floor.mean), "1", ""],
+      (level) => [
+        count(level.perSecond),
+        count(level.syncsPerEntry),
+        duration(level.longestStall),
+      ],
+    ),
   }];
 }
 
