@@ -54,7 +54,7 @@ export function documentOf(score: Score, madeBy: string): string {
     paragraph(
       `${
         number(casesIn(total))
-      } damaged logs. Acknowledged entries that were lost without a word although something still vouches for them: in ${
+      } damaged logs. Acknowledged entries that were lost without a word although the files still proved them: in ${
         number(total["silent loss"])
       } logs. Wrong data: in ${number(total["silent wrong data"])}. Crashes: ${
         number(total["crash or hang"])
@@ -94,27 +94,30 @@ export function documentOf(score: Score, madeBy: string): string {
         number(opened),
       ],
     ]),
-    "## By class of damage",
-    countsTable("damage", score.byKind, true),
-    "## By log",
+    `## ${HEADINGS.byKind}`,
+    paragraph(
+      "How many logs had which outcome; [what the words mean](#what-the-words-mean) is explained below. An outcome that is not named did not occur.",
+    ),
+    countsList(score.byKind, true),
+    `## ${HEADINGS.byLog}`,
     paragraph(
       "`reference`: 20 records of 100 bytes, synced in groups of five. `hostile`: a batch, empty entries, one of 1000 bytes, a state, dropped entries (version 2), and payloads that imitate frames: whole Data frames, the log's own Segment frame, Durable frames with the log's id and right checksums, also one that states exactly the offset at which it stands. `closed` stands for a writer killed when idle too, and in version 1 for one killed after a sync: the bytes are the same. A log `killed in mid-write` ends with half a write that was never acknowledged.",
     ),
-    countsTable("log", score.byLog, true),
-    "## The reference logs",
-    countsTable("log and damage", score.reference, false),
-    "## What the columns mean",
+    countsList(score.byLog, true),
+    `## ${HEADINGS.reference}`,
+    countsList(score.reference, false),
+    "## What the words mean",
     OUTCOMES.map((outcome) => item(`**${outcome}.** ${MEANING[outcome]}`)).join("\n"),
     "## What nobody can find",
     [
       "**A file that ends where a frame ends.** A cut of the last file at a frame's boundary takes the evidence with it. A cut anywhere else in a log is refused, if a later segment, a Durable frame or the meta file still speaks, or told.",
       "**A whole frame that a stranger appended.** A Data frame is the one of Go-WAL and says neither of what log it is nor which index it has. The checksum is no signature.",
       "**Whole frames that changed places.** For the same reason. It takes records whose frames begin and end where sectors do, and a disk that swaps two sectors or writes one in the place of another. The two logs of `sector-sized records` show it; only whole sectors are damaged there. Records that need to be safe from that should hold a number of their own.",
-      '**A torn last entry whose payload states a Durable frame of this log, in its place.** It cannot be told from the real one, so a crash in the middle of that write looks like damage to what was acknowledged, and the log is refused. Who can read the log and choose its entries can do that; nothing is lost, and `recovery: "salvage"` opens it.',
+      '**A torn last entry whose payload states a Durable frame of this log, in its place.** It cannot be told from the real one, so a crash in the middle of that write looks like damage to what was acknowledged, and the log is refused. A caller that can read the log and choose its entries can do that; nothing is lost, and `recovery: "salvage"` opens it.',
     ].map(item).join("\n"),
     "## What is damaged",
     paragraph(
-      "Every byte and bit of every segment. Of the meta file, whose two slots are 64 KiB apart, every byte and bit of both slots and 16 bytes behind each, and all sectors; what lies between means nothing. Sectors are 512 bytes, from the file's start. `garbage appended` is random bytes, zeros, halves of the file's own frames, and whole ones behind a zero. `whole valid frames appended` is a copy of each of the file's own frames, and forged ones of every kind with right checksums: batches whole and half, Durable frames in and out of place, Seals of too few and too many entries, unknown kinds.",
+      "Every byte and bit of every segment. Of the meta file, whose two slots are 64 KiB apart, every byte and bit of both slots and 16 bytes after each, and all sectors; what lies between means nothing. Sectors are 512 bytes, from the file's start. `garbage appended` is random bytes, zeros, halves of the file's own frames, and whole ones after a zero. `whole valid frames appended` is a copy of each of the file's own frames, and forged ones of every kind with right checksums: batches whole and half, Durable frames in and out of place, Seals of too few and too many entries, unknown kinds.",
     ),
   ].join("\n\n") + "\n";
 }
@@ -124,44 +127,49 @@ export function withoutRuntime(document: string): string {
   return document.split("\n").filter((line) => !line.startsWith(MADE_BY)).join("\n");
 }
 
-/** The counts that a document's table has: the one whose first column is called so. */
-export function countsIn(document: string, firstColumn: string): Map<string, Counts> {
-  const lines = document.split("\n");
-  const cells = (line: string): string[] => line.split("|").slice(1, -1).map((cell) => cell.trim());
-  const head = lines.findIndex((line) =>
-    line.startsWith("|") && cells(line)[0] === firstColumn && cells(line)[1] === "cases"
-  );
-  if (head < 0) throw new Error(`No table of "${firstColumn}"`);
-  const end = lines.findIndex((line, i) => i > head && !line.startsWith("|"));
-  const rows = lines.slice(head + 2, end).map(cells).filter(([name]) => name !== TOTAL);
-  return new Map(rows.map(([name = "", , ...values]) => {
+/** The counts that a document's list has, by the names of its items. */
+export function countsIn(document: string, list: keyof typeof HEADINGS): Map<string, Counts> {
+  const [, section] = document.split(`\n## ${HEADINGS[list]}\n`);
+  if (section === undefined) throw new Error(`No section "${HEADINGS[list]}"`);
+  const items = section.replace(/\n## [^]*/, "").split("\n- ").slice(1)
+    .map((item) => item.trim().replace(/\s+/g, " "));
+  return new Map(items.flatMap((item) => {
+    const [, name = "", cases, outcomes = ""] =
+      item.match(/^\*\*(.*?)\*\*: ([\d,]+) cases: (.*)\.$/) ?? [];
+    if (cases === undefined) throw new Error(`No counts: ${item}`);
+    if (name === TOTAL) return [];
     const counts = noCounts();
-    for (const [i, outcome] of OUTCOMES.entries()) {
-      counts[outcome] = Number((values[i] as string).replaceAll(",", ""));
+    for (const outcome of outcomes.split(", ")) {
+      const [, what = "", amount = ""] = outcome.match(/^([a-z ]+) ([\d,]+)$/) ?? [];
+      if (!Object.hasOwn(counts, what)) throw new Error(`No outcome "${outcome}"`);
+      counts[what as Outcome] = Number(amount.replaceAll(",", ""));
     }
-    return [name, counts];
+    return [[name, counts] as const];
   }));
 }
 
-const TOTAL = "**all**";
+const HEADINGS = {
+  byKind: "By class of damage",
+  byLog: "By log",
+  reference: "The reference logs",
+} as const;
 
-function countsTable(
-  firstColumn: string,
-  rows: ReadonlyMap<string, Counts>,
-  hasTotal: boolean,
-): string {
-  const row = (name: string, counts: Counts): string[] => [
-    name,
-    number(casesIn(counts)),
-    ...OUTCOMES.map((outcome) => number(counts[outcome])),
-  ];
-  return table(
-    [firstColumn, "cases", ...OUTCOMES],
-    [
-      ...Array.from(rows, ([name, counts]) => row(name, counts)),
-      ...(hasTotal ? [row(TOTAL, totalOf(rows.values()))] : []),
-    ],
+const TOTAL = "all";
+
+/** An item for each name: how many cases, and how many of each outcome. The total names all. */
+function countsList(rows: ReadonlyMap<string, Counts>, hasTotal: boolean): string {
+  const shown = (name: string, counts: Counts, outcomes: readonly Outcome[]): string =>
+    item(
+      `**${name}**: ${number(casesIn(counts))} cases: ${
+        outcomes.map((outcome) => `${outcome} ${number(counts[outcome])}`).join(", ")
+      }.`,
+    );
+  const items = Array.from(
+    rows,
+    ([name, counts]) => shown(name, counts, OUTCOMES.filter((outcome) => counts[outcome] > 0)),
   );
+  return [...items, ...(hasTotal ? [shown(TOTAL, totalOf(rows.values()), OUTCOMES)] : [])]
+    .join("\n");
 }
 
 /** A table; all cells of a column have one width. */
