@@ -17,7 +17,7 @@ import {
 import { copyOf, isBytes } from "./bytes.ts";
 import { clock, pause, type Timer } from "./fs/clock.ts";
 import { GroupCommit } from "./writer/commit.ts";
-import { EntryCursor, type EntryMemory } from "./files/entry_cursor.ts";
+import { EntryCursor, type EntryMemory, type ShownEntries } from "./files/entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
 import { type EndError, isEnd, MovedError, outcomeUnknown, reasonOf, WalError } from "./errors.ts";
 import {
@@ -910,8 +910,9 @@ export class Wal {
   }
 
   /** In a reader: refuses to go on in a log that is no longer the one that was read up to here. */
-  #requireSame(account: Account): void {
-    const replaced = this.#reader && account.firstReplaced(this.#reader.view);
+  #requireSame(account: ShownEntries): void {
+    if (this.#reader === undefined || !(account instanceof Account)) return;
+    const replaced = account.firstReplaced(this.#reader.view);
     if (replaced === undefined) return;
     if (replaced === "unknown") throw new FileSystemError("EBUSY", "Read", this.#path);
     throw new WalError(

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import type { Account } from "../reader/account.ts";
 import type { EntryView } from "../entry.ts";
 import type { EntryReader, Frames } from "../segment/entry_reader.ts";
 import { CHECKSUM_AT, FRAME_HEADER_SIZE, readUint32, TYPE_DATA } from "../format/frame.ts";
@@ -26,6 +25,11 @@ export interface SegmentEntries {
  * one that is kept keeps its chunk), or overwritten by what is read next (`"views"`).
  */
 export type EntryMemory = "copies" | "views";
+
+/** Notes the entries that a loop has shown; only readers need one. */
+export interface ShownEntries {
+  note(index: number, checksum: number): void;
+}
 
 /** Goes through entries in order; shows the last one that it came to. */
 export class EntryCursor implements EntryView {
@@ -48,7 +52,7 @@ export class EntryCursor implements EntryView {
   /** For the log to note in which of its states it found that the next entry can be read. */
   epoch = -1;
   /** In a reader: for the log to note what it has shown. */
-  account: Account | undefined;
+  account: ShownEntries | undefined;
 
   /**
    * @param locate The segment that has an index; `undefined` if the log has no such entry now.

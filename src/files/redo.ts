@@ -34,6 +34,7 @@ import {
 import { nameOf } from "../fs/path.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { pieces } from "../segment/recovery.ts";
+import type { Target } from "../segment/target.ts";
 
 const CHECKSUM_SIZE = 4;
 
@@ -42,9 +43,6 @@ const IN_USE: Uint8Array = new Uint8Array([1]);
 
 /** A replacement that was interrupted, and whether it had gone beyond its redo file. */
 export type InterruptedRedo = RedoRecord & { readonly isInUse: boolean };
-
-/** Whose tail is to be replaced. */
-export type Target = Pick<RedoRecord, "firstIndex" | "offset"> & { readonly file: File };
 
 const FULL: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>(["ENOSPC", "EDQUOT"]);
 

@@ -40,7 +40,7 @@ import {
 import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { OffsetIndex } from "./offset_index.ts";
-import type { Target } from "../files/redo.ts";
+import type { Target } from "./target.ts";
 import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
 import type { Seen } from "./seen.ts";
 import { Syncs } from "../fs/syncs.ts";
