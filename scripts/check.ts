@@ -40,7 +40,11 @@ const entryPoints = Object.values(
 );
 const sources = [...filesBelow("src", ".ts"), "mod.ts"];
 const tests = ["tests", "proof", "bench"].flatMap((folder) => filesBelow(folder, "_test.ts"));
-const documents = ["README.md", ...filesBelow("docs", ".md"), ...filesBelow("src", ".md")];
+const documents = [
+  ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+  ...filesBelow("docs", ".md"),
+  ...filesBelow("src", ".md"),
+];
 const programs = ["examples", "bench", "proof", "kit", "scripts"]
   .flatMap((folder) => filesBelow(folder, ".ts"))
   .filter((name) => !tests.includes(name));

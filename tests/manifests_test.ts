@@ -88,11 +88,15 @@ test("deno.json's tasks run the programs that package.json's scripts run", () =>
   assertEquals(deno.tasks, Object.fromEntries(fromNode) as Record<string, string>);
 });
 
-test("every script and task that the documents tell to run is there, and its program", () => {
-  const documents = ["README.md", "examples/README.md", ...listed("docs", ".md")];
-  const told = documents.flatMap((path) => {
+test("every script and task that documents and workflows run is there, and its program", () => {
+  const readers = [
+    ...["README.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md", "examples/README.md"],
+    ...listed("docs", ".md"),
+    ...listed(".github/workflows", ".yml"),
+  ];
+  const told = readers.flatMap((path) => {
     const calls = readFileSync(`${ROOT}${path}`, "utf8")
-      .matchAll(/\b(?:npm run|npm(?= (?:start|test))|deno task) (\w+)/g);
+      .matchAll(/\b(?:npm run|npm(?= (?:start|test))|deno task) ([a-z]+(?::[a-z]+)*)/g);
     return Array.from(calls, (match) => match[1] as string);
   });
   assert(told.length > 0);
