@@ -25,11 +25,17 @@ import { segmentPath } from "../src/files/segments.ts";
 import { ROOT } from "../kit/runtime.ts";
 
 /** Every document of the project. */
-const DOCUMENTS = [".", "docs", "examples", "bench"].flatMap((folder) =>
-  readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => folder === "." ? name : `${folder}/${name}`)
-);
+const DOCUMENTS = [
+  ...readdirSync(ROOT),
+  ...["docs", "examples", "bench", "src"].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => !name.includes("node_modules"))
+      .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+  ),
+].filter((name) => name.endsWith(".md"));
+
+/** How many characters a line of a table may have, so that a screen shows it whole. */
+const SCREEN = 100;
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), "utf8").replaceAll("\r\n", "\n");
@@ -51,17 +57,12 @@ function section(path: string, heading: string): string {
   return end < 0 ? body : body.slice(0, end);
 }
 
-/** The rows of the first table in a text, without its head; cells are trimmed. */
-function rows(text: string): string[][] {
-  const lines = text.split("\n");
-  const start = lines.findIndex((line) => line.startsWith("|"));
-  const table = lines.slice(start + 2);
-  const end = table.findIndex((line) => !line.startsWith("|"));
-  return table.slice(0, end < 0 ? undefined : end)
-    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+/** The items of the lists in a text, each in one line. */
+function items(text: string): string[] {
+  return all(text, /^- (.*(?:\n {2}.*)*)/gm).map((item) => item.replace(/\s+/g, " "));
 }
 
-/** The hexadecimal bytes of the first code block in a text, without the comments behind `#`. */
+/** The hexadecimal bytes of the first code block in a text, without the comments after `#`. */
 function bytesOf(text: string): Uint8Array {
   const block = text.match(/```text\n([^`]*)```/)?.[1] ?? "";
   const digits = block.split("\n").map((line) => line.replace(/#.*/, "")).join("")
@@ -147,27 +148,27 @@ test("docs/errors.md has every code of FileSystemError with its meaning", () => 
     "";
   const inSource = Array.from(
     meanings.matchAll(/^ {2}(\w+): "(.*)",$/gm),
-    ([, code, meaning]) => [`\`${code}\``, meaning],
+    ([, code, meaning]) => `\`${code}\`: ${meaning}. Next: `,
   );
   assert(inSource.length > 0);
-  const documented = rows(section("docs/errors.md", "## Causes: FileSystemError"));
-  assertEquals(documented.map(([code, meaning]) => [code, meaning]), inSource);
+  const documented = items(section("docs/errors.md", "## Causes: FileSystemError"));
+  assertEquals(documented.map((item) => item.replace(/(?<=\. Next: ).+$/, "")), inSource);
 });
 
-test("README.md has every option with its default", () => {
+test("docs/options.md has every option with its default", () => {
   const options = read("src/options.ts").match(/export interface WalOptions \{([^]*?)\n\}/)?.[1];
   const inSource = Array.from(
     (options ?? "").matchAll(/@default \{(.*?)\}[^/]*\*\/\n {2}(\w+)\?:/g),
-    ([, byDefault, name]) => [`\`${name}\``, byDefault as string] as const,
+    ([, byDefault, name]) => [name as string, byDefault as string] as const,
   );
   assertEquals(inSource.length, all(options ?? "", /^ {2}(\w+)\?:/gm).length);
   assert(inSource.length > 0);
 
-  const documented = rows(section("README.md", "## Options"));
-  assertEquals(documented.map(([name]) => name), inSource.map(([name]) => name));
-  for (const [i, [name, byDefault]] of inSource.entries()) {
-    const shown = documented[i]?.[1]?.replaceAll("`", "").replace(/ \(.*\)$/, "");
-    assertEquals(shown, byDefault, name);
+  assertEquals(all(read("docs/options.md"), /^## `(\w+)`$/gm), inSource.map(([name]) => name));
+  for (const [name, byDefault] of inSource) {
+    const body = section("docs/options.md", `## \`${name}\``);
+    const shown = body.match(/^\nDefault: (.*)\.\n\n/)?.[1];
+    assertEquals(shown?.replaceAll("`", "").replace(/ \(.*\)$/, ""), byDefault, name);
   }
 });
 
@@ -178,13 +179,13 @@ test("the documents name no call of a log that does not exist", () => {
   }
 });
 
-test("README.md has every command of the command-line tool, and no other", () => {
+test("docs/cli.md has every command of the command-line tool, and no other", () => {
   const commands = read("src/cli/main.ts").match(/const COMMANDS[^;]*? = new Map\(\[([^;]*)\]\);/)
     ?.[1];
   const inSource = all(commands ?? "", /\["(\w+)", \w+\]/g);
   assert(inSource.length > 0);
-  const documented = rows(section("README.md", "## Command line"));
-  const names = documented.map(([usage]) => usage?.match(/^`(\w+) .*LOG/)?.[1]);
+  const documented = items(section("docs/cli.md", "## Commands"));
+  const names = documented.map((item) => item.match(/^`(\w+) [^`]*LOG/)?.[1]);
   assertEquals(names.toSorted(), inSource.toSorted());
 });
 
@@ -205,7 +206,7 @@ test("docs/format.md has the sizes of Internal frames", () => {
     "### Seal, kind 4": sealFrameSize(0),
   };
   for (const [heading, size] of Object.entries(sizes)) {
-    const said = section("docs/format.md", heading).match(/Payload: (\d+) bytes/)?.[1];
+    const said = section("docs/format.md", heading).match(/Payload:\s(\d+)\sbytes/)?.[1];
     assertEquals(Number(said), size - FRAME_HEADER_SIZE, heading);
   }
   const frame = section("docs/format.md", "## Frame").replace(/\s+/g, " ");
@@ -222,8 +223,9 @@ test("the documents have the limits of segments, batches and the state", () => {
   assertStringIncludes(meta, `${MAX_SLOT_SIZE - MAX_STATE_SIZE} bytes, and the state`);
   const state = `${MAX_STATE_SIZE / 1024} KiB`;
   assertStringIncludes(section("docs/errors.md", "## ERR_WAL_STATE_TOO_LARGE"), state);
-  assertStringIncludes(section("README.md", "## Beyond appending"), state);
-  const limits = section("README.md", "## What it does not do").replace(/\s+/g, " ");
+  assertStringIncludes(section("README.md", "## Which call when"), state);
+  assertStringIncludes(section("docs/guide.md", "## Batches, followers, truncation"), state);
+  const limits = read("docs/limits.md").replace(/\s+/g, " ");
   assertStringIncludes(limits, `up to ${OFFSETS_BUDGET / 1024 / 1024} MiB of offsets`);
 });
 
@@ -233,10 +235,38 @@ function grouped(number: number): string {
 }
 
 test("README.md names every call of a log", () => {
-  const named = new Set(all(read("README.md"), /\blog\.([a-zA-Z]+)/g));
+  const named = new Set(all(section("README.md", "## Which call when"), /\blog\.([a-zA-Z]+)/g));
   const left = new Set(["constructor", "path", "firstIndex", "byteLength"]);
   const calls = Object.getOwnPropertyNames(Wal.prototype).filter((name) => !left.has(name));
   assertEquals(calls.filter((name) => !named.has(name)), []);
+});
+
+test("README.md promises something of every call, but of those that only tell", () => {
+  const promised = items(section("README.md", "## Promises"))
+    .flatMap((item) => all(item.replace(/: .*/, ""), /`log\.(\w+)`/g));
+  const only = ["firstIndex", "lastIndex", "byteLength", "path", "recovery", "state"];
+  const calls = Object.getOwnPropertyNames(Wal.prototype)
+    .filter((name) => !["constructor", "stats", "refresh", ...only].includes(name));
+  assertEquals(promised.toSorted(), calls.toSorted());
+});
+
+test("README.md's reasons to refuse are codes that docs/errors.md has from `Wal.open`", () => {
+  const codes = items(section("README.md", "## When open refuses"))
+    .flatMap((item) => all(item.replace(/: .*/, ""), /`(ERR_WAL_\w+)`/g));
+  assert(codes.length > 0);
+  for (const code of codes) {
+    assertStringIncludes(section("docs/errors.md", `## ${code}`), "`Wal.open`", code);
+  }
+});
+
+test("no table of a document is wider than a screen", () => {
+  const wide = DOCUMENTS.flatMap((path) =>
+    read(path).split("\n")
+      .map((line, i) => ({ line, place: `${path}:${i + 1}` }))
+      .filter(({ line }) => /^\s*\|/.test(line) && Array.from(line).length > SCREEN)
+      .map(({ place }) => place)
+  );
+  assertEquals(wide, []);
 });
 
 test("every relative link leads to a file and a heading that exist", () => {
@@ -250,6 +280,16 @@ test("every relative link leads to a file and a heading that exist", () => {
       const anchors = all(read(target), /^#+ (.*)$/gm).map(anchorOf);
       assert(anchors.includes(anchor), `${path}: ${link} has no such heading`);
     }
+  }
+});
+
+test("every file of the project that a document names is there", () => {
+  for (const path of DOCUMENTS) {
+    const names = all(
+      read(path),
+      /`((?:src|tests|proof|bench|kit|examples|scripts|kernel)\/[^`\s]*)`/g,
+    );
+    assertEquals(names.filter((name) => !existsSync(join(ROOT, name))), [], path);
   }
 });
 
@@ -287,7 +327,7 @@ test("the known bytes of version 2 are read", async () => {
   assertEquals(contentOf(fileSystem, "a.wal"), known);
 });
 
-test("the known bytes of version 2 are what the library writes behind their beginning", async () => {
+test("the known bytes of version 2 are what the library writes after their beginning", async () => {
   const known = bytesOf(section("docs/format.md", "### Version 2"));
   const fileSystem = fileSystemWith("a.wal", known.slice(0, BEGINNING));
   const log = await Wal.open("a.wal", { fileSystem });

@@ -69,31 +69,21 @@ export function documentOf(score: Score, madeBy: string): string {
     paragraph(
       "20 records of 100 bytes. The figures of the others were measured by us elsewhere, on logs of the same records, and are not made by this program.",
     ),
-    table(["damage", "log", "what went wrong", "cases", "of"], [
-      ["every single bit flipped", "`tidwall/wal` (Go)", "silent wrong data", ...fraction(tidwall)],
-      ["", "`hashicorp/raft-wal` (Go)", "silent wrong data", ...fraction(raftWal)],
-      [
-        "",
-        "`@durable/wal`",
-        "silent wrong data or loss",
-        number(silent(flips)),
-        number(casesIn(flips)),
-      ],
-      [
-        "a torn last record, then appends",
-        "`rosedb` (Go)",
-        "later acknowledged records lost",
-        number(rosedb.lost),
-        number(rosedb.of),
-      ],
-      [
-        "a cut at every length, then appends",
-        "`@durable/wal`",
-        "later acknowledged records lost",
-        number(cuts["crash or hang"]),
-        number(opened),
-      ],
-    ]),
+    [
+      `Every single bit flipped, silent wrong data: \`tidwall/wal\` (Go) in ${
+        fraction(tidwall.wrong, tidwall.of)
+      }, \`hashicorp/raft-wal\` (Go) in ${
+        fraction(raftWal.wrong, raftWal.of)
+      }. Silent wrong data or loss: \`@durable/wal\` in ${
+        fraction(silent(flips), casesIn(flips))
+      }.`,
+      `A torn last record, then appends, and later acknowledged records lost: \`rosedb\` (Go) in ${
+        fraction(rosedb.lost, rosedb.of)
+      }.`,
+      `A cut at every length, then appends, and later acknowledged records lost: \`@durable/wal\` in ${
+        fraction(cuts["crash or hang"], opened)
+      }.`,
+    ].map(item).join("\n"),
     `## ${HEADINGS.byKind}`,
     paragraph(
       "How many logs had which outcome; [what the words mean](#what-the-words-mean) is explained below. An outcome that is not named did not occur.",
@@ -172,22 +162,12 @@ function countsList(rows: ReadonlyMap<string, Counts>, hasTotal: boolean): strin
     .join("\n");
 }
 
-/** A table; all cells of a column have one width. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((name, i) =>
-    Math.max(3, ...[name, ...rows.map((row) => row[i] as string)].map(({ length }) => length))
-  );
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i] as number)).join(" | ")} |`;
-  return [head, widths.map((width) => "-".repeat(width)), ...rows].map(line).join("\n");
-}
-
 function number(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-function fraction(figures: { wrong: number; of: number }): [string, string] {
-  return [number(figures.wrong), number(figures.of)];
+function fraction(some: number, all: number): string {
+  return `${number(some)} of ${number(all)} cases`;
 }
 
 function paragraph(text: string): string {
