@@ -64,7 +64,7 @@ const OURS: Kind = {
     checksum: "CRC-32 of each entry, checked by open in the last segment and by every read",
     unsynced: "page cache",
     durable: "write and fdatasync",
-    meanwhile: "goes on",
+    meanwhile: "runs",
   },
 };
 
@@ -115,9 +115,9 @@ const LMDB: Kind = {
   name: "lmdb",
   promises: {
     checksum: "none",
-    unsynced: "memory until another thread has committed, then page cache and a sync behind",
+    unsynced: "memory until another thread has committed, then page cache and a sync later",
     durable: "commit, then sync (`flushed`)",
-    meanwhile: "goes on",
+    meanwhile: "runs",
   },
   less: {
     all: "no checksum",
@@ -133,7 +133,7 @@ const LEVEL: Kind = {
     checksum: "CRC-32C of its log, checked by open; of tables, not checked by these reads",
     unsynced: "page cache, once the promise resolves",
     durable: "write and fdatasync (`sync: true`)",
-    meanwhile: "goes on",
+    meanwhile: "runs",
   },
   less: {
     append: "an append is in memory until its promise resolves; 1,000 are in flight",

@@ -245,7 +245,7 @@ function notesOf(tables: readonly Table[]): string[] {
   ];
 }
 
-/** Who takes no part in what, and why. */
+/** Which contestants take no part in what, and why. */
 function absences(): string[] {
   const all = everyone().flatMap(({ kind }) =>
     Object.entries(kind.absent ?? {}).map(([id, why]) => `${kind.name} is not in ${id}: ${why}`)
@@ -258,11 +258,11 @@ function method(sources: readonly Source[]): string[] {
   return [
     "## Method",
     "Each contestant is a process of its own, so that none meets another's compiled code or memory. " +
-    "It is started for one workload, warmed up, and told its trials a line at a time. The main " +
+    "It is started for one workload, warmed up, and gets its trials a line at a time. The main " +
     "program lets the contestants take turns, round by round and every other time in reverse, and " +
     "compares each with the floor of its own runtime (Go's own, in bare system calls, for the peers " +
     "in Go) of the same round. Shown are the medians over the rounds, and the lowest and the highest " +
-    "ratio. A trial counts what it has done, and fails where that is not what it was told.",
+    "ratio. A trial counts what it has done, and fails where that is not what it was given.",
     bullets([
       "`append`, `batch`, `durable`, `shared`: a trial that appends runs for " +
       `${run?.trial.ms} ms, in all but \`append\` in ${run?.trial.parts} parts with those of the ` +
@@ -281,7 +281,7 @@ function method(sources: readonly Source[]): string[] {
       "`read` and `replay`: the same log, open already. " +
       `\`read\` takes ${READS.toLocaleString("en")} entries at ` +
       "random, one by one. Of each entry that is read the length and the first byte are summed, so " +
-      "that nobody gets away without handing it out.",
+      "that no contestant can skip handing it out.",
       "SQLite is in WAL mode with synchronous = FULL where it is to be durable and NORMAL where it " +
       "is not. No contestant is run in a mode that its documentation advises against, but for etcd's " +
       "log in `append`, which has no other.",

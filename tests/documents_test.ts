@@ -283,6 +283,16 @@ test("every relative link leads to a file and a heading that exist", () => {
   }
 });
 
+test("the documents keep to plain words", () => {
+  const harder =
+    /\b(anew|go(?:es|ing)? on|went on|tells? of|told of|[Ww]hoever|[Nn]obody|anybody)\b/g;
+  for (const path of DOCUMENTS) {
+    assertEquals(all(read(path), harder), [], path);
+    const isItsDefinition = path === "docs/format.md";
+    if (!isItsDefinition) assertEquals(all(read(path), /\b(vouch\w*)/g), [], path);
+  }
+});
+
 test("every file of the project that a document names is there", () => {
   for (const path of DOCUMENTS) {
     const names = all(

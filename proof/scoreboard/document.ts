@@ -24,14 +24,14 @@ const MEANING: Readonly<Record<Outcome, string>> = {
   "refused":
     "A `WalError` with a code: at open, and every file is as it was; or at the read of the entry that is damaged, while the others can be read.",
   "set aside":
-    "`log.recovery` tells the case, and a `.cut-` file has the bytes that were cut, each one of them compared.",
-  "cut and told":
-    "`log.recovery` tells the case and how many bytes were cut. What is gone is the last group of entries, for which no Durable frame, later segment or meta file was left to speak: this is what a torn write looks like (cases B and E). In version 1 it is only zeros, or the rest of a file that was cut short.",
+    "`log.recovery` says the case, and a `.cut-` file has the bytes that were cut, each one of them compared.",
+  "cut and reported":
+    "`log.recovery` says the case and how many bytes were cut. What is gone is the last group of entries, for which no Durable frame, later segment or meta file was left as proof: this is what a torn write looks like (cases B and E). In version 1 it is only zeros, or the rest of a file that was cut short.",
   "gone with all evidence":
-    "The files are, byte for byte, what a shorter log would be: a file that ends where a frame ends, a last file that is gone, a meta file that is gone. Nobody who has only these files can know that there was more.",
+    "The files are, byte for byte, what a shorter log would be: a file that ends where a frame ends, a last file that is gone, a meta file that is gone. From these files alone it cannot be known that there was more.",
   "taken for another log":
     "The files are, byte for byte, what a log would be to which other entries were appended: whole valid frames appended by a stranger, or whole frames moved. See below.",
-  "silent loss": "An acknowledged entry, or the state, is gone, and nothing tells.",
+  "silent loss": "An acknowledged entry, or the state, is gone, and nothing says so.",
   "silent wrong data": "An entry has other bytes than were written, or was never written.",
   "crash or hang":
     "An error without a code, reads that contradict each other, a log that is not the same after an append and a reopen, or more than five seconds.",
@@ -98,12 +98,12 @@ export function documentOf(score: Score, madeBy: string): string {
     countsList(score.reference, false),
     "## What the words mean",
     OUTCOMES.map((outcome) => item(`**${outcome}.** ${MEANING[outcome]}`)).join("\n"),
-    "## What nobody can find",
+    "## What cannot be found",
     [
-      "**A file that ends where a frame ends.** A cut of the last file at a frame's boundary takes the evidence with it. A cut anywhere else in a log is refused, if a later segment, a Durable frame or the meta file still speaks, or told.",
+      "**A file that ends where a frame ends.** A cut of the last file at a frame's boundary takes the evidence with it. A cut anywhere else in a log is refused if a later segment, a Durable frame or the meta file still proves it, and reported otherwise.",
       "**A whole frame that a stranger appended.** A Data frame is the one of Go-WAL and says neither of what log it is nor which index it has. The checksum is no signature.",
       "**Whole frames that changed places.** For the same reason. It takes records whose frames begin and end where sectors do, and a disk that swaps two sectors or writes one in the place of another. The two logs of `sector-sized records` show it; only whole sectors are damaged there. Records that need to be safe from that should hold a number of their own.",
-      '**A torn last entry whose payload states a Durable frame of this log, in its place.** It cannot be told from the real one, so a crash in the middle of that write looks like damage to what was acknowledged, and the log is refused. A caller that can read the log and choose its entries can do that; nothing is lost, and `recovery: "salvage"` opens it.',
+      '**A torn last entry whose payload states a Durable frame of this log, in its place.** It cannot be distinguished from the real one, so a crash in the middle of that write looks like damage to what was acknowledged, and the log is refused. A caller that can read the log and choose its entries can do that; nothing is lost, and `recovery: "salvage"` opens it.',
     ].map(item).join("\n"),
     "## What is damaged",
     paragraph(

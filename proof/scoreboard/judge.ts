@@ -31,7 +31,7 @@ export const OUTCOMES = [
   /** `log.recovery` tells, and a `.cut-` file has every byte. */
   "set aside",
   /** `log.recovery` tells, and nothing that is left vouches for what was cut. */
-  "cut and told",
+  "cut and reported",
   /** The files are whole: they are what a shorter log would be. */
   "gone with all evidence",
   /** The files are whole: they are what a log would be to which other entries were appended. */
@@ -213,7 +213,7 @@ function reported(
     return sameBytes(readFile(fileSystem, setAside), cut) ? "set aside" : "silent loss";
   }
   const isNothing = cut.every((byte) => byte === 0) || kind === "cut short, at every length";
-  if (log.options.format === 1) return isNothing ? "cut and told" : "silent loss";
+  if (log.options.format === 1) return isNothing ? "cut and reported" : "silent loss";
   // Each Durable frame that the damage left in its place still speaks.
   const original = log.files.get(segment) ?? new Uint8Array(0);
   const isVouchedFor = framesOf(original).some((frame) => {
@@ -222,7 +222,7 @@ function reported(
     return vouched !== undefined && vouched > offset &&
       sameBytes(there, original.subarray(frame.offset, frame.end));
   });
-  return isVouchedFor ? "silent loss" : "cut and told";
+  return isVouchedFor ? "silent loss" : "cut and reported";
 }
 
 /** The first file that is not as it was; undefined if all are. */

@@ -100,7 +100,7 @@ test("the judge finds what is lost, wrong, or gone with all evidence", async () 
   assertEquals(await outcomeOf({ state: bytes("a vote") }, garbage), "silent loss");
   assertEquals(await outcomeOf({ firstIndex: 0 }, garbage), "silent loss");
   const acknowledged = { entries: [...log.entries, bytes("more")], acknowledged: 21 };
-  assertEquals(await outcomeOf(acknowledged, garbage), "cut and told");
+  assertEquals(await outcomeOf(acknowledged, garbage), "cut and reported");
   assertEquals(
     await outcomeOf(acknowledged, withTail(new Uint8Array(0))),
     "gone with all evidence",
