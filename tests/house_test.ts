@@ -15,24 +15,27 @@ import { ROOT } from "../kit/runtime.ts";
 const FILE_LINES = 400;
 const FUNCTION_LINES = 60;
 
-/** Files that are longer today. The list may only shrink: what is no longer too long has to go. */
+/**
+ * Files that are longer today, by their names, so that one may be moved. The list may only shrink: what
+ * is no longer too long has to go.
+ */
 const LONG_FILES: readonly string[] = [
-  "src/cli/recovered_log.ts",
-  "src/cli/segment_check.ts",
-  "src/cli/whole_entries.ts",
-  "src/files/segments.ts",
-  "src/opening/open.ts",
-  "src/segment/recovery.ts",
-  "src/segment/segment.ts",
-  "src/testing/crash_file_system.ts",
-  "src/wal.ts",
+  "crash_file_system.ts",
+  "open.ts",
+  "recovered_log.ts",
+  "recovery.ts",
+  "segment.ts",
+  "segment_check.ts",
+  "segments.ts",
+  "wal.ts",
+  "whole_entries.ts",
 ];
 
 /** Functions that are longer today, as `LONG_FILES`. */
 const LONG_FUNCTIONS: readonly string[] = [
-  "src/cli/recovered_log.ts: #readPart",
-  "src/format/checksum.ts: createFrameChecksum",
-  "src/segment/recovery.ts: walkFrames",
+  "checksum.ts: createFrameChecksum",
+  "recovered_log.ts: #readPart",
+  "recovery.ts: walkFrames",
 ];
 
 /** Folders that may import `kit` and `src`, and not each other. */
@@ -141,7 +144,7 @@ function functionsOf({ path, text }: Source): { name: string; lines: number }[] 
     const own = name === undefined ? within : name.getText(tree);
     if (ts.isFunctionLike(node) && (node as Partial<ts.FunctionLikeDeclaration>).body) {
       const lines = linesOf(text.slice(node.getStart(tree), node.end));
-      functions.push({ name: `${path}: ${own}`, lines });
+      functions.push({ name: `${posix.basename(path)}: ${own}`, lines });
     }
     ts.forEachChild(node, (child) => visit(child, own));
   };
@@ -151,14 +154,14 @@ function functionsOf({ path, text }: Source): { name: string; lines: number }[] 
 
 test("no file of src is too long, but for those that are known", () => {
   const long = SOURCES.filter(({ text }) => linesOf(text) > FILE_LINES);
-  assertEquals(long.map(({ path }) => path), LONG_FILES);
+  assertEquals(long.map(({ path }) => posix.basename(path)).sort(), LONG_FILES);
 });
 
 test("no function of src is too long, but for those that are known", () => {
   const functions = SOURCES.flatMap(functionsOf);
   assert(functions.length > SOURCES.length);
   const long = functions.filter(({ lines }) => lines > FUNCTION_LINES);
-  assertEquals(long.map(({ name }) => name), LONG_FUNCTIONS);
+  assertEquals(long.map(({ name }) => name).sort(), LONG_FUNCTIONS);
 });
 
 test("tests, proof and bench do not import each other", () => {
