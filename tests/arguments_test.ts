@@ -434,7 +434,7 @@ test("a batch is read once: what changes while it is read changes nothing", asyn
     const given = bytes("detached when the next is read");
     const detaching = Object.defineProperty([given, bytes("x")], 1, {
       get: () => {
-        structuredClone(given, { transfer: [given.buffer] });
+        structuredClone(given, { transfer: [given.buffer as ArrayBuffer] });
         return bytes("y");
       },
     });
