@@ -17,7 +17,10 @@ export const LOCKS: readonly Mutation[] = [
     in: "Opening.#guardFiles",
     find: "await this.guards.take(...files);",
     replace: "",
-    caughtBy: [GUARDS, "a log is refused to a second writer by a hard link, on every runtime"],
+    caughtBy: [
+      GUARDS,
+      "a log that another writer has locked is refused before any of its files is changed",
+    ],
   },
   {
     name: "a new log's file is not locked",
@@ -130,7 +133,7 @@ export const LOCKS: readonly Mutation[] = [
       'fileSystem.open(path, "create", 0o600));',
     caughtBy: [
       RECORD,
-      "two that take the lock at once, one with the kernel's and one without, do not both get it",
+      "a record is written under a claim, with the kernel's lock too",
     ],
   },
   {
@@ -162,10 +165,7 @@ export const LOCKS: readonly Mutation[] = [
     in: "outcomeOf",
     find: "throw failure;",
     replace: 'return "held";',
-    caughtBy: [
-      SYSTEM,
-      "a system without flock(2) is a lock that is only a record, and another error is one",
-    ],
+    caughtBy: [RECORD, "an error of flock(2) that tells nothing of the lock is thrown"],
   },
   {
     name: "Node takes any failure to start the flock program for its absence",

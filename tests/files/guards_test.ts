@@ -251,7 +251,10 @@ class SlowGuards extends FaultyFileSystem {
 /** Waits until a guard was asked for that the log did not ask for before. */
 async function askedFor(fileSystem: SlowGuards): Promise<void> {
   const before = fileSystem.asked.length;
-  while (fileSystem.asked.length === before) await pause(5);
+  for (let tries = 0; fileSystem.asked.length === before; tries++) {
+    assert(tries < 1000, "no lock was asked for");
+    await pause(5);
+  }
   await pause(5);
 }
 
@@ -260,6 +263,24 @@ function gate(): { opened: Promise<void>; open: () => void } {
   const opened = new Promise<void>((resolve) => open = resolve);
   return { opened, open: () => open() };
 }
+
+test("a log that another writer has locked is refused before any of its files is changed", async () => {
+  const fileSystem = new SlowGuards();
+  const log = await Wal.open("a.wal", { ...SMALL, fileSystem });
+  fill(log, 30);
+  await log.close();
+  fileSystem.calls.length = 0;
+  fileSystem.failure = new LockedError("a.wal", {
+    pid: 1,
+    host: undefined,
+    runtime: undefined,
+  });
+  await assertRejects(() => Wal.open("a.wal", { ...SMALL, fileSystem }), LockedError);
+  const changes = fileSystem.calls.filter((call) =>
+    /^(write|truncate|sync|remove|create)/.test(call)
+  );
+  assertEquals(changes.filter((call) => / a\.wal(\.\d+)?$/.test(call)), []);
+});
 
 test("no append waits for the lock of the next file, and one lock is asked for at a time", async () => {
   const fileSystem = new SlowGuards();

@@ -14,7 +14,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type File, FileSystemError, type Lock, LockedError, type WalError } from "../../mod.ts";
-import type { LockOutcome } from "../../src/fs/posix/flock.ts";
+import { type LockOutcome, outcomeOf } from "../../src/fs/posix/flock.ts";
 import { takeLock } from "../../src/fs/posix/lock_file.ts";
 import {
   judge,
@@ -364,6 +364,26 @@ test("a nonce that is no nonce names no file", async () => {
   const fileSystem = withRecord({ pid: 30, nonce: "../../x" }, CLAIM);
   (await take(fileSystem, "unavailable")).release();
   assertEquals(fileSystem.list("."), [PATH]);
+});
+
+test("a record is written under a claim, with the kernel's lock too", async () => {
+  for (const outcome of ["taken", "unavailable"] as const) {
+    const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+    (await take(fileSystem, outcome)).release();
+    const calls = fileSystem.calls.slice(0, fileSystem.calls.indexOf(`remove ${PATH}.claim`));
+    const isClaimed = calls.indexOf(`create ${PATH}.claim`) >= 0;
+    assertEquals([outcome, isClaimed, calls.includes(`write ${PATH}`)], [outcome, true, true]);
+  }
+});
+
+test("an error of flock(2) that tells nothing of the lock is thrown", () => {
+  const failed = (code: string): Error => Object.assign(new Error(code), { code });
+  assertEquals(outcomeOf(failed("EAGAIN"), PATH), "held");
+  assertEquals(outcomeOf(failed("ENOLCK"), PATH), "unavailable");
+  for (const code of ["EIO", "ENOMEM"]) {
+    const error = assertThrows(() => outcomeOf(failed(code), PATH), FileSystemError);
+    assertEquals([error.code, error.path], [code, PATH]);
+  }
 });
 
 test("two that take the lock at once, one with the kernel's and one without, do not both get it", async () => {
