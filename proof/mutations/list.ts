@@ -627,7 +627,7 @@ const WRITING: readonly Mutation[] = [
     replace: "await active;",
     caughtBy: [
       OVERLAP,
-      "a sync waits for the verdict of one of an earlier segment, and fails with it",
+      "a sync waits for the verdict of an unasked one of an earlier segment",
     ],
   },
   {

@@ -310,6 +310,23 @@ test("a sync waits for the verdict of one of an earlier segment, and fails with 
   await log.close();
 });
 
+test("a sync waits for the verdict of an unasked one of an earlier segment", async () => {
+  const faulty = new FaultyFileSystem(new MemoryFileSystem());
+  const log = await Wal.open(PATH, { fileSystem: faulty, segmentSize: 10 * MIB });
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => open = resolve);
+  faulty.delay("syncData", () => faulty.count("syncData") === 1 ? gate : Promise.resolve());
+  faulty.fail("syncData", "EIO");
+  for (let i = 0; i < 9; i++) log.append(new Uint8Array(MIB));
+  while (faulty.count("syncData") === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  log.append(new Uint8Array(2 * MIB)); // In the next segment.
+  const asked = assertRejects(() => log.sync(), SyncFailedError);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  open();
+  assertEquals((await asked as SyncFailedError).durableIndex, 0);
+  await log.close();
+});
+
 test("no Durable frame vouches for what a sync that runs may yet fail over", async () => {
   const memory = new MemoryFileSystem();
   const faulty = new FaultyFileSystem(memory);
