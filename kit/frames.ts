@@ -243,7 +243,7 @@ export function isWholeLog(files: Files, tornTail: Uint8Array = new Uint8Array(0
 }
 
 function isBeingMade(bytes: Uint8Array): boolean {
-  if (bytes.length >= BEGINNING_SIZE || bytes[7] === 1) return false;
+  if (bytes.length >= BEGINNING_SIZE) return false;
   const header = concat(new TextEncoder().encode("WAL!"), Uint8Array.of(0, 0, 0, 2));
   return bytes.subarray(0, FILE_HEADER_SIZE).every((byte, i) => byte === header[i]);
 }

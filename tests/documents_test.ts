@@ -9,15 +9,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { Wal } from "../mod.ts";
-import { FRAME_HEADER_SIZE } from "../src/format/frame.ts";
-import {
-  BATCH_FRAME_SIZE,
-  DURABLE_FRAME_SIZE,
-  MAX_INTERNAL_SIZE,
-  MAX_SEGMENT_ENTRIES,
-  sealFrameSize,
-  SEGMENT_FRAME_SIZE,
-} from "../src/format/internal.ts";
+import { type Kind, KINDS, type KnownFrame, MAX_INTERNAL_SIZE } from "../src/format/kinds.ts";
+import { MAX_SEGMENT_ENTRIES, sealFrameSize } from "../src/format/seal_frame.ts";
+import { SEGMENT_FRAME_SIZE } from "../src/format/segment_frame.ts";
 import { MAX_SLOT_SIZE, MAX_STATE_SIZE, SLOT_OFFSETS } from "../src/format/meta_slot.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { OFFSETS_BUDGET } from "../src/segment/sealed_segment.ts";
@@ -198,16 +192,16 @@ test("README.md names each entry point of the package", () => {
   assertEquals(paths.filter((path) => !read("README.md").includes(path)), []);
 });
 
-test("docs/format.md has the sizes of Internal frames", () => {
-  const sizes = {
-    "### Segment, kind 1": SEGMENT_FRAME_SIZE,
-    "### Batch, kind 2": BATCH_FRAME_SIZE,
-    "### Durable, kind 3": DURABLE_FRAME_SIZE,
-    "### Seal, kind 4": sealFrameSize(0),
-  };
-  for (const [heading, size] of Object.entries(sizes)) {
+test("docs/format.md has the kinds of Internal frames, with their sizes", () => {
+  const kinds = Object.values<Kind<KnownFrame>>({ ...KINDS });
+  const table = rows(section("docs/format.md", "## Internal frames"))
+    .map(([number, name]) => [Number(number), name]);
+  assertEquals(kinds.map(({ number, name }) => [number, name]), table);
+  for (const { number, name, size } of kinds) {
+    const heading = `### ${name}, kind ${number}`;
     const said = section("docs/format.md", heading).match(/Payload:\s(\d+)\sbytes/)?.[1];
-    assertEquals(Number(said), size - FRAME_HEADER_SIZE, heading);
+    const least = typeof size === "number" ? size : size(new Uint8Array(5));
+    assertEquals(Number(said), least, heading);
   }
   const frame = section("docs/format.md", "## Frame").replace(/\s+/g, " ");
   assertStringIncludes(frame, `${grouped(MAX_INTERNAL_SIZE)} bytes of the largest Seal`);

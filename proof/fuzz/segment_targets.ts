@@ -13,7 +13,7 @@ import { EntryCursor } from "../../src/files/entry_cursor.ts";
 import { EntryReader } from "../../src/segment/entry_reader.ts";
 import type { FrameChecksum } from "../../src/format/checksum.ts";
 import { readFileHeader } from "../../src/format/file_header.ts";
-import { readInternalPayload } from "../../src/format/internal.ts";
+import { readInternalPayload } from "../../src/format/kinds.ts";
 import { decodeMetaSlot } from "../../src/format/meta_slot.ts";
 import {
   decide,

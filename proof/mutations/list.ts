@@ -565,9 +565,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a batch has no Batch frame",
     in: "Segment.appendBatch",
-    find: "writeFrameHeader(buffer, lead, TYPE_INTERNAL, BATCH_FRAME_SIZE - " +
-      "FRAME_HEADER_SIZE); writeBatchPayload(buffer, lead + FRAME_HEADER_SIZE, " +
-      "entries.length, bytes);",
+    find: 'beginInternal(buffer, lead, "batch", BATCH_SIZE); ' +
+      "writeBatchFields(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);",
     replace: "buffer.fill(0, lead, first);",
     caughtBy: [SEGMENTS, "a file that ends anywhere within a batch has none of it"],
   },
@@ -1435,8 +1434,8 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "a Seal's checksum is not compared with what its successor says",
     in: "findSeal",
-    find: "const isVouchedFor = readUint32(header, 5) === info.checksum;",
-    replace: "const isVouchedFor = readUint32(header, 5) >= 0;",
+    find: "const isVouchedFor = readUint32(header, CHECKSUM_AT) === info.checksum;",
+    replace: "const isVouchedFor = readUint32(header, CHECKSUM_AT) >= 0;",
     caughtBy: [FRAMES, "a full segment in place of another of its size and count is told"],
   },
   {
@@ -1466,8 +1465,8 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "a full segment that is scanned may have too few entries",
     in: "scanOffsets",
-    find: 'if ("offsets" in scan && scan.offsets.count >= info.count)',
-    replace: 'if ("offsets" in scan && scan.offsets.count >= 0)',
+    find: 'if (scan.kind === "scanned" && scan.offsets.count >= info.count)',
+    replace: 'if (scan.kind === "scanned" && scan.offsets.count >= 0)',
     caughtBy: [
       FRAMES,
       "a full segment that lost its Seal and an entry is refused, from the first that is lost",

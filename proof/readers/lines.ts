@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { DURABLE_FRAME_SIZE } from "../../src/format/internal.ts";
+import { DURABLE_FRAME_SIZE } from "../../src/format/durable_frame.ts";
 import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts";
 
 /** Index, serial number, and their sum. */

@@ -21,7 +21,7 @@ import { isNameOfLog, setAsideFile } from "../../src/cli/set_aside_files.ts";
 import { TakenEntries } from "../../src/cli/taken_entries.ts";
 import { encodeRedoRecord } from "../../src/format/redo_record.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
-import { writeUint32 } from "../../src/format/frame.ts";
+import { writeUint32 } from "../../src/format/integers.ts";
 import { type File, type FileSystem, FileSystemError } from "../../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { bytes, readFile, text, withLog, writeFile } from "../../kit/logs.ts";

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { FILE_HEADER_SIZE } from "../../src/format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts";
-import { SEGMENT_FRAME_SIZE } from "../../src/format/internal.ts";
+import { SEGMENT_FRAME_SIZE } from "../../src/format/segment_frame.ts";
 import { type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 import type { Contents } from "./contents.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";

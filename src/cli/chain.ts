@@ -7,12 +7,9 @@
 import type { FrameChecksum } from "../format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, TYPE_INTERNAL } from "../format/frame.ts";
-import {
-  readInternalPayload,
-  sameLog,
-  SEGMENT_FRAME_SIZE,
-  type SegmentFrame,
-} from "../format/internal.ts";
+import { readInternalPayload } from "../format/kinds.ts";
+import { sameLog } from "../format/log_id.ts";
+import { SEGMENT_FRAME_SIZE, type SegmentFrame } from "../format/segment_frame.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import type { SegmentFile } from "../files/chain.ts";
 

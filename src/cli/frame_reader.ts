@@ -12,16 +12,11 @@ import {
   FRAME_HEADER_SIZE,
   frameLengthAt,
   isFrameType,
-  readUint32,
   TYPE_INTERNAL,
-  writeUint32,
 } from "../format/frame.ts";
-import {
-  MAX_INTERNAL_SIZE,
-  readSealTrailer,
-  SEAL_OFFSETS_AT,
-  SEAL_TRAILER_SIZE,
-} from "../format/internal.ts";
+import { readUint32, writeUint32 } from "../format/integers.ts";
+import { MAX_INTERNAL_SIZE } from "../format/kinds.ts";
+import { readSealTrailer, SEAL_OFFSETS_AT, SEAL_TRAILER_SIZE } from "../format/seal_frame.ts";
 import type { File } from "../fs/file_system.ts";
 
 /** How much is read at a time, so that it is checked while the processor's cache still has it. */

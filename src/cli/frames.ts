@@ -9,10 +9,10 @@ import {
   FRAME_HEADER_SIZE,
   frameLengthAt,
   isFrameType,
-  readUint32,
   TYPE_DATA,
 } from "../format/frame.ts";
-import { type InternalFrame, MAX_INTERNAL_SIZE, readInternalPayload } from "../format/internal.ts";
+import { readUint32 } from "../format/integers.ts";
+import { type InternalFrame, MAX_INTERNAL_SIZE, readInternalPayload } from "../format/kinds.ts";
 import type { File } from "../fs/file_system.ts";
 
 /** How much is read at a time, in bytes. */

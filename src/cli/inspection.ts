@@ -13,6 +13,7 @@ import { LogDirectory } from "../fs/log_directory.ts";
 import { type Meta, MetaFile } from "../files/meta.ts";
 import {
   decide,
+  isUnfinished,
   type RecoveryCase,
   scanSegment,
   type SegmentScan,
@@ -116,7 +117,7 @@ export interface Report {
 export function examine(source: SegmentSource): Finding {
   for (let attempt = 1;; attempt++) {
     const found = scanSegment(source);
-    const finding = "holds" in found ? judgeUnfinished(found) : judge(source, found);
+    const finding = isUnfinished(found) ? judgeUnfinished(found) : judge(source, found);
     if (finding.recovery.case === "A" || attempt === ATTEMPTS) return finding;
     if (source.file.size() === found.size) return finding;
   }

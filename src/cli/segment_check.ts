@@ -10,16 +10,18 @@ import {
   readFileHeader,
 } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
+import type { BatchFrame } from "../format/batch_frame.ts";
+import { DURABLE_FRAME_START, type DurableFrame } from "../format/durable_frame.ts";
 import {
-  type BatchFrame,
-  DURABLE_FRAME_START,
-  type DurableFrame,
   type InternalFrame,
-  MAX_SEGMENT_ENTRIES,
+  kindOf,
+  KINDS,
+  type KnownFrame,
   readInternalPayload,
-  sameLog,
-  type SegmentFrame,
-} from "../format/internal.ts";
+} from "../format/kinds.ts";
+import { sameLog } from "../format/log_id.ts";
+import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
+import type { SegmentFrame } from "../format/segment_frame.ts";
 import { type FoundFrame, type FoundSeal, type FrameReader, sealOffsets } from "./frame_reader.ts";
 
 /** How often the caller gets to look at what was done, in bytes. */
@@ -399,9 +401,10 @@ class SegmentCheck {
   /** What an Internal frame is whose checksum fails, as far as its place tells. */
   #internalName(offset: number, next: number): string {
     if (offset === FILE_HEADER_SIZE) return "the Segment frame";
-    const kind = this.#reader.bytes(offset, FRAME_HEADER_SIZE + 1)[FRAME_HEADER_SIZE];
-    if (next === this.#reader.size && kind === 4) return "the Seal";
-    return kind === 2 ? "a Batch frame" : kind === 3 ? "a Durable frame" : "an Internal frame";
+    const number = this.#reader.bytes(offset, FRAME_HEADER_SIZE + 1)[FRAME_HEADER_SIZE];
+    const kind = kindOf(number);
+    if (next === this.#reader.size && kind === KINDS.seal) return "the Seal";
+    return kind?.place === "between" ? `a ${kind.name} frame` : "an Internal frame";
   }
 
   #pushOffset(offset: number): void {
@@ -517,8 +520,8 @@ class SegmentCheck {
   }
 }
 
-function nameOf({ kind }: InternalFrame): string {
-  return kind.charAt(0).toUpperCase() + kind.slice(1);
+function nameOf({ kind }: KnownFrame): string {
+  return KINDS[kind].name;
 }
 
 function headerDamage(header: FileHeader): string {

@@ -12,7 +12,8 @@ import { WalError } from "../errors.ts";
 import { frameChecksum } from "../format/checksum.ts";
 import { FRAME_HEADER_SIZE } from "../format/frame.ts";
 import { FILE_HEADER_SIZE } from "../format/file_header.ts";
-import { LOG_ID_SIZE, readInternalPayload, sameLog } from "../format/internal.ts";
+import { readInternalPayload } from "../format/kinds.ts";
+import { LOG_ID_SIZE, sameLog } from "../format/log_id.ts";
 import { mayBegin } from "../format/magic.ts";
 import {
   decodeMetaSlot,

@@ -12,15 +12,11 @@
  */
 import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, isFrameType, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
-import {
-  type BatchFrame,
-  DURABLE_FRAME_SIZE,
-  type DurableFrame,
-  type InternalFrame,
-  readInternalPayload,
-  sameLog,
-  SEGMENT_FRAME_SIZE,
-} from "../format/internal.ts";
+import type { BatchFrame } from "../format/batch_frame.ts";
+import { DURABLE_FRAME_SIZE, type DurableFrame } from "../format/durable_frame.ts";
+import { type InternalFrame, kindOf, KINDS, readInternalPayload } from "../format/kinds.ts";
+import { sameLog } from "../format/log_id.ts";
+import { SEGMENT_FRAME_SIZE } from "../format/segment_frame.ts";
 import { type DamagedFrame, type Extent, extentOf } from "./damage_extent.ts";
 import type { FoundFrame, FoundSeal, FrameReader } from "./frame_reader.ts";
 import { advanced, exactly, type IndexRange } from "./index_range.ts";
@@ -573,9 +569,11 @@ class Walk {
   /** What an Internal frame is whose checksum fails, as far as its place and size tell. */
   #internalName(offset: number, size: number): string {
     if (this.#base + offset === FILE_HEADER_SIZE) return "the Segment frame";
-    const kind = this.#reader.bytes(offset, FRAME_HEADER_SIZE + 1)[FRAME_HEADER_SIZE];
-    if (size === DURABLE_FRAME_SIZE && kind === 3) return "a Durable frame";
-    return kind === 2 ? "a Batch frame" : kind === 4 ? "the Seal" : "a frame of the log's own";
+    const number = this.#reader.bytes(offset, FRAME_HEADER_SIZE + 1)[FRAME_HEADER_SIZE];
+    const kind = kindOf(number);
+    if (kind === KINDS.durable && size === DURABLE_FRAME_SIZE) return "a Durable frame";
+    if (kind === KINDS.batch) return "a Batch frame";
+    return kind === KINDS.seal ? "the Seal" : "a frame of the log's own";
   }
 
   /** Whether enough is left of a damaged frame to know it for the Durable frame of this place. */

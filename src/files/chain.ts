@@ -7,14 +7,14 @@ import { CorruptionError, RESTORE, WalError } from "../errors.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "../format/frame.ts";
+import { readInternalPayload } from "../format/kinds.ts";
+import { sameLog } from "../format/log_id.ts";
 import {
   NO_SEGMENT,
   type PreviousSegment,
-  readInternalPayload,
-  sameLog,
   SEGMENT_FRAME_SIZE,
   type SegmentFrame,
-} from "../format/internal.ts";
+} from "../format/segment_frame.ts";
 import { MAX_INDEX } from "../format/limits.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "../fs/path.ts";

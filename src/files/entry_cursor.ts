@@ -8,7 +8,8 @@
  */
 import type { EntryView } from "../entry.ts";
 import type { EntryReader, Frames } from "../segment/entry_reader.ts";
-import { CHECKSUM_AT, FRAME_HEADER_SIZE, readUint32, TYPE_DATA } from "../format/frame.ts";
+import { CHECKSUM_AT, FRAME_HEADER_SIZE, TYPE_DATA } from "../format/frame.ts";
+import { readUint32 } from "../format/integers.ts";
 
 /** How much is read at a time, in bytes: at first, and then twice as much each time up to the last. */
 const FIRST_READ = 16 * 1024;

@@ -15,7 +15,7 @@
  */
 import { notOurs, outcomeUnknown, WalError } from "../errors.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
-import { readUint32, writeUint32 } from "../format/frame.ts";
+import { readUint32, writeUint32 } from "../format/integers.ts";
 import { mayBegin } from "../format/magic.ts";
 import {
   decodeRedoRecord,

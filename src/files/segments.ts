@@ -10,7 +10,8 @@
 import { EntryCursor, type EntryMemory, type SegmentEntries } from "./entry_cursor.ts";
 import { isEnd, MovedError, outcomeUnknown, WalError, writeFailed } from "../errors.ts";
 import type { FormatVersion } from "../format/file_header.ts";
-import { MAX_SEGMENT_ENTRIES, NO_SEGMENT, type PreviousSegment } from "../format/internal.ts";
+import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
+import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
 import { isFirstIndex, MAX_INDEX } from "../format/limits.ts";
 import {
   type File,

@@ -7,14 +7,8 @@
  *
  * @module
  */
-import {
-  CHECKSUM_AT,
-  FRAME_HEADER_SIZE,
-  frameLengthAt,
-  isFrameType,
-  readUint32,
-  writeUint32,
-} from "./frame.ts";
+import { CHECKSUM_AT, FRAME_HEADER_SIZE, frameLengthAt, isFrameType } from "./frame.ts";
+import { readUint32, writeUint32 } from "./integers.ts";
 import { type Kernel, kernel as processKernel } from "./kernel/kernel.ts";
 
 /** Seals and checks frames. It keeps nothing between two calls, so all logs of a process share one. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { readUint32, writeUint32 } from "./frame.ts";
+import { readUint32, writeUint32 } from "./integers.ts";
 
 /** The size of the header in bytes. */
 export const FILE_HEADER_SIZE = 8;

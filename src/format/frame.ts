@@ -16,13 +16,15 @@
  * @module
  */
 
+import { readUint32, writeUint32 } from "./integers.ts";
+
 /** Bytes before the payload. */
 export const FRAME_HEADER_SIZE = 9;
 
 /** An entry of the log. */
 export const TYPE_DATA = 1;
 
-/** A frame of the log's own; see internal.ts. */
+/** A frame of the log's own; see kinds.ts. */
 export const TYPE_INTERNAL = 2;
 
 /** Where in a frame the length stands. */
@@ -53,22 +55,4 @@ export function isFrameType(byte: number | undefined): boolean {
 /** The length field of the frame at `offset`: to be believed only after it is checked. */
 export function frameLengthAt(buffer: Uint8Array, offset: number): number {
   return readUint32(buffer, offset + LENGTH_AT);
-}
-
-/** Reads a big-endian uint32 that lies within the buffer. */
-export function readUint32(buffer: Uint8Array, offset: number): number {
-  return ((byteAt(buffer, offset) << 24) | (byteAt(buffer, offset + 1) << 16) |
-    (byteAt(buffer, offset + 2) << 8) | byteAt(buffer, offset + 3)) >>> 0;
-}
-
-/** Writes a big-endian uint32. */
-export function writeUint32(buffer: Uint8Array, offset: number, value: number): void {
-  buffer[offset] = value >>> 24;
-  buffer[offset + 1] = value >>> 16;
-  buffer[offset + 2] = value >>> 8;
-  buffer[offset + 3] = value;
-}
-
-function byteAt(buffer: Uint8Array, offset: number): number {
-  return buffer[offset] as number;
 }

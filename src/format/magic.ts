@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { writeUint32 } from "./frame.ts";
+import { writeUint32 } from "./integers.ts";
 
 /** The magic number and the version that a file begins with. */
 export function beginningWith(magic: number, version: number): Uint8Array {

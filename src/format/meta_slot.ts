@@ -11,8 +11,8 @@
  *
  * @module
  */
-import { readUint32, writeUint32 } from "./frame.ts";
-import { LOG_ID_SIZE, readUint64, writeUint64 } from "./internal.ts";
+import { readUint32, readUint64, writeUint32, writeUint64 } from "./integers.ts";
+import { LOG_ID_SIZE } from "./log_id.ts";
 import { isFirstIndex, MAX_SEQUENCE } from "./limits.ts";
 import { beginningWith } from "./magic.ts";
 

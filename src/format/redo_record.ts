@@ -8,8 +8,7 @@
  *
  * @module
  */
-import { readUint32, writeUint32 } from "./frame.ts";
-import { readUint64, writeUint64 } from "./internal.ts";
+import { readUint32, readUint64, writeUint32, writeUint64 } from "./integers.ts";
 import { isFirstIndex } from "./limits.ts";
 import { beginningWith } from "./magic.ts";
 

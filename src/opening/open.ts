@@ -31,7 +31,8 @@ import {
 } from "../files/chain.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { META_FILE } from "../format/redo_record.ts";
-import { LOG_ID_SIZE, NO_SEGMENT, sameLog } from "../format/internal.ts";
+import { LOG_ID_SIZE, sameLog } from "../format/log_id.ts";
+import { NO_SEGMENT } from "../format/segment_frame.ts";
 import {
   type File,
   type FileSystem,

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { readUint64, writeUint64 } from "../format/internal.ts";
+import { readUint64, writeUint64 } from "../format/integers.ts";
 import { isFirstIndex } from "../format/limits.ts";
 
 /** What stands in front of a command. */

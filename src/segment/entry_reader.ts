@@ -12,10 +12,10 @@ import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
   frameLengthAt,
-  readUint32,
   TYPE_DATA,
   writeFrameHeader,
 } from "../format/frame.ts";
+import { readUint32 } from "../format/integers.ts";
 import type { File } from "../fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { SegmentSource } from "./recovery.ts";

@@ -31,22 +31,15 @@ import {
   FRAME_HEADER_SIZE,
   frameLengthAt,
   isFrameType,
-  readUint32,
   TYPE_DATA,
   TYPE_INTERNAL,
 } from "../format/frame.ts";
-import {
-  DURABLE_FRAME_SIZE,
-  DURABLE_FRAME_START,
-  type InternalFrame,
-  MAX_INTERNAL_SIZE,
-  NO_SEGMENT,
-  type PreviousSegment,
-  readInternalPayload,
-  sameLog,
-  SEAL_OFFSETS_AT,
-  SEGMENT_FRAME_SIZE,
-} from "../format/internal.ts";
+import { readUint32 } from "../format/integers.ts";
+import { DURABLE_FRAME_SIZE, DURABLE_FRAME_START } from "../format/durable_frame.ts";
+import { type InternalFrame, MAX_INTERNAL_SIZE, readInternalPayload } from "../format/kinds.ts";
+import { sameLog } from "../format/log_id.ts";
+import { SEAL_OFFSETS_AT } from "../format/seal_frame.ts";
+import { NO_SEGMENT, type PreviousSegment, SEGMENT_FRAME_SIZE } from "../format/segment_frame.ts";
 import { type File, FileSystemError } from "../fs/file_system.ts";
 import { OffsetIndex } from "./offset_index.ts";
 import { Seen } from "./seen.ts";
@@ -76,6 +69,7 @@ export interface SegmentSource {
 
 /** What a segment holds up to X. */
 export interface SegmentScan {
+  readonly kind: "scanned";
   readonly version: FormatVersion;
   /** The log's id; version 1 has none. */
   readonly logId: Uint8Array | undefined;
@@ -108,6 +102,7 @@ export interface Batches {
 
 /** A file without a valid header or Segment frame. */
 export interface UnfinishedSegment {
+  readonly kind: "unfinished";
   /** Where the first of the two that is missing should be. */
   readonly at: number;
   /**
@@ -123,7 +118,7 @@ export interface UnfinishedSegment {
 export function isUnfinished(
   found: SegmentScan | UnfinishedSegment,
 ): found is UnfinishedSegment {
-  return "holds" in found;
+  return found.kind === "unfinished";
 }
 
 /** The cases of the decision table. */
@@ -218,16 +213,17 @@ export function requireLog({ file, path }: Pick<SegmentSource, "file" | "path">)
 
 /** Judges a file without a valid header (`at` is 0) or Segment frame (`at` is behind the header). */
 function judgeBeginning(source: SegmentSource, at: number, size: number): UnfinishedSegment {
-  if (hasFrame(source, at, size)) return { at, holds: "frames", size };
+  if (hasFrame(source, at, size)) return { kind: "unfinished", at, holds: "frames", size };
   // The beginning is written at once and is shorter than a disk's sector.
   const written = size <= FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE && at > 0;
   const nothing = written || isZero(source, Math.max(at, FILE_HEADER_SIZE), size);
-  return { at, holds: nothing ? "nothing" : "other bytes", size };
+  return { kind: "unfinished", at, holds: nothing ? "nothing" : "other bytes", size };
 }
 
 /** What a walk begins with behind a file's header. */
 export function noFrames(version: FormatVersion, remembers: boolean = false): SegmentScan {
   return {
+    kind: "scanned",
     version,
     logId: undefined,
     firstIndex: 1,
@@ -428,6 +424,7 @@ function walkFrames(
     seen?.checksums.cut(seal.count);
   }
   return {
+    kind: "scanned",
     version,
     logId,
     firstIndex,

@@ -8,13 +8,15 @@
  */
 import { EntryReader, type Offsets } from "./entry_reader.ts";
 import { CorruptionError, RESTORE } from "../errors.ts";
-import { FRAME_HEADER_SIZE, readUint32 } from "../format/frame.ts";
+import { FILE_HEADER_SIZE, type FileHeader, readFileHeader } from "../format/file_header.ts";
+import { CHECKSUM_AT, FRAME_HEADER_SIZE } from "../format/frame.ts";
+import { readUint32 } from "../format/integers.ts";
 import {
   readSealTrailer,
   SEAL_OFFSETS_AT,
   SEAL_TRAILER_SIZE,
   sealFrameSize,
-} from "../format/internal.ts";
+} from "../format/seal_frame.ts";
 import type { File } from "../fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import {
@@ -167,9 +169,9 @@ function findSeal(
   info: SealedSegmentInfo,
   isChecked: boolean,
 ): FoundSeal {
-  const version = new Uint8Array(8);
-  file.read(version, 0);
-  if (version[7] === 1) return { kind: "none" };
+  const head = new Uint8Array(FILE_HEADER_SIZE);
+  file.read(head, 0);
+  if (hasNoSeal(readFileHeader(head))) return { kind: "none" };
   const trailer = new Uint8Array(SEAL_TRAILER_SIZE);
   file.read(trailer, info.size - SEAL_TRAILER_SIZE);
   const size = readSealTrailer(trailer);
@@ -177,11 +179,16 @@ function findSeal(
   const at = info.size - size;
   const header = new Uint8Array(FRAME_HEADER_SIZE);
   file.read(header, at);
-  const isVouchedFor = readUint32(header, 5) === info.checksum;
+  const isVouchedFor = readUint32(header, CHECKSUM_AT) === info.checksum;
   if (isVouchedFor && isChecked) return { kind: "found", at };
   const payload = pieces(file, at + FRAME_HEADER_SIZE, info.size);
   if (!isVouchedFor || !checksum.checkPieces(header, payload)) return { kind: "damaged" };
   return { kind: "found", at };
+}
+
+/** A file whose header is damaged is looked at for its Seal all the same. */
+function hasNoSeal(header: FileHeader): boolean {
+  return header.kind === "valid" && header.version === 1;
 }
 
 /** Scans a full segment, which may hold larger entries than may be written now. */
@@ -196,13 +203,13 @@ function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetInde
   if (scan.size !== info.size || source.file.size() !== info.size) {
     throw segmentDamaged(info.path, info.size, info.firstIndex, "it changes while it is read");
   }
-  if ("offsets" in scan && scan.offsets.count >= info.count) {
+  if (scan.kind === "scanned" && scan.offsets.count >= info.count) {
     // The others were dropped by a truncation within a batch.
     scan.offsets.cut(info.count);
     return scan.offsets;
   }
-  const found = "offsets" in scan ? scan.offsets.count : 0;
-  const offset = "offsets" in scan ? scan.end : 0;
+  const found = scan.kind === "scanned" ? scan.offsets.count : 0;
+  const offset = scan.kind === "scanned" ? scan.end : 0;
   throw segmentDamaged(
     info.path,
     offset,

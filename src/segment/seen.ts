@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { CHECKSUM_AT, readUint32 } from "../format/frame.ts";
+import { CHECKSUM_AT } from "../format/frame.ts";
+import { readUint32 } from "../format/integers.ts";
 import type { File } from "../fs/file_system.ts";
 import { OffsetIndex } from "./offset_index.ts";
 

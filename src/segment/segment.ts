@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { beginInternal } from "../format/kinds.ts";
 import { allocate } from "../fs/allocate.ts";
 import { type Entries, EntryReader } from "./entry_reader.ts";
 import { MovedError, SyncFailedError, writeFailed } from "../errors.ts";
@@ -20,23 +21,20 @@ import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
   frameLengthAt,
-  readUint32,
   TYPE_DATA,
-  TYPE_INTERNAL,
   writeFrameHeader,
 } from "../format/frame.ts";
+import { readUint32 } from "../format/integers.ts";
+import { BATCH_FRAME_SIZE, BATCH_SIZE, writeBatchFields } from "../format/batch_frame.ts";
+import { DURABLE_FRAME_SIZE, DURABLE_SIZE, writeDurableFields } from "../format/durable_frame.ts";
+import { sealFrameSize, sealSize, writeSealFields } from "../format/seal_frame.ts";
 import {
-  BATCH_FRAME_SIZE,
-  DURABLE_FRAME_SIZE,
   NO_SEGMENT,
   type PreviousSegment,
-  sealFrameSize,
   SEGMENT_FRAME_SIZE,
-  writeBatchPayload,
-  writeDurablePayload,
-  writeSealPayload,
-  writeSegmentPayload,
-} from "../format/internal.ts";
+  SEGMENT_SIZE,
+  writeSegmentFields,
+} from "../format/segment_frame.ts";
 import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { OffsetIndex } from "./offset_index.ts";
@@ -284,8 +282,8 @@ export class Segment implements Entries {
     const first = lead + BATCH_FRAME_SIZE;
     const bytes = sizeOfFrames(entries);
     const buffer = this.#stage(first + bytes, lead);
-    writeFrameHeader(buffer, lead, TYPE_INTERNAL, BATCH_FRAME_SIZE - FRAME_HEADER_SIZE);
-    writeBatchPayload(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);
+    beginInternal(buffer, lead, "batch", BATCH_SIZE);
+    writeBatchFields(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);
     let at = first;
     for (const data of entries) {
       writeFrameHeader(buffer, at, TYPE_DATA, data.length);
@@ -491,8 +489,8 @@ export class Segment implements Entries {
     if (this.version === 2) {
       const size = sealFrameSize(count);
       const buffer = this.#stage(size, 0);
-      writeFrameHeader(buffer, 0, TYPE_INTERNAL, size - FRAME_HEADER_SIZE);
-      writeSealPayload(buffer, FRAME_HEADER_SIZE, this.offsets, count);
+      beginInternal(buffer, 0, "seal", sealSize(count));
+      writeSealFields(buffer, FRAME_HEADER_SIZE, this.offsets, count);
       this.#checksum.seal(buffer, 0, size);
       checksum = readUint32(buffer, CHECKSUM_AT);
       this.#write(buffer, size);
@@ -598,6 +596,7 @@ export class Segment implements Entries {
     let scan: SegmentScan;
     try {
       scan = scanOn(this.#source, {
+        kind: "scanned",
         version,
         logId,
         firstIndex,
@@ -657,8 +656,8 @@ export class Segment implements Entries {
     const buffer = size <= staging.length ? staging : this.#take(size);
     if (lead === 0) return buffer;
     if (this.logId === undefined) throw new TypeError("A version 2 segment has a log id");
-    writeFrameHeader(buffer, 0, TYPE_INTERNAL, DURABLE_FRAME_SIZE - FRAME_HEADER_SIZE);
-    writeDurablePayload(
+    beginInternal(buffer, 0, "durable", DURABLE_SIZE);
+    writeDurableFields(
       buffer,
       FRAME_HEADER_SIZE,
       this.logId,
@@ -778,14 +777,8 @@ export function segmentBeginning(
   }
   const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
   writeFileHeader(bytes, version);
-  const length = SEGMENT_FRAME_SIZE - FRAME_HEADER_SIZE;
-  writeFrameHeader(bytes, FILE_HEADER_SIZE, TYPE_INTERNAL, length);
-  writeSegmentPayload(bytes, FILE_HEADER_SIZE + FRAME_HEADER_SIZE, {
-    kind: "segment",
-    logId,
-    firstIndex,
-    previous,
-  });
+  beginInternal(bytes, FILE_HEADER_SIZE, "segment", SEGMENT_SIZE);
+  writeSegmentFields(bytes, FILE_HEADER_SIZE + FRAME_HEADER_SIZE, { logId, firstIndex, previous });
   checksum.seal(bytes, FILE_HEADER_SIZE, bytes.length);
   return bytes;
 }

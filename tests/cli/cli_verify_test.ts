@@ -19,7 +19,7 @@ import { Wal, type WalOptions } from "../../mod.ts";
 import type { Place } from "../../src/cli/segment_check.ts";
 import { Verification } from "../../src/cli/verification.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
-import { MAX_INTERNAL_SIZE } from "../../src/format/internal.ts";
+import { MAX_INTERNAL_SIZE } from "../../src/format/kinds.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { spawnSync } from "../../kit/child.ts";

@@ -7,11 +7,9 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { CorruptionError, SyncFailedError, Wal, WalError, type WalOptions } from "../../mod.ts";
-import {
-  readInternalPayload,
-  sealFrameSize,
-  type SegmentFrame,
-} from "../../src/format/internal.ts";
+import { readInternalPayload } from "../../src/format/kinds.ts";
+import { sealFrameSize } from "../../src/format/seal_frame.ts";
+import type { SegmentFrame } from "../../src/format/segment_frame.ts";
 import { type File, FileSystemError, type OpenMode } from "../../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { FaultyFileSystem, type FileOperation } from "../../src/testing/faulty_file_system.ts";

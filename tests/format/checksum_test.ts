@@ -10,11 +10,11 @@ import { frameChecksum } from "../../src/format/checksum.ts";
 import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
-  readUint32,
   TYPE_DATA,
   TYPE_INTERNAL,
   writeFrameHeader,
 } from "../../src/format/frame.ts";
+import { readUint32 } from "../../src/format/integers.ts";
 import { random } from "../../kit/logs.ts";
 
 const checksum = frameChecksum;

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { Wal, WalError } from "../../mod.ts";
 import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts";
-import { DURABLE_FRAME_SIZE } from "../../src/format/internal.ts";
+import { DURABLE_FRAME_SIZE } from "../../src/format/durable_frame.ts";
 import { type Random, seededRandom } from "../../src/testing/random.ts";
 import { pause } from "../../src/fs/clock.ts";
 import { bytes, text } from "../../kit/logs.ts";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { DURABLE_FRAME_SIZE } from "../../src/format/internal.ts";
+import { DURABLE_FRAME_SIZE } from "../../src/format/durable_frame.ts";
 import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { bytes, text } from "../../kit/logs.ts";

@@ -1,0 +1,13 @@
+/**
+ * A log's id: random bytes by which its files are known for its own.
+ *
+ * @module
+ */
+
+/** The size of an id in bytes. */
+export const LOG_ID_SIZE = 8;
+
+/** Whether two log ids are the same. */
+export function sameLog(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
