@@ -28,6 +28,9 @@ export const BATCH = 2;
 export const DURABLE = 3;
 export const SEAL = 4;
 
+/** A frame of this kind or a higher one is skipped by a reader that does not know the kind. */
+export const FIRST_SKIPPABLE = 128;
+
 /** The header and the Segment frame of a version 2 file. */
 export const BEGINNING_SIZE = 54;
 
@@ -287,7 +290,7 @@ function readSegment(name: string, bytes: Uint8Array): Segment | undefined {
     } else if (payload[0] === SEAL) {
       if (!sameBytes(payload, sealPayload(offsets))) return undefined;
       isSealed = true;
-    } else {
+    } else if (payload.length === 0 || (payload[0] as number) < FIRST_SKIPPABLE) {
       const vouched = durableOffset(found, firstIndex);
       if (vouched === undefined || vouched > offset) return undefined;
     }

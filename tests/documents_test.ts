@@ -352,6 +352,16 @@ test("the known bytes of version 2 begin as a log that the library makes, but fo
   assertEquals(made, known.slice(0, made.length));
 });
 
+test("the known bytes of a frame to be skipped are read, and kept", async () => {
+  const known = bytesOf(section("docs/format.md", "### A frame to be skipped"));
+  const fileSystem = fileSystemWith("a.wal", known);
+  const log = await Wal.open("a.wal", { fileSystem });
+  assertEquals(log.readAll(), [text("hello"), text("world")]);
+  assertEquals(log.recovery.case, "A");
+  await log.close();
+  assertEquals(contentOf(fileSystem, "a.wal").slice(0, known.length), known);
+});
+
 test("the known bytes of a full segment and its successor are what the library writes", async () => {
   const full = bytesOf(section("docs/format.md", "### A full segment"));
   const next = bytesOf(section("docs/format.md", "### Its successor"));

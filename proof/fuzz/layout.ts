@@ -38,6 +38,9 @@ export const BATCH = 2;
 export const DURABLE = 3;
 export const SEAL = 4;
 
+/** A reader that does not know a kind from this one on skips its frame. */
+export const FIRST_SKIPPABLE = 128;
+
 /** "SEAL" in ASCII. */
 export const SEAL_MAGIC = 0x5345414c;
 

@@ -13,6 +13,7 @@ import {
   DURABLE,
   FILE_HEADER,
   type FileSet,
+  FIRST_SKIPPABLE,
   FRAME_HEADER,
   frameOf,
   framesIn,
@@ -281,7 +282,7 @@ function changeField(frame: Uint8Array, dice: Dice): void {
 
 /** A whole frame of any kind. */
 function madeFrame(frames: readonly Uint8Array[], dice: Dice): Uint8Array {
-  const kind = dice.pick([0, SEGMENT, BATCH, DURABLE, SEAL, 5]);
+  const kind = dice.pick([0, SEGMENT, BATCH, DURABLE, SEAL, 5, FIRST_SKIPPABLE, 255]);
   if (kind === 0) return frameOf(DATA, garbage(dice.below(40), dice));
   const sizes: Readonly<Record<number, number>> = { [SEGMENT]: 37, [BATCH]: 13, [DURABLE]: 33 };
   const entries = frames.filter((frame) => frame[0] === DATA).length;

@@ -9,6 +9,7 @@ import {
   DATA,
   DURABLE,
   FILE_HEADER,
+  FIRST_SKIPPABLE,
   FRAME_HEADER,
   holds,
   INTERNAL,
@@ -108,7 +109,7 @@ export function judge(bytes: Uint8Array, maxEntrySize: number): Opinion {
         );
         if (!isRight) break;
         sealed = count;
-      } else if (!isDurableOf(payload, logId, firstIndex, at)) break;
+      } else if (kind < FIRST_SKIPPABLE && !isDurableOf(payload, logId, firstIndex, at)) break;
     }
     at = end;
   }
@@ -149,13 +150,17 @@ function caseOf(
   return hasFrame(bytes, end + 1, limit) ? "D" : "E";
 }
 
-/** The kind of an Internal frame's payload; undefined if it is unknown or not of its kind's size. */
+/**
+ * The kind of an Internal frame's payload; undefined if it is unknown or not of its kind's size, and
+ * may not be skipped.
+ */
 function knownKind(payload: Uint8Array): number | undefined {
   const kind = payload[0];
   const { length } = payload;
   if (kind === SEGMENT && length === SEGMENT_SIZE) return kind;
   if (kind === BATCH && length === BATCH_SIZE) return kind;
   if (kind === DURABLE && length === DURABLE_SIZE) return kind;
+  if (kind !== undefined && kind >= FIRST_SKIPPABLE) return length <= MAX_SEAL ? kind : undefined;
   if (kind !== SEAL || length < 13 || length !== 13 + 4 * readU32(payload, 1)) return undefined;
   const isOwn = readU32(payload, length - 8) === length + FRAME_HEADER;
   return isOwn && readU32(payload, length - 4) === SEAL_MAGIC && length <= MAX_SEAL

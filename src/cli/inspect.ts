@@ -129,6 +129,7 @@ function* tableOf(frames: Iterable<PlacedFrame>): Generator<string> {
 
 function noteOf(content: Frame["content"]): string {
   if (content.kind === "durable") return `  up to offset ${content.durableOffset}`;
+  if (content.kind === "skippable") return `  kind ${content.number}`;
   if (content.kind === "batch") return `  the next ${content.count} entries`;
   return "";
 }
@@ -141,7 +142,8 @@ function row(
   checksum: string,
 ): string {
   const right = (cell: number | string): string => String(cell).padStart(12);
-  return `${right(offset)}  ${type.padEnd(8)}${right(length)}${right(index)}  ${checksum}`;
+  const typeAndLength = type + String(length).padStart(20 - type.length);
+  return `${right(offset)}  ${typeAndLength}${right(index)}  ${checksum}`;
 }
 
 function* jsonOf(report: Report, frames: Iterable<PlacedFrame> = []): Generator<string> {
@@ -155,6 +157,7 @@ function* jsonOf(report: Report, frames: Iterable<PlacedFrame> = []): Generator<
       index: content.kind === "data" ? content.index : undefined,
       checksum: hex(checksum),
       durableOffset: content.kind === "durable" ? content.durableOffset : undefined,
+      number: content.kind === "skippable" ? content.number : undefined,
       count: content.kind === "batch" || content.kind === "seal" ? content.count : undefined,
     });
   }

@@ -12,13 +12,7 @@ import {
 import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
 import type { BatchFrame } from "../format/batch_frame.ts";
 import { DURABLE_FRAME_START, type DurableFrame } from "../format/durable_frame.ts";
-import {
-  type InternalFrame,
-  kindOf,
-  KINDS,
-  type KnownFrame,
-  readInternalPayload,
-} from "../format/kinds.ts";
+import { type InternalFrame, kindOf, KINDS, readInternalPayload } from "../format/kinds.ts";
 import { sameLog } from "../format/log_id.ts";
 import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import type { SegmentFrame } from "../format/segment_frame.ts";
@@ -271,6 +265,8 @@ class SegmentCheck {
         return undefined;
       case "durable":
         return this.#takeDurable(frame, offset);
+      case "skippable":
+        return undefined;
       case "seal":
         this.#isSealed = true;
         return this.#compareSeal(
@@ -520,8 +516,8 @@ class SegmentCheck {
   }
 }
 
-function nameOf({ kind }: KnownFrame): string {
-  return KINDS[kind].name;
+function nameOf({ kind }: Exclude<InternalFrame, { kind: "unknown" }>): string {
+  return kind === "skippable" ? kind : KINDS[kind].name;
 }
 
 function headerDamage(header: FileHeader): string {

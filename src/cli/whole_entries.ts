@@ -317,7 +317,8 @@ class Walk {
     this.#mayBeInBatch = false;
     this.#isFoundBySearch = false;
     this.#broken = undefined;
-    if (frame.kind !== "seal") this.#mayBeDropped = 0;
+    // A Seal that counts less of a batch may stand after one that is skipped.
+    if (frame.kind !== "seal" && frame.kind !== "skippable") this.#mayBeDropped = 0;
     switch (frame.kind) {
       case "segment":
         this.#logId ??= frame.logId;
@@ -348,6 +349,8 @@ class Walk {
     switch (frame.kind) {
       case "unknown":
         return `an Internal frame of the unknown kind ${frame.number}: a later version wrote it`;
+      case "skippable":
+        return isFirst ? "a skippable frame stands where the Segment frame should" : undefined;
       case "segment":
         return isFirst ? undefined : "a Segment frame stands within the file";
       case "batch":

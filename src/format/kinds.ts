@@ -62,8 +62,13 @@ export type KnownFrame = NonNullable<ReturnType<Kinds[KindName]["read"]>>;
 /** The payload of an Internal frame, decoded. */
 export type InternalFrame =
   | KnownFrame
-  /** A kind of a later version, or a known kind with a payload of the wrong size. */
+  /** A kind of a later version from {@linkcode FIRST_SKIPPABLE} on: the log means the same without it. */
+  | { readonly kind: "skippable"; readonly number: number }
+  /** Any other kind of a later version, or a known kind with a payload of the wrong size. */
   | { readonly kind: "unknown"; readonly number: number };
+
+/** A frame of this kind or a higher one is skipped by a reader that does not know the kind. */
+export const FIRST_SKIPPABLE = 128;
 
 /** The longest payload of an Internal frame, which may be above the limit of the entries. */
 export const MAX_INTERNAL_SIZE: number = sealSize(MAX_SEGMENT_ENTRIES);
@@ -92,9 +97,13 @@ const BY_NUMBER: ReadonlyMap<number, Kind<KnownFrame>> = new Map(
 export function readInternalPayload(payload: Uint8Array): InternalFrame {
   const number = payload[0] ?? -1;
   const kind = kindOf(number);
-  const unknown: InternalFrame = { kind: "unknown", number };
-  if (kind === undefined) return unknown;
-  const { size } = kind;
-  const wanted = typeof size === "number" ? size : payload.length < 5 ? -1 : size(payload);
-  return payload.length === wanted ? kind.read(payload) ?? unknown : unknown;
+  const known = kind !== undefined && isOfItsSize(payload, kind) ? kind.read(payload) : undefined;
+  if (known !== undefined) return known;
+  const isSkippable = number >= FIRST_SKIPPABLE && payload.length <= MAX_INTERNAL_SIZE;
+  return { kind: isSkippable ? "skippable" : "unknown", number };
+}
+
+function isOfItsSize(payload: Uint8Array, { size }: Kind<KnownFrame>): boolean {
+  if (typeof size === "number") return payload.length === size;
+  return payload.length >= 5 && payload.length === size(payload);
 }

@@ -307,6 +307,7 @@ function walkFrames(
       return true;
     }
     if (first) return false;
+    if (frame.kind === "skippable") return true;
     if (frame.kind === "batch") {
       const { count, bytes } = frame;
       batch = { start: offset, end: next + bytes, left: count, entries: offsets.count, entriesEnd };
