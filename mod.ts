@@ -40,5 +40,5 @@ export {
 } from "./src/fs/file_system.ts";
 export type { Recovery } from "./src/opening/open.ts";
 export type { WalOptions } from "./src/options.ts";
-export type { RecoveryCase } from "./src/segment/recovery.ts";
+export type { RecoveryCase } from "./src/segment/decision.ts";
 export { type BatchRange, Wal, type WalStats } from "./src/wal.ts";

@@ -51,6 +51,16 @@ function section(path: string, heading: string): string {
   return end < 0 ? body : body.slice(0, end);
 }
 
+/** The cells of the first table in a text, without its head. */
+function rows(text: string): string[][] {
+  const lines = text.split("\n");
+  const start = lines.findIndex((line) => line.startsWith("|"));
+  const table = lines.slice(start + 2);
+  const end = table.findIndex((line) => !line.startsWith("|"));
+  return table.slice(0, end < 0 ? undefined : end)
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
 /** The items of the lists in a text, each in one line. */
 function items(text: string): string[] {
   return all(text, /^- (.*(?:\n {2}.*)*)/gm).map((item) => item.replace(/\s+/g, " "));

@@ -15,14 +15,10 @@ import type { FrameChecksum } from "../../src/format/checksum.ts";
 import { readFileHeader } from "../../src/format/file_header.ts";
 import { readInternalPayload } from "../../src/format/kinds.ts";
 import { decodeMetaSlot } from "../../src/format/meta_slot.ts";
-import {
-  decide,
-  isUnfinished,
-  scanOn,
-  scanSegment,
-  type SegmentScan,
-  type SegmentSource,
-} from "../../src/segment/recovery.ts";
+import { decide } from "../../src/segment/decision.ts";
+import type { SegmentScan } from "../../src/segment/frame_walk.ts";
+import { isUnfinished, scanOn, scanSegment } from "../../src/segment/scan.ts";
+import type { SegmentSource } from "../../src/segment/source.ts";
 import { OFFSETS_BUDGET, SealedSegment } from "../../src/segment/sealed_segment.ts";
 import type { FuzzCase } from "./case.ts";
 import { expected, require } from "./finding.ts";

@@ -46,8 +46,8 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "a reader does not look for a cut before it takes in what follows",
-    in: "walkFrames",
-    find: 'if (seen?.isIn(file) === false) throw new FileSystemError("EBUSY", "Read", path);',
+    in: "FrameWalk.#takeChunk",
+    find: 'if (this.#seen?.isIn(file) === false) throw new FileSystemError("EBUSY", "Read", path);',
     replace: "",
     caughtBy: [INTERLEAVED, SHOWS],
   },

@@ -1,8 +1,8 @@
 /**
  * The second opinion on frames: reads them from a file and checks each with CRC-32 by itself.
  *
- * It shares no code with what the log reads by, so that a defect there does not hide here. Memory is
- * bounded by its buffer, whatever the file says.
+ * It shares the layout of a frame with what the log reads by, and neither the kernel nor the scan, so
+ * that a defect there does not hide here. Memory is bounded by its buffer, whatever the file says.
  *
  * @module
  */

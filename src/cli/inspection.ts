@@ -11,15 +11,10 @@ import type { FileSystem } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
 import { LogDirectory } from "../fs/log_directory.ts";
 import { type Meta, MetaFile } from "../files/meta.ts";
-import {
-  decide,
-  isUnfinished,
-  type RecoveryCase,
-  scanSegment,
-  type SegmentScan,
-  type SegmentSource,
-  type UnfinishedSegment,
-} from "../segment/recovery.ts";
+import { decide, type RecoveryCase } from "../segment/decision.ts";
+import type { SegmentScan } from "../segment/frame_walk.ts";
+import { isUnfinished, scanSegment, type UnfinishedSegment } from "../segment/scan.ts";
+import type { SegmentSource } from "../segment/source.ts";
 import { type Beginning, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
 import { type Frame, framesOf, sizeOf } from "./frames.ts";
 import type { SegmentFile } from "../files/chain.ts";

@@ -11,7 +11,7 @@ import { directoryOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { LogDirectory } from "../fs/log_directory.ts";
 import { MetaFile } from "../files/meta.ts";
-import { pieces } from "../segment/recovery.ts";
+import { pieces } from "../fs/stretch.ts";
 import { Wal } from "../wal.ts";
 import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";

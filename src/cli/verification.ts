@@ -24,7 +24,7 @@ import {
   SLOT_OFFSETS,
 } from "../format/meta_slot.ts";
 import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
-import { requireLog } from "../segment/recovery.ts";
+import { requireLog } from "../segment/scan.ts";
 import { segmentPath } from "../files/segments.ts";
 import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";

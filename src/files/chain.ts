@@ -18,7 +18,8 @@ import {
 import { MAX_INDEX } from "../format/limits.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "../fs/path.ts";
-import { pieces, type SegmentScan } from "../segment/recovery.ts";
+import { pieces } from "../fs/stretch.ts";
+import type { SegmentScan } from "../segment/frame_walk.ts";
 import { type SealedSegmentInfo, segmentDamaged } from "../segment/sealed_segment.ts";
 import { firstIndexOf, isBeyondEnd, segmentPath } from "./segments.ts";
 

@@ -5,7 +5,7 @@
  */
 import { type File, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
-import { pieces } from "../segment/recovery.ts";
+import { pieces } from "../fs/stretch.ts";
 
 /** Which bytes to keep, and where. */
 export interface Stretch {

@@ -33,7 +33,7 @@ import {
 } from "../fs/file_system.ts";
 import { nameOf } from "../fs/path.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
-import { pieces } from "../segment/recovery.ts";
+import { pieces } from "../fs/stretch.ts";
 import type { Target } from "../segment/target.ts";
 
 const CHECKSUM_SIZE = 4;

@@ -22,7 +22,8 @@ import {
 import type { Guards } from "./guards.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { RedoFile } from "./redo.ts";
-import { isUnfinished, scanSegment, type SegmentSource } from "../segment/recovery.ts";
+import { isUnfinished, scanSegment } from "../segment/scan.ts";
+import type { SegmentSource } from "../segment/source.ts";
 import {
   OFFSETS_BUDGET,
   type OffsetsBudget,

@@ -13,7 +13,7 @@
  */
 import { FRAME_HEADER_SIZE, TYPE_INTERNAL } from "./frame.ts";
 import { readUint64, writeUint64 } from "./integers.ts";
-import { LOG_ID_SIZE } from "./log_id.ts";
+import { LOG_ID_SIZE, sameLog } from "./log_id.ts";
 
 /** A Durable frame's fields; offsets are in bytes from the start of the file. */
 export interface DurableFrame {
@@ -66,4 +66,18 @@ export function readDurableFields(payload: Uint8Array): DurableFrame {
     ownOffset: readUint64(payload, 17),
     durableOffset: readUint64(payload, 25),
   };
+}
+
+/**
+ * Whether a Durable frame counts where it was found: it is of that log and segment, stands where it says,
+ * and vouches for nothing after itself.
+ */
+export function isInPlace(
+  frame: DurableFrame,
+  logId: Uint8Array,
+  firstIndex: number,
+  offset: number,
+): boolean {
+  return sameLog(frame.logId, logId) && frame.segment === firstIndex &&
+    frame.ownOffset === offset && frame.durableOffset <= offset;
 }

@@ -49,20 +49,17 @@ import { requireRoom } from "../files/log_name.ts";
 import { logPathOf } from "../files/log_path.ts";
 import { MetaFile } from "../files/meta.ts";
 import type { ResolvedOptions } from "../options.ts";
+import { pieces } from "../fs/stretch.ts";
+import { decide, type Decision, type RecoveryCase } from "../segment/decision.ts";
+import { noFrames, type SegmentScan } from "../segment/frame_walk.ts";
 import {
-  decide,
-  type Decision,
   isUnfinished,
-  noFrames,
-  pieces,
-  type RecoveryCase,
   requireLog,
   scanOn,
   scanSegment,
-  type SegmentScan,
-  type SegmentSource,
   type UnfinishedSegment,
-} from "../segment/recovery.ts";
+} from "../segment/scan.ts";
+import type { SegmentSource } from "../segment/source.ts";
 import { segmentDamaged } from "../segment/sealed_segment.ts";
 import { type InterruptedRedo, RedoFile } from "../files/redo.ts";
 import { setAside } from "../files/quarantine.ts";

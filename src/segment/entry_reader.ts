@@ -18,7 +18,7 @@ import {
 import { readUint32 } from "../format/integers.ts";
 import type { File } from "../fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
-import type { SegmentSource } from "./recovery.ts";
+import type { SegmentSource } from "./source.ts";
 
 /** Where the entries of a segment begin. */
 export interface Offsets {

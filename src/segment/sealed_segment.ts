@@ -19,13 +19,10 @@ import {
 } from "../format/seal_frame.ts";
 import type { File } from "../fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
-import {
-  pieces,
-  scanSegment,
-  type SegmentScan,
-  type SegmentSource,
-  type UnfinishedSegment,
-} from "./recovery.ts";
+import { pieces } from "../fs/stretch.ts";
+import type { SegmentScan } from "./frame_walk.ts";
+import { scanSegment, type UnfinishedSegment } from "./scan.ts";
+import type { SegmentSource } from "./source.ts";
 
 /** How many offsets are read from a Seal at the most where it is not held in memory. */
 const WINDOW = 1024;

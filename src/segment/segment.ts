@@ -39,7 +39,9 @@ import { type File, type FileSystem, isFileSystemError } from "../fs/file_system
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./target.ts";
-import { type Batches, scanOn, type SegmentScan, type SegmentSource } from "./recovery.ts";
+import type { Batches, SegmentScan } from "./frame_walk.ts";
+import { scanOn } from "./scan.ts";
+import type { SegmentSource } from "./source.ts";
 import type { Seen } from "./seen.ts";
 import { Syncs } from "../fs/syncs.ts";
 

@@ -22,7 +22,8 @@ import {
 } from "../../kit/frames.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { decide, isUnfinished, scanSegment } from "../../src/segment/recovery.ts";
+import { decide } from "../../src/segment/decision.ts";
+import { isUnfinished, scanSegment } from "../../src/segment/scan.ts";
 import { bytes, readFile, text, withLog, writeFile } from "../../kit/logs.ts";
 
 const PATH = "a.wal";

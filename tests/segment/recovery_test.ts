@@ -17,7 +17,7 @@ import { TYPE_DATA, TYPE_INTERNAL, writeFrameHeader } from "../../src/format/fra
 import { DURABLE_FRAME_SIZE } from "../../src/format/durable_frame.ts";
 import { SEGMENT_FRAME_SIZE } from "../../src/format/segment_frame.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { scanSegment } from "../../src/segment/recovery.ts";
+import { scanSegment } from "../../src/segment/scan.ts";
 import {
   bytes,
   KNOWN_ENTRIES,
