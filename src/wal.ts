@@ -248,9 +248,12 @@ export class Wal {
     return Math.max(this.#meta.current?.headIndex ?? 1, this.#segments.firstIndex);
   }
 
-  /** The index of the last entry; one below {@linkcode firstIndex} if there is none. */
+  /**
+   * The index of the last entry; one below {@linkcode firstIndex} if there is none. An entry whose
+   * {@linkcode appendAndSync} waits for its group has no index until it is written, and no call that
+   * only looks shows it before.
+   */
   get lastIndex(): number {
-    this.#writeStaged();
     // Between the two halves of a reset that failed, the head is beyond what is left.
     return Math.max(this.#segments.lastIndex, this.firstIndex - 1);
   }
@@ -262,7 +265,6 @@ export class Wal {
 
   /** The size of the log in bytes, frames and headers included. */
   get byteLength(): number {
-    this.#writeStaged();
     return this.#segments.byteLength;
   }
 
@@ -273,7 +275,6 @@ export class Wal {
 
   /** What the log has done since it was opened. */
   stats(): WalStats {
-    this.#writeStaged();
     return {
       appends: this.#appends,
       bytesAppended: this.#bytesAppended,
@@ -956,6 +957,7 @@ export class Wal {
   async truncateFromIndex(index: number): Promise<void> {
     this.#requireWritable();
     this.#requireIndex(index);
+    this.#writeStaged();
     await this.#rewrite(async () => {
       this.#requireIndex(index);
       await this.#segments.cutFrom(index);
@@ -992,6 +994,7 @@ export class Wal {
    */
   async truncateBeforeIndex(index: number): Promise<void> {
     this.#requireWritable();
+    this.#writeStaged();
     await this.#serialize(async () => {
       // Only here: a reset that runs shows what is neither the log before nor the one after.
       if (index !== this.lastIndex + 1) this.#requireIndex(index);
@@ -1460,10 +1463,9 @@ export class Wal {
 
   #requireIndex(index: number): void {
     const { firstIndex } = this;
-    // What is staged is behind what is written, and written only for who asks for it.
-    const isThere = Number.isSafeInteger(index) && index >= firstIndex &&
-      (index <= this.#segments.lastIndex || index <= this.lastIndex);
-    if (isThere) return;
+    if (Number.isSafeInteger(index) && index >= firstIndex && index <= this.#segments.lastIndex) {
+      return;
+    }
     const has = this.lastIndex < this.firstIndex
       ? "has no entries"
       : `has the entries ${this.firstIndex} to ${this.lastIndex}`;

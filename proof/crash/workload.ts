@@ -86,12 +86,15 @@ export class Session {
       const id = this.#start({ kind: "append", entries: [digestOf(data)], durable: true });
       const { lastIndex } = this.#log;
       const outcome = this.#log.appendAndSync(data);
-      // Before the next one is written: what was refused is not in front of it.
+      // A sync has it written, before the next one: what was refused is not in front of that.
+      const synced = this.#log.sync();
       const isRefused = this.#log.lastIndex === lastIndex;
       if (isRefused) this.#note({ kind: "refused", id });
-      return { id, outcome, isRefused };
+      return { id, outcome, synced, isRefused };
     });
+    const syncs = Promise.allSettled(appends.map(({ synced }) => synced));
     const outcomes = await Promise.allSettled(appends.map(({ outcome }) => outcome));
+    await syncs;
     let isOver = false;
     for (const [i, { id, isRefused }] of appends.entries()) {
       const outcome = outcomes[i];

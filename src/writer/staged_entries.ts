@@ -1,8 +1,9 @@
 /**
  * Entries of callers that wait for the same sync: they are written together, right before it.
  *
- * They are copied when they are staged, so the caller's bytes are its own again. Who looks at the log
- * before the sync has them written first, so nobody sees a log without them.
+ * They are copied when they are staged, so the caller's bytes are its own again. A call that changes
+ * the log, or syncs it, has them written first: the order is that of the calls. Until they are
+ * written they have no index, and a call that only looks does not see them.
  *
  * @module
  */

@@ -451,6 +451,14 @@ function append(sizes: readonly number[], isBatch: boolean, isDurable: boolean):
   });
 }
 
+/** Some of these, in their order: all choices. */
+function selectionsOf(atoms: readonly Atom[]): Atom[][] {
+  return atoms.reduce<Atom[][]>(
+    (some, atom) => some.flatMap((chosen) => [chosen, [...chosen, atom]]),
+    [[]],
+  );
+}
+
 /** What was appended counts. */
 function count(m: Model, atom: Atom): void {
   m.appends += atom.length;
@@ -465,31 +473,29 @@ function appendTogether(sizes: readonly number[]): Command {
     const calls = sizes.map((size) => {
       const data = m.payload(size);
       const errors = m.appendErrors([data]);
-      const { lastIndex } = log;
-      const result = settle(() => log.appendAndSync(data));
-      return { data, errors, result, isThere: log.lastIndex > lastIndex };
+      return { data, errors, result: settle(() => log.appendAndSync(data)) };
     });
     const results = await Promise.all(calls.map(({ result }) => result));
-    const isUnknown = (i: number): boolean => {
+    const isRefused = (i: number): boolean => {
       const error = results[i]?.error;
-      return error instanceof WalError && error.code === "ERR_WAL_SYNC_FAILED";
+      return error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
     };
-    // Behind one that ended the handle none is written.
-    const maybe = calls.find(({ isThere, errors }, i) =>
-      !isThere && errors.length === 0 && isUnknown(i)
-    );
-    const there = calls.filter(({ isThere }) => isThere);
-    const atoms = [...there, ...(maybe === undefined ? [] : [maybe])].map(({ data }) => [data]);
+    const there = calls.filter(({ errors }, i) => errors.length === 0 && !isRefused(i));
+    const atoms = there.map(({ data }) => [data]);
+    // One that was refused may be told of what ended the handle, as those that were written.
+    const partly = selectionsOf(atoms).flatMap((some) => partlyAppended(before, some));
     if (rig.faulty.stopped) {
       await rig.die();
-      return m.die(m.handle === "open" ? partlyAppended(before, atoms) : undefined);
+      return m.die(m.handle === "open" ? partly : undefined);
     }
     const fired = rig.takeFired();
     let index = lastOf(before);
     let hasEnded = false;
-    for (const [i, { errors, isThere }] of calls.entries()) {
+    for (const [i, call] of calls.entries()) {
+      const { errors } = call;
       const result = results[i];
       assert(result !== undefined);
+      const isThere = there.includes(call);
       if (isThere) index++;
       if (errors.length > 0) {
         assert("error" in result && !isThere, `success instead of ${errors.join(" or ")}`);
@@ -509,7 +515,7 @@ function appendTogether(sizes: readonly number[]): Command {
       }
     }
     if (m.handle === "open" && hasEnded) {
-      m.end(partlyAppended(before, atoms), true);
+      m.end(fired.writes || fired.reads ? partly : partlyAppended(before, atoms), true);
       compareEnded(m, rig);
     } else if (m.handle === "open") {
       assert(!fired.syncs, "success, although a sync has failed");
