@@ -40,6 +40,7 @@ import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options
 import { FRAME_HEADER_SIZE } from "./format/frame.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
+import { type Call, Lifecycle } from "./writer/lifecycle.ts";
 import type { MetaFile } from "./files/meta.ts";
 import type { LogDirectory } from "./fs/log_directory.ts";
 import { Reader } from "./reader/reader.ts";
@@ -157,22 +158,13 @@ export class Wal {
   readonly #recovery: Recovery;
   #appends = 0;
   #bytesAppended = 0;
-  /** What ended the handle, and whether a call has told of it. */
-  #failure: EndError | undefined;
-  #failureTold = false;
-  /** Head truncations, updates of the state, tail truncations and resets run one after the other. */
-  #queue: Promise<void> = Promise.resolve();
-  /** A tail truncation or reset that has not resolved; it never rejects. */
-  #rewriting: Promise<void> | undefined;
+  readonly #lifecycle: Lifecycle<EndError>;
   /** Wakes followers. */
   readonly #changes = new Changes();
   /** How far back each follower in this process has to go. */
   readonly #followers = new Set<{ rewind: number }>();
   /** Entries of callers that wait for a sync. */
   readonly #staged = new StagedEntries();
-  /** Counts what may keep those who read in order from going on. */
-  #epoch = 0;
-  #closing: Promise<void> | undefined;
   #writeBehind: Promise<void> | undefined;
   #idleTimer: Timer | undefined;
   /** Whether there was no sync since the idle timer was set. */
@@ -193,7 +185,8 @@ export class Wal {
     this.#counters = opened.counters;
     this.#lock = opened.lock;
     this.#guards = opened.guards;
-    this.#guards.whenLost((error) => void this.#ended(error));
+    this.#lifecycle = new Lifecycle(path, options.readOnly, () => this.#changes.notify());
+    this.#guards.whenLost((error) => this.#ended(error));
     this.#recovery = opened.recovery;
     if (options.readOnly) {
       this.#reader = new Reader(fileSystem, path, options, opened, (view) => this.#show(view));
@@ -314,7 +307,7 @@ export class Wal {
    */
   append(data: Uint8Array): number {
     this.#requireEntry(data);
-    this.#begin("append to", "appendAndSync");
+    this.#begin("append");
     this.#append(data);
     return this.#segments.lastIndex;
   }
@@ -344,7 +337,7 @@ export class Wal {
    */
   appendBatch(entries: readonly Uint8Array[]): BatchRange {
     const batch = this.#readBatch(entries);
-    this.#begin("append to", "appendBatchAndSync");
+    this.#begin("appendBatch");
     const [only] = batch;
     if (only !== undefined && batch.length === 1) this.#append(only);
     else this.#appendBatch(batch);
@@ -367,18 +360,12 @@ export class Wal {
   }
 
   /** Refuses a call that cannot be made now, and writes what was staged before it. */
-  #begin(doing: string, instead: string): void {
-    this.#requireWritable();
-    if (this.#rewriting !== undefined) {
-      throw new WalError(
-        "ERR_WAL_BUSY",
-        `Cannot ${doing} "${this.#path}" during a truncation or reset: await that first, or use ` +
-          `${instead}, which waits for it.`,
-      );
-    }
+  #begin(call: Call): void {
+    this.#lifecycle.admit(call);
+    if (this.#staged.isEmpty) return;
     this.#writeStaged();
     // What was written may have ended the handle.
-    this.#requireNotEnded();
+    this.#lifecycle.requireNotEnded();
   }
 
   #append(data: Uint8Array): void {
@@ -410,7 +397,7 @@ export class Wal {
     for (const entry of entries) {
       const { value: data } = payloads.next();
       try {
-        this.#requireNotEnded();
+        this.#lifecycle.requireNotEnded();
         this.#append(data ?? new Uint8Array(0));
         entry.index = this.#segments.lastIndex;
       } catch (error) {
@@ -421,7 +408,7 @@ export class Wal {
 
   /** Writes entries together; false if they do not fit, or it could not be done. */
   #appendFrames(frames: Uint8Array, entries: readonly StagedEntry[]): boolean {
-    if (this.#failure !== undefined) return false;
+    if (this.#lifecycle.hasEnded) return false;
     try {
       if (!this.#segments.appendFrames(frames, entries.length)) return false;
     } catch (error) {
@@ -469,11 +456,11 @@ export class Wal {
    * ```
    */
   async sync(): Promise<void> {
-    this.#requireWritable();
+    this.#lifecycle.admit("sync");
     this.#writeStaged();
     // A truncation that runs syncs whatever it leaves.
-    await this.#rewriting;
-    this.#requireNotEnded();
+    await this.#lifecycle.rewritten;
+    this.#lifecycle.requireNotEnded();
     if (this.#segments.isSettled) this.#tellWhenIdle();
     else await this.#commit.join();
   }
@@ -504,7 +491,7 @@ export class Wal {
    * ```
    */
   syncBlocking(): void {
-    this.#begin("sync", "sync");
+    this.#begin("syncBlocking");
     const { active } = this.#segments;
     if (active.isDurable) this.#tellWhenIdle();
     else this.#syncAtOnce(active);
@@ -534,9 +521,9 @@ export class Wal {
    * ```
    */
   async appendAndSync(data: Uint8Array): Promise<number> {
-    while (this.#rewriting !== undefined) await this.#rewriting;
+    while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten;
     this.#requireEntry(data);
-    this.#requireWritable();
+    this.#lifecycle.admit("appendAndSync");
     const entry = this.#stage(data);
     await this.#commit.join();
     if (entry.error !== undefined) throw entry.error;
@@ -547,7 +534,7 @@ export class Wal {
   #stage(data: Uint8Array): StagedEntry {
     if (!this.#staged.hasRoom(data)) this.#writeStaged();
     if (this.#staged.hasRoom(data)) return this.#staged.stage(data);
-    this.#requireNotEnded();
+    this.#lifecycle.requireNotEnded();
     this.#append(data);
     return { index: this.#segments.lastIndex, error: undefined };
   }
@@ -574,7 +561,7 @@ export class Wal {
    * ```
    */
   async appendBatchAndSync(entries: readonly Uint8Array[]): Promise<BatchRange> {
-    while (this.#rewriting !== undefined) await this.#rewriting;
+    while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten;
     const range = this.appendBatch(entries);
     await this.#commit.join();
     return range;
@@ -602,7 +589,7 @@ export class Wal {
    * ```
    */
   getEntry(index: number): Uint8Array {
-    this.#requireOpen();
+    this.#lifecycle.admit("getEntry");
     this.#requireIndex(index);
     try {
       return this.#reader === undefined
@@ -649,16 +636,16 @@ export class Wal {
    * ```
    */
   async refresh(): Promise<void> {
-    this.#requireOpen();
+    this.#lifecycle.admit("refresh");
     await this.#reader?.look();
-    this.#requireOpen();
+    this.#lifecycle.admit("refresh");
   }
 
   /** Takes another view of the files for what the log has. */
   #show({ segments, meta }: View): void {
     this.#segments = segments;
     this.#meta = meta;
-    this.#epoch++;
+    this.#lifecycle.advanceEpoch();
   }
 
   /**
@@ -770,7 +757,7 @@ export class Wal {
 
   /** Begins to read the entries of a range. */
   #cursor(range: EntryRange, memory: EntryMemory): { cursor: EntryCursor; to: number } {
-    this.#requireOpen();
+    this.#lifecycle.admit("entries");
     requireOptions("range", range, RANGE);
     const { from = this.firstIndex, to = this.lastIndex } = range;
     if (from !== this.lastIndex + 1) this.#requireIndex(from);
@@ -784,7 +771,7 @@ export class Wal {
   #advance(cursor: EntryCursor, to: number): boolean {
     try {
       if (cursor.account !== undefined) return this.#advanceIn(cursor, to);
-      if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);
+      if (cursor.epoch !== this.#lifecycle.epoch) this.#requireNext(cursor, to);
       return cursor.advance();
     } catch (error) {
       throw this.#readFailed(error);
@@ -794,9 +781,9 @@ export class Wal {
   /** The same in a reader, where the writer may have changed what is read. */
   #advanceIn(cursor: EntryCursor, to: number): boolean {
     const { account } = cursor;
-    const isRead = cursor.epoch === this.#epoch && cursor.hasMore;
+    const isRead = cursor.epoch === this.#lifecycle.epoch && cursor.hasMore;
     const isThere = isRead ? cursor.advance() : this.#reader?.read(() => {
-      if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);
+      if (cursor.epoch !== this.#lifecycle.epoch) this.#requireNext(cursor, to);
       return cursor.advance();
     }) === true;
     if (isThere) account?.note(cursor.index, cursor.checksum);
@@ -837,7 +824,7 @@ export class Wal {
    * ```
    */
   follow(options: FollowOptions = {}): AsyncGenerator<Entry, void, undefined> {
-    this.#requireOpen();
+    this.#lifecycle.admit("follow");
     requireOptions("options", options, FOLLOW_OPTIONS);
     const { from, signal, durable } = options;
     if (signal !== undefined && !isSignal(signal)) {
@@ -859,7 +846,7 @@ export class Wal {
     const patience = new Patience();
     this.#followers.add(follower);
     return {
-      isClosed: () => this.#closing !== undefined,
+      isClosed: () => this.#lifecycle.kind === "closed",
       look: () => patience.isTried ? pause(RETRY_MS).then(() => this) : this,
       readRange: (from, to) => this.#readRange(from, to, patience),
       takeRewind: () => {
@@ -868,7 +855,7 @@ export class Wal {
         return rewind === Infinity ? undefined : rewind;
       },
       wait: (wake) => {
-        this.#requireNotEnded();
+        this.#lifecycle.requireNotEnded();
         return this.#changes.wait(wake);
       },
       close: () => void this.#followers.delete(follower),
@@ -894,11 +881,11 @@ export class Wal {
 
   /** Refuses to go on in a log that was closed, or whose head was truncated beyond the next entry. */
   #requireNext(cursor: EntryCursor, to: number): void {
-    this.#requireOpen();
+    this.#lifecycle.admit("entries");
     const next = cursor.index + 1;
     if (next <= to && next < this.firstIndex) throw this.#droppedBefore(next);
     if (cursor.account !== undefined) this.#requireSame(cursor.account);
-    cursor.epoch = this.#epoch;
+    cursor.epoch = this.#lifecycle.epoch;
   }
 
   /** The error of a loop whose next entry was dropped from the head. */
@@ -955,7 +942,7 @@ export class Wal {
    * ```
    */
   async truncateFromIndex(index: number): Promise<void> {
-    this.#requireWritable();
+    this.#lifecycle.admit("truncateFromIndex");
     this.#requireIndex(index);
     this.#writeStaged();
     await this.#rewrite(async () => {
@@ -993,16 +980,18 @@ export class Wal {
    * ```
    */
   async truncateBeforeIndex(index: number): Promise<void> {
-    this.#requireWritable();
+    this.#lifecycle.admit("truncateBeforeIndex");
     this.#writeStaged();
-    await this.#serialize(async () => {
-      // Only here: a reset that runs shows what is neither the log before nor the one after.
-      if (index !== this.lastIndex + 1) this.#requireIndex(index);
-      if (index === this.firstIndex) return;
-      this.#requireFormat2("drop the head of");
-      await this.#updateMeta(index, this.state);
-      await this.#segments.dropBefore(index);
-    });
+    await this.#lifecycle.inTurn(() =>
+      this.#change(async () => {
+        // Only here: a reset that runs shows what is neither the log before nor the one after.
+        if (index !== this.lastIndex + 1) this.#requireIndex(index);
+        if (index === this.firstIndex) return;
+        this.#requireFormat2("drop the head of");
+        await this.#updateMeta(index, this.state);
+        await this.#segments.dropBefore(index);
+      })
+    );
   }
 
   /**
@@ -1032,7 +1021,7 @@ export class Wal {
    * ```
    */
   async reset(nextIndex: number): Promise<void> {
-    this.#requireWritable();
+    this.#lifecycle.admit("reset");
     if (!Number.isSafeInteger(nextIndex) || nextIndex < 1 || nextIndex > MAX_INDEX) {
       throw new WalError(
         "ERR_WAL_INDEX_OUT_OF_RANGE",
@@ -1102,7 +1091,7 @@ export class Wal {
    * ```
    */
   async setState(bytes: Uint8Array): Promise<void> {
-    this.#requireWritable();
+    this.#lifecycle.admit("setState");
     if (!isBytes(bytes)) throw invalid("state", "a Uint8Array", bytes);
     if (bytes.length > MAX_STATE_SIZE) {
       throw new WalError(
@@ -1112,7 +1101,9 @@ export class Wal {
       );
     }
     const state = copyOf(bytes);
-    await this.#serialize(() => this.#updateMeta(this.firstIndex, state));
+    await this.#lifecycle.inTurn(() =>
+      this.#change(() => this.#updateMeta(this.firstIndex, state))
+    );
   }
 
   async #updateMeta(headIndex: number, state: Uint8Array): Promise<void> {
@@ -1120,7 +1111,7 @@ export class Wal {
     try {
       await this.#meta.update({ logId, headIndex, state }, this.durableIndex);
     } finally {
-      this.#epoch++;
+      this.#lifecycle.advanceEpoch();
     }
   }
 
@@ -1128,45 +1119,32 @@ export class Wal {
     for (const follower of this.#followers) follower.rewind = Math.min(follower.rewind, index);
   }
 
-  /** Runs changes of the log's ends and state one after the other. */
-  async #serialize(work: () => Promise<void>): Promise<void> {
-    const result = this.#queue.then(async () => {
-      this.#requireNotEnded();
-      try {
-        this.#look();
-        await work();
-      } catch (error) {
-        if (isEnd(error)) throw this.#told(this.#ended(error));
-        if (isFileSystemError(error)) throw this.#ioFailed("change", error);
-        throw error;
-      } finally {
-        this.#epoch++;
-      }
-    });
-    this.#queue = result.then(() => {}, () => {}).finally(() => this.#changes.notify());
-    await result;
+  /** Makes a change of the log's ends or state, whose turn it is. */
+  async #change(work: () => Promise<void>): Promise<void> {
+    try {
+      this.#look();
+      await work();
+    } catch (error) {
+      if (isFileSystemError(error)) throw this.#ioFailed("change", error);
+      throw this.#failed(error);
+    }
   }
 
-  /** Runs a change during which nothing may be appended, since it reuses offsets or indexes. */
+  /** Makes a change during which nothing may be appended, since it reuses offsets or indexes. */
   async #rewrite(work: () => Promise<void>): Promise<void> {
-    if (this.#rewriting !== undefined) {
-      throw new WalError(
-        "ERR_WAL_BUSY",
-        `A truncation or reset of "${this.#path}" has not resolved yet: await it before the next.`,
+    try {
+      await this.#lifecycle.alone(() =>
+        this.#change(async () => {
+          // A sync that runs would count entries as durable that are about to go.
+          await this.#commit.idle();
+          await this.#writeBehind;
+          await this.#segments.settled();
+          await work();
+        })
       );
-    }
-    const result = this.#serialize(async () => {
-      // A sync that runs would count entries as durable that are about to go.
-      await this.#commit.idle();
-      await this.#writeBehind;
-      await this.#segments.settled();
-      await work();
-    });
-    this.#rewriting = result.then(() => {}, () => {}).finally(() => {
-      this.#rewriting = undefined;
+    } finally {
       this.#tellWhenIdle();
-    });
-    await result;
+    }
   }
 
   /**
@@ -1189,9 +1167,9 @@ export class Wal {
    * ```
    */
   close(): Promise<void> {
-    this.#epoch++;
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.#idleTimer?.cancel();
+    this.#reader?.end();
+    return this.#lifecycle.close(() => this.#close());
   }
 
   /**
@@ -1213,21 +1191,17 @@ export class Wal {
   }
 
   async #close(): Promise<void> {
-    this.#idleTimer?.cancel();
-    this.#changes.notify();
-    this.#reader?.end();
     let failure: WalError | undefined;
     try {
-      await this.#queue;
       await this.#commit.idle();
       await this.#writeBehind;
       this.#idleTimer?.cancel();
-      if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();
+      if (!this.#options.readOnly && !this.#lifecycle.hasEnded) await this.#finish();
     } finally {
       failure = await this.#giveBack();
     }
     // What the log owes of its entries goes before what became of its files.
-    if (this.#failure !== undefined && !this.#failureTold) throw this.#told(this.#failure);
+    this.#lifecycle.requireTold();
     if (failure !== undefined) throw failure;
   }
 
@@ -1288,7 +1262,7 @@ export class Wal {
   /** One sync for all who wait; a promise if it is not done at once. */
   #syncOnce(): Promise<void> | void {
     this.#writeStaged();
-    this.#requireNotEnded();
+    this.#lifecycle.requireNotEnded();
     const { active, isSettled, isSyncing } = this.#segments;
     if (isSettled) return;
     // What runs is waited for, and nobody need block meanwhile.
@@ -1300,7 +1274,7 @@ export class Wal {
     try {
       active.syncBlocking();
     } catch (error) {
-      throw this.#told(this.#ended(error));
+      throw this.#failed(error);
     }
     this.#synced();
   }
@@ -1309,7 +1283,7 @@ export class Wal {
     try {
       await this.#segments.sync();
     } catch (error) {
-      throw this.#told(this.#ended(error));
+      throw this.#failed(error);
     }
     this.#synced();
   }
@@ -1343,10 +1317,10 @@ export class Wal {
    * long as need be, since to set one anew takes longer than the rest of a sync's bookkeeping.
    */
   #waitForIdle(): void {
-    if (this.#closing !== undefined) return;
+    if (this.#lifecycle.kind === "closed") return;
     this.#idleTimer = clock.after(IDLE_MS / 2, () => {
       this.#idleTimer = undefined;
-      if (this.#failure !== undefined) return;
+      if (this.#lifecycle.hasEnded) return;
       const wasQuiet = this.#isQuiet;
       this.#isQuiet = true;
       if (!wasQuiet) this.#waitForIdle();
@@ -1362,7 +1336,7 @@ export class Wal {
       this.#ended(error);
       return;
     }
-    if (this.#rewriting === undefined) this.#vouch();
+    if (this.#lifecycle.kind !== "rewriting") this.#vouch();
   }
 
   /** Looks whether the files are where a reopen will find them, and as long as they should be. */
@@ -1382,29 +1356,24 @@ export class Wal {
     }
   }
 
-  /** The error of an append, which may have ended the handle. */
+  /** The error of a call, which may have ended the handle. */
   #failed(error: unknown): unknown {
-    return isEnd(error) ? this.#told(this.#ended(error)) : error;
+    if (!isEnd(error)) return error;
+    this.#ended(error);
+    return this.#lifecycle.tell();
   }
 
   /** Ends the handle. What is no such error is a defect of ours and goes on as it is. */
-  #ended(error: unknown): EndError {
+  #ended(error: unknown): void {
     if (!isEnd(error)) throw error;
-    this.#failure ??= this.#withIndex(error);
     this.#idleTimer?.cancel();
-    this.#changes.notify();
-    return this.#failure;
+    this.#lifecycle.end(this.#withIndex(error));
   }
 
   /** What knows of files only does not know which entries are durable. */
   #withIndex(error: EndError): EndError {
     if (!(error instanceof MovedError)) return error;
     return new MovedError(error.path, this.durableIndex, error.what);
-  }
-
-  #told(failure: EndError): EndError {
-    this.#failureTold = true;
-    return failure;
   }
 
   /** The error of a read, with what the system says of it in the log's form. */
@@ -1417,25 +1386,6 @@ export class Wal {
       "ERR_WAL_IO",
       `Cannot ${doing} the log "${this.#path}": ${reasonOf(cause)}. Mend the cause and try again.`,
       { cause },
-    );
-  }
-
-  #requireOpen(): void {
-    if (this.#closing === undefined) return;
-    throw new WalError("ERR_WAL_CLOSED", `The log "${this.#path}" is closed: open it again.`);
-  }
-
-  #requireNotEnded(): void {
-    if (this.#failure !== undefined) throw this.#told(this.#failure);
-  }
-
-  #requireWritable(): void {
-    this.#requireOpen();
-    this.#requireNotEnded();
-    if (!this.#options.readOnly) return;
-    throw new WalError(
-      "ERR_WAL_READ_ONLY",
-      `The log "${this.#path}" was opened with { readOnly: true }: open it without to change it.`,
     );
   }
 

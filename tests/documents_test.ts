@@ -16,6 +16,7 @@ import { MAX_SLOT_SIZE, MAX_STATE_SIZE, SLOT_OFFSETS } from "../src/format/meta_
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { OFFSETS_BUDGET } from "../src/segment/sealed_segment.ts";
 import { segmentPath } from "../src/files/segments.ts";
+import { type Rule, RULES } from "../src/writer/lifecycle.ts";
 import { ROOT } from "../kit/runtime.ts";
 
 /** Every document of the project. */
@@ -108,6 +109,20 @@ test("docs/errors.md has a section for each error code, in order", () => {
   const codes = all(union, /"(ERR_WAL_\w+)"/g);
   assert(codes.length > 0);
   assertEquals(all(read("docs/errors.md"), /^## (ERR_WAL_\w+)$/gm), codes.toSorted());
+});
+
+test("docs/errors.md says of every call what becomes of it in each state", () => {
+  const body = section("docs/errors.md", "## Which call is allowed when");
+  const [head, ...documented] = all(body, /^(\|.*\|)$/gm)
+    .map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim().replaceAll("`", "")))
+    .filter(([first]) => !first?.startsWith("---"));
+  const states = ["open", "rewriting", "ended", "closed", "reading"] as const;
+  assertEquals(head, ["call", ...states]);
+  const inWords = (rule: Rule): string =>
+    rule.replace("ERR_WAL_", "").replace("_", " ").toLowerCase();
+  const inSource = Object.entries(RULES)
+    .map(([call, rules]) => [call, ...states.map((state) => inWords(rules[state]))]);
+  assertEquals(documented, inSource);
 });
 
 test("each section of an error code says when, in what state, and what next", () => {

@@ -161,7 +161,7 @@ class Interleaving {
     const isThere = operation.kind !== "truncateFrom" ||
       (operation.index >= log.firstIndex && operation.index <= log.lastIndex);
     const waits = !isRewrite && (operation.kind !== "append" || operation.waits);
-    const mustBeBusy = this.#rewriting.size > 0 && !waits && isThere;
+    const mustBeBusy = this.#rewriting.size > 0 && !waits;
     const isAlone = this.#rewriting.size === 0;
     const rewrites = this.#rewrites;
     const from = ++this.#moment;

@@ -693,16 +693,15 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed sync does not end the handle",
     in: "Wal.#ended",
-    find: "this.#failure ??= this.#withIndex(error); this.#idleTimer?.cancel(); " +
-      "this.#changes.notify(); return this.#failure;",
-    replace: "return error;",
+    find: "this.#lifecycle.end(this.#withIndex(error));",
+    replace: "",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
     name: "a sync is made for those who wait for the next after the handle has ended",
     in: "Wal.#syncOnce",
-    find: "this.#writeStaged(); this.#requireNotEnded(); const { active, isSettled, isSyncing }",
-    replace: "this.#writeStaged(); const { active, isSettled, isSyncing }",
+    find: "this.#writeStaged(); this.#lifecycle.requireNotEnded();",
+    replace: "this.#writeStaged();",
     caughtBy: [
       FAILURE,
       "a sync that waits for its turn is refused once something else has ended the handle",
@@ -956,12 +955,9 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "entries are appended while a truncation runs",
-    in: "Wal.#begin",
-    find: 'if (this.#rewriting !== undefined) { throw new WalError("ERR_WAL_BUSY", `Cannot ' +
-      '${doing} "${',
-    replace:
-      'if (this.#rewriting === null) { throw new WalError("ERR_WAL_BUSY", `Cannot ${doing} ' +
-      '"${',
+    in: "WRITES_NOW",
+    find: 'rewriting: "ERR_WAL_BUSY",',
+    replace: 'rewriting: "made",',
     caughtBy: [WAL, "during a truncation append refuses, and appendAndSync and sync wait"],
   },
 ];

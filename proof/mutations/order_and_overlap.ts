@@ -27,8 +27,9 @@ const CLOSING: readonly Mutation[] = [
   {
     name: "an append goes on behind waiting entries that ended the handle",
     in: "Wal.#begin",
-    find: "} this.#writeStaged(); this.#requireNotEnded();",
-    replace: "} this.#writeStaged();",
+    find:
+      "if (this.#staged.isEmpty) return; this.#writeStaged(); this.#lifecycle.requireNotEnded();",
+    replace: "if (this.#staged.isEmpty) return; this.#writeStaged();",
     caughtBy: [
       FAILURE,
       "append changes nothing once the entries written before it have ended the handle",
@@ -37,7 +38,7 @@ const CLOSING: readonly Mutation[] = [
   {
     name: "an entry that is not staged goes on behind waiting ones that ended the handle",
     in: "Wal.#stage",
-    find: "this.#requireNotEnded(); this.#append(data);",
+    find: "this.#lifecycle.requireNotEnded(); this.#append(data);",
     replace: "this.#append(data);",
     caughtBy: [
       FAILURE,
@@ -47,31 +48,30 @@ const CLOSING: readonly Mutation[] = [
   {
     name: "close gives the lock back before its last sync",
     in: "Wal.#close",
-    find: "if (!this.#options.readOnly && this.#failure === undefined) await this.#finish();",
-    replace: "this.#lock?.release(); if (!this.#options.readOnly && this.#failure === undefined) " +
-      "await this.#finish();",
+    find: "if (!this.#options.readOnly && !this.#lifecycle.hasEnded) await this.#finish();",
+    replace:
+      "this.#lock?.release(); if (!this.#options.readOnly && !this.#lifecycle.hasEnded) await this.#finish();",
     caughtBy: overlapping("close"),
   },
   {
     name: "close does not wait for a truncation",
-    in: "Wal.#close",
-    find: "await this.#queue; await this.#commit.idle();",
-    replace: "await this.#commit.idle();",
+    in: "Lifecycle.close",
+    find: "resolve(this.#turns.then(finish));",
+    replace: "resolve(finish());",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
     name: "close does not wait for those who wait for a sync",
     in: "Wal.#close",
-    find: "await this.#queue; await this.#commit.idle();",
-    replace: "await this.#queue;",
+    find: "await this.#commit.idle(); await this.#writeBehind;",
+    replace: "await this.#writeBehind;",
     caughtBy: overlapping("appendAndSync"),
   },
   {
     name: "a second close does not wait for the first",
-    in: "Wal.close",
-    find: "this.#closing ??= this.#close(); return this.#closing;",
-    replace: "if (this.#closing !== undefined) return Promise.resolve(); this.#closing = " +
-      "this.#close(); return this.#closing;",
+    in: "Lifecycle.close",
+    find: "return this.#state.done;",
+    replace: "return Promise.resolve();",
     caughtBy: ["tests/writer/overlapping_syncs_test.ts", "a second close waits for the first"],
   },
   {
@@ -97,9 +97,9 @@ const CLOSING: readonly Mutation[] = [
   },
   {
     name: "a loop over entries outlives a close",
-    in: "Wal.close",
-    find: "close(): Promise<void> { this.#epoch++;",
-    replace: "close(): Promise<void> {",
+    in: "Lifecycle.close",
+    find: "this.#epoch++;",
+    replace: "",
     caughtBy: overlapping("entries, held in the middle"),
   },
 ];
@@ -109,30 +109,31 @@ const REWRITING: readonly Mutation[] = [
   {
     name: "an idle Durable frame is written during a truncation",
     in: "Wal.#whenIdle",
-    find: "if (this.#rewriting === undefined) this.#vouch();",
+    find: 'if (this.#lifecycle.kind !== "rewriting") this.#vouch();',
     replace: "this.#vouch();",
     caughtBy: idleDuring("truncateFromIndex over segments"),
   },
   {
     name: "appendAndSync does not wait for a truncation",
     in: "Wal.appendAndSync",
-    find: "while (this.#rewriting !== undefined) await this.#rewriting; this.#requireEntry(data);",
+    find:
+      "while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten; this.#requireEntry(data);",
     replace: "this.#requireEntry(data);",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
     name: "appendBatchAndSync does not wait for a truncation",
     in: "Wal.appendBatchAndSync",
-    find: "while (this.#rewriting !== undefined) await this.#rewriting; const range = " +
-      "this.appendBatch(entries);",
+    find:
+      "while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten; const range = this.appendBatch(entries);",
     replace: "const range = this.appendBatch(entries);",
     caughtBy: overlapping("reset to 1"),
   },
   {
     name: "head truncations, states, tail truncations and resets overlap",
-    in: "Wal.#serialize",
-    find: "const result = this.#queue.then(async () =>",
-    replace: "const result = Promise.resolve().then(async () =>",
+    in: "Lifecycle.inTurn",
+    find: "const turn = this.#turns.then(async () =>",
+    replace: "const turn = Promise.resolve().then(async () =>",
     caughtBy: overlapping("setState"),
   },
   {
@@ -145,37 +146,35 @@ const REWRITING: readonly Mutation[] = [
   {
     name: "setState stores the head that was there when it was called",
     in: "Wal.setState",
-    find: "await this.#serialize(() => this.#updateMeta(this.firstIndex, state));",
-    replace: "const { firstIndex } = this; await this.#serialize(() => " +
-      "this.#updateMeta(firstIndex, state));",
+    find:
+      "await this.#lifecycle.inTurn(() => this.#change(() => this.#updateMeta(this.firstIndex, state)) );",
+    replace:
+      "const { firstIndex } = this; await this.#lifecycle.inTurn(() => this.#change(() => this.#updateMeta(firstIndex, state)) );",
     caughtBy: overlapping("truncateBeforeIndex of all"),
   },
   {
     name: "a truncation of the head stores the state that was there when it was called",
     in: "Wal.truncateBeforeIndex",
-    find: "await this.#serialize(async () => { if (index !== this.lastIndex + 1) " +
-      "this.#requireIndex(index); if (index === this.firstIndex) return; " +
-      'this.#requireFormat2("drop the head of"); await this.#updateMeta(index, this.state);',
-    replace: "const { state } = this; await this.#serialize(async () => { if (index !== " +
-      "this.lastIndex + 1) this.#requireIndex(index); if (index === this.firstIndex) " +
-      'return; this.#requireFormat2("drop the head of"); await this.#updateMeta(index, ' +
-      "state);",
+    find:
+      'await this.#lifecycle.inTurn(() => this.#change(async () => { if (index !== this.lastIndex + 1) this.#requireIndex(index); if (index === this.firstIndex) return; this.#requireFormat2("drop the head of"); await this.#updateMeta(index, this.state);',
+    replace:
+      'const { state } = this; await this.#lifecycle.inTurn(() => this.#change(async () => { if (index !== this.lastIndex + 1) this.#requireIndex(index); if (index === this.firstIndex) return; this.#requireFormat2("drop the head of"); await this.#updateMeta(index, state);',
     caughtBy: overlapping("setState"),
   },
   {
     name: "a truncation of the head looks for its entry when it is called",
     in: "Wal.truncateBeforeIndex",
-    find: "await this.#serialize(async () => { if (index !== this.lastIndex + 1) " +
-      "this.#requireIndex(index);",
-    replace: "if (index !== this.lastIndex + 1) this.#requireIndex(index); await " +
-      "this.#serialize(async () => {",
+    find:
+      "await this.#lifecycle.inTurn(() => this.#change(async () => { if (index !== this.lastIndex + 1) this.#requireIndex(index);",
+    replace:
+      "if (index !== this.lastIndex + 1) this.#requireIndex(index); await this.#lifecycle.inTurn(() => this.#change(async () => {",
     caughtBy: overlapping("reset forward"),
   },
   {
     name: "a truncation is over for others before it is",
-    in: "Wal.#rewrite",
-    find: "this.#rewriting = result.then(() => {}, () => {}).finally(() =>",
-    replace: "this.#rewriting = Promise.resolve().finally(() =>",
+    in: "Lifecycle.alone",
+    find: "this.#state = rewriting; try { await this.inTurn(change);",
+    replace: "this.#state = OPEN; try { await this.inTurn(change);",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
 ];
@@ -318,7 +317,7 @@ const OUTLIVING: readonly Mutation[] = [
     name: "a loop over entries outlives the truncation of what it reads next",
     in: "Wal.#advance",
     find:
-      "this.#advanceIn(cursor, to); if (cursor.epoch !== this.#epoch) this.#requireNext(cursor, to);",
+      "this.#advanceIn(cursor, to); if (cursor.epoch !== this.#lifecycle.epoch) this.#requireNext(cursor, to);",
     replace: "this.#advanceIn(cursor, to);",
     caughtBy: overlapping("entries, held in the middle"),
   },

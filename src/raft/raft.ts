@@ -28,6 +28,7 @@
 import { invalid, isArray, noEntry, RANGE, requireObject, requireOptions } from "../arguments.ts";
 import { isBytes } from "../bytes.ts";
 import { WalError, writeFailed } from "../errors.ts";
+import { Lifecycle } from "../writer/lifecycle.ts";
 import { MAX_INDEX } from "../format/limits.ts";
 import type { Recovery } from "../opening/open.ts";
 import type { WalOptions } from "../options.ts";
@@ -198,15 +199,14 @@ export class RaftStorage {
   #terms: Terms = new Terms();
   /** The log's own goes through intermediate values while it is changed. */
   #lastIndex: number;
-  /** Changes run one after the other. */
-  #queue: Promise<void> = Promise.resolve();
-  /** What left the log half changed: only a reopen knows how to go on. */
-  #failure: unknown;
+  /** Changes take turns; one that left the log half changed ends the storage. */
+  readonly #lifecycle: Lifecycle;
 
   private constructor(wal: Wal, state: RaftState) {
     this.#wal = wal;
     this.#state = state;
     this.#lastIndex = wal.lastIndex;
+    this.#lifecycle = new Lifecycle(wal.path, false);
   }
 
   /**
@@ -410,8 +410,8 @@ export class RaftStorage {
     const batch = readEntries(entries);
     if (batch.length === 0) throw invalid("batch", "an array of at least one entry", entries);
     // Those who are called together get their turn together, and so share the sync.
-    await this.#queue;
-    this.#requireWhole();
+    await this.#lifecycle.idle;
+    this.#lifecycle.requireNotEnded();
     requireAscent(this.lastTerm, batch);
     const range = this.#append(batch);
     await this.#wal.sync();
@@ -480,7 +480,7 @@ export class RaftStorage {
       throw invalid("prevIndex", `${MAX_INDEX - batch.length} or lower`, prevIndex);
     }
     requireAscent(prevTerm, batch);
-    const { outcome, synced } = await this.#enqueue(async () => ({
+    const { outcome, synced } = await this.#lifecycle.inTurn(async () => ({
       outcome: await this.#resolve(prevIndex, prevTerm, batch),
       // Entries that were there already may still be on their way to the disk.
       synced: this.#wal.sync(),
@@ -562,7 +562,7 @@ export class RaftStorage {
     if (votedFor !== null && (typeof votedFor !== "string" || !votedFor.isWellFormed())) {
       throw invalid("votedFor", "null or a string of whole characters", votedFor);
     }
-    await this.#enqueue(async () => {
+    await this.#lifecycle.inTurn(async () => {
       const now = this.#state;
       if (term < now.term) throw invalid("term", `${now.term} or higher`, term);
       if (term === now.term) {
@@ -604,7 +604,7 @@ export class RaftStorage {
    * ```
    */
   async compact(index: number): Promise<void> {
-    await this.#enqueue(async () => {
+    await this.#lifecycle.inTurn(async () => {
       if (index === this.#state.snapshot.index) return;
       this.#requireIndex(index);
       await this.#dropThrough({ index, term: this.term(index) });
@@ -650,7 +650,7 @@ export class RaftStorage {
       throw invalid("snapshot's index", `a whole number from 1 to ${MAX_INDEX - 1}`, index);
     }
     if (!isTerm(term)) throw invalid("snapshot's term", "a whole number from 1", term);
-    return await this.#enqueue(async () => {
+    return await this.#lifecycle.inTurn(async () => {
       const now = this.#state.snapshot;
       if (index === now.index && term !== now.term) throw contradicts(this.path, now, term);
       if (index <= now.index) return true;
@@ -684,8 +684,8 @@ export class RaftStorage {
    * ```
    */
   async sync(): Promise<void> {
-    await this.#queue;
-    this.#requireWhole();
+    await this.#lifecycle.idle;
+    this.#lifecycle.requireNotEnded();
     await this.#wal.sync();
   }
 
@@ -706,9 +706,8 @@ export class RaftStorage {
    * await storage.close();
    * ```
    */
-  async close(): Promise<void> {
-    await this.#queue;
-    await this.#wal.close();
+  close(): Promise<void> {
+    return this.#lifecycle.close(() => this.#wal.close());
   }
 
   /**
@@ -791,23 +790,8 @@ export class RaftStorage {
     try {
       await work();
     } catch (error) {
-      this.#failure = error;
-      throw error;
+      throw this.#lifecycle.end(error);
     }
-  }
-
-  /** Runs a change after those that were called before. */
-  #enqueue<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(() => {
-      this.#requireWhole();
-      return work();
-    });
-    this.#queue = result.then(() => {}, () => {});
-    return result;
-  }
-
-  #requireWhole(): void {
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #decoded(index: number, bytes: Uint8Array): RaftEntry {
