@@ -13,6 +13,7 @@ import type { FuzzCase, Settings } from "./case.ts";
 import { type Corpus, makeCorpus } from "./corpus.ts";
 import { Dice } from "./dice.ts";
 import { Finding, gistOf } from "./finding.ts";
+import { foretoldTarget } from "./foretold_target.ts";
 import type { FileSet } from "./layout.ts";
 import { commandsTarget, openTarget, raftTarget, viewTarget } from "./log_targets.ts";
 import { mutate } from "./mutate.ts";
@@ -83,6 +84,7 @@ export async function makeTargets(): Promise<Target[]> {
     openTarget(),
     viewTarget(),
     commandsTarget(checksum),
+    foretoldTarget(),
     recoverTarget(),
     raftTarget(),
   ];

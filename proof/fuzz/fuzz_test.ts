@@ -39,6 +39,7 @@ const EXECUTIONS: Readonly<Record<string, number>> = {
   open: 1_000,
   view: 256,
   commands: 60,
+  foretold: 200,
   recover: 200,
   raft: 300,
 };

@@ -52,9 +52,9 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a segment with more entries than indexes is opened",
-    in: "requireIndexes",
-    find: "if (firstIndex - 1 + offsets.count > MAX_INDEX)",
-    replace: "if (firstIndex - 1 + offsets.count > 2 * MAX_INDEX)",
+    in: "refuseIndexes",
+    find: "firstIndex - 1 + entries > MAX_INDEX",
+    replace: "firstIndex - 1 + entries > 2 * MAX_INDEX",
     caughtBy: [
       INDEX_ENDS,
       "a segment that holds more entries than there are indexes is refused",
@@ -82,9 +82,9 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name is not tried before a log is made",
-    in: "Opening.prepare",
-    find: "async prepare(): Promise<void> { requireRoom(this.#fileSystem, this.#path);",
-    replace: "async prepare(): Promise<void> {",
+    in: "prepare",
+    find: "requireRoom(fileSystem, path); try",
+    replace: "try",
     caughtBy: [
       LOG_NAME,
       "a log that is there under a name that is too long is read, and told to be renamed",
@@ -92,9 +92,9 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a name is not tried in a directory that was made for the log",
-    in: "Opening.prepare",
-    find: "return requireRoom(this.#fileSystem, this.#path);",
-    replace: "return;",
+    in: "prepare",
+    find: "options.mode); requireRoom(fileSystem, path);",
+    replace: "options.mode);",
     caughtBy: [
       LOG_NAME,
       "the limit is the file system's own, also in a directory that is yet to be made",
@@ -178,9 +178,9 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "a file below the head is removed whatever it is",
-    in: "Opening.#recoverWith",
-    find: "for (const file of leftovers) requireOwn(",
-    replace: "for (const file of leftovers.slice(9)) requireOwn(",
+    in: "planOpening",
+    find: "for (const file of options.readOnly ? [] : joined.leftovers)",
+    replace: "for (const file of joined.leftovers.slice(9))",
     caughtBy: [
       SIBLINGS,
       "a file below the head that is not the log's is not removed as a leftover",
@@ -188,9 +188,9 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation removes files whatever they are",
-    in: "Opening.#replaceTail",
-    find: "for (const segment of behind) requireOwn(",
-    replace: "for (const segment of behind.slice(9)) requireOwn(",
+    in: "planReplacement",
+    find: "for (const file of redo.after)",
+    replace: "for (const file of redo.after.slice(9))",
     caughtBy: [
       SIBLINGS,
       "an interrupted truncation that goes on does not remove another log's file",

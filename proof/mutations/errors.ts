@@ -102,9 +102,9 @@ export const ERRORS: readonly Mutation[] = [
   },
   {
     name: "a directory is made before it is known whether its name can be made durable",
-    in: "Opening.#makeDirectories",
-    find: "await this.#fileSystem.syncDirectory(parent); await this.#syncParentIfAllowed(parent);",
-    replace: "await this.#syncParentIfAllowed(parent);",
+    in: "makeDirectories",
+    find: "await fileSystem.syncDirectory(parent); await syncParentIfAllowed(fileSystem, parent);",
+    replace: "await syncParentIfAllowed(fileSystem, parent);",
     caughtBy: [
       PERMISSIONS,
       "on Deno, a directory whose name could not be made durable is not made",

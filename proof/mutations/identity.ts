@@ -35,9 +35,9 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "a later segment is opened as a log",
-    in: "Opening.prepare",
-    find: "requireFirst(file, this.#path, this.#checksum);",
-    replace: "",
+    in: "requireOwnPath",
+    find: "if (segmentPath(name, firstIndex) !== nameOf(path)) return;",
+    replace: "if (firstIndex > 0) return;",
     caughtBy: [LOG_PATH, "a later segment is not opened as a log, by its own name or by a link"],
   },
   {

@@ -66,8 +66,8 @@ const EVERY_CRASH = "every crash of a program that does everything keeps every p
 const OPENING: readonly Mutation[] = [
   {
     name: "a new directory's parent is not synced",
-    in: "Opening.#makeDirectories",
-    find: "} await this.#fileSystem.syncDirectory(parent);",
+    in: "makeDirectories",
+    find: "} await fileSystem.syncDirectory(parent);",
     replace: "}",
     caughtBy: [
       FAILURE,
@@ -76,7 +76,7 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the parent of a directory that is there is not synced",
-    in: "Opening.#syncParentIfAllowed",
+    in: "syncParentIfAllowed",
     find: "if (parent === directory) return;",
     replace: 'if (parent !== "") return;',
     caughtBy: [
@@ -86,9 +86,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the last segment is not synced before it is scanned",
-    in: "Opening.#findLast",
-    find: "await this.#syncFile(source); const found = scanSegment(source);",
-    replace: "const found = scanSegment(source);",
+    in: "findingsOf",
+    find: "for (const source of look.ends()) await syncSegment(source);",
+    replace: "for (const source of look.ends()) source.file.size();",
     caughtBy: [
       FAILURE,
       "reopening after a crash: fsync before the first frame is read, then cut, write again, fsync",
@@ -96,8 +96,8 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a torn last write is not cut",
-    in: "Opening.#secureTail",
-    find: "if (vouched < scan.size) file.truncate(vouched);",
+    in: "Steps.#writeAgain",
+    find: "if (from < size) file.truncate(from);",
     replace: "",
     caughtBy: [
       FAILURE,
@@ -106,25 +106,24 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a torn last write of a version 1 file is not cut",
-    in: "Opening.#secureTail",
-    find: "if (end < scan.size) file.truncate(end); writeAll(file, 0,",
-    replace: "writeAll(file, 0,",
+    in: "Steps.#writeAgain",
+    find: "if (end < size) file.truncate(end); writeAll(",
+    replace: 'if (way !== "in place" && end < size) file.truncate(end); writeAll(',
     caughtBy: [RECOVERY, "version 1: a cut at any byte recovers the whole entries before it"],
   },
   {
     name: "what no Durable frame vouches for is not written again",
-    in: "Opening.#secureTail",
-    find: "if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
+    in: "Steps.#writeAgain",
+    find: 'const isBegun = way === "with a redo file" &&',
     replace:
-      "if (target.offset >= 0) { if (end < scan.size) file.truncate(end); } else if (await " +
-      "this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
+      'if (way.startsWith("with")) { if (end < size) file.truncate(end); return; } const isBegun = way === "with a redo file" &&',
     caughtBy: [CRASH, "every failing call keeps every promise, a failed sync as on ext4"],
   },
   {
     name: "a version 1 file is not written again",
-    in: "Opening.#secureTail",
-    find: "writeAll(file, 0, pieces(file, 0, end));",
-    replace: "",
+    in: "Steps.#writeAgain",
+    find: "writeAll(file, from, pieces(file, from, end));",
+    replace: 'if (way !== "in place") writeAll(file, from, pieces(file, from, end));',
     caughtBy: [
       DURABILITY,
       "an entry whose sync failed is durable when open has returned it (version 1, ext4)",
@@ -132,32 +131,31 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "frames without an entry that a reopening gives up are not written again",
-    in: "Opening.#secureTail",
-    find: "if (tail.length > 0) file.write(tail, vouched);",
-    replace: "if (tail.length > 0 && vouched < 0) file.write(tail, vouched);",
+    in: "Steps.#writeAgain",
+    find: "if (tail.length > 0) file.write(tail, from);",
+    replace: "if (tail.length > 0 && from < 0) file.write(tail, from);",
     caughtBy: [WAL, "open and close again and again do not make a log grow"],
   },
   {
     name: "what no Durable frame vouches for is given up without a redo file",
-    in: "Opening.#secureTail",
-    find: "if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
-    replace: "if (target.offset >= 0) { const tail = new Uint8Array(end - vouched); " +
-      "file.read(tail, vouched); file.truncate(vouched); file.write(tail, vouched); } else " +
-      "if (await this.#redo.tryBegin(target, pieces(file, vouched, end), end - vouched))",
+    in: "Steps.#writeAgain",
+    find: 'const isBegun = way === "with a redo file" &&',
+    replace:
+      'if (way.startsWith("with")) { const tail = new Uint8Array(end - from); file.read(tail, from); file.truncate(from); file.write(tail, from); return; } const isBegun = way === "with a redo file" &&',
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "an entry counts as none when a reopening gives up its block",
-    in: "Opening.#secureTail",
-    find: "vouched > 0 && entriesEnd <= vouched && scan.seal",
-    replace: "vouched > 0 && entriesEnd >= 0 && scan.seal",
+    in: "secureEnd",
+    find: "vouched > 0 && entriesEnd <= vouched && seal",
+    replace: "vouched > 0 && entriesEnd >= 0 && seal",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "the last segment is not synced after it was cut and written again",
-    in: "Opening.#secureTail",
-    find: "await this.#syncFile(source); }",
-    replace: "}",
+    in: "Steps.#secureEnd",
+    find: "await syncSegment(source);",
+    replace: "",
     caughtBy: [
       DURABILITY,
       "an entry whose sync failed is durable when open has returned it (version 1, ext4)",
@@ -165,15 +163,15 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a replacement that a crash interrupted is not gone on with",
-    in: "Opening.recover",
-    find: "if (this.#redo.exists()) await this.#finishReplacement();",
-    replace: "if (this.#redo.exists()) await this.#redo.end();",
+    in: "finishInterrupted",
+    find: "if (plan !== undefined) await finishReplacement(setting, redo, plan.steps);",
+    replace: "if (plan !== undefined) await setting.redo.end();",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
     name: "what an interrupted truncation removed is not synced before it is gone on with",
-    in: "Opening.#replaceTail",
-    find: "await this.directory.sync(); for (const segment",
+    in: "replaceTail",
+    find: "await directory.sync(); for (const segment",
     replace: "for (const segment",
     caughtBy: [
       DURABILITY,
@@ -182,9 +180,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation removes the oldest segment first when it is gone on with",
-    in: "Opening.#replaceTail",
-    find: "of behind.toReversed()",
-    replace: "of behind",
+    in: "planReplacement",
+    find: "after.map(({ path }) => path).toReversed()",
+    replace: "after.map(({ path }) => path)",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
@@ -192,9 +190,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation leaves the segments behind when it is gone on with",
-    in: "Opening.#replaceTail",
-    find: "this.directory.remove(segment.path); await this.directory.sync();",
-    replace: "if (segment.firstIndex < 0) return;",
+    in: "replaceTail",
+    find: "directory.remove(segment); await directory.sync();",
+    replace: "if (segment.length === 0) return;",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
@@ -202,9 +200,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation does not sync each removal when it is gone on with",
-    in: "Opening.#replaceTail",
-    find: "this.directory.remove(segment.path); await this.directory.sync();",
-    replace: "this.directory.remove(segment.path);",
+    in: "replaceTail",
+    find: "directory.remove(segment); await directory.sync();",
+    replace: "directory.remove(segment);",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
@@ -274,9 +272,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "on a full disk, a torn last write is not cut",
-    in: "Opening.#secureTail",
-    find: "else { if (end < scan.size) file.truncate(end);",
-    replace: "else {",
+    in: "Steps.#writeAgain",
+    find: "if (end < size) file.truncate(end); writeAll(",
+    replace: 'if (way === "in place" && end < size) file.truncate(end); writeAll(',
     caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
   },
   {
@@ -288,9 +286,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a redo file that was not yet in use is gone on with",
-    in: "Opening.#replaceTail",
-    find: "if (this.#redo.isUntouched(file, record)) return;",
-    replace: "",
+    in: "planReplacement",
+    find: 'if (tail !== "untouched")',
+    replace: "if (tail.length > 0)",
     caughtBy: [
       DURABILITY,
       "what is durable stays so through openings that die and a crash in the last",
@@ -308,8 +306,8 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a redo file is not marked when an interrupted replacement goes on",
-    in: "Opening.#replaceTail",
-    find: "this.#redo.goOn(record);",
+    in: "replaceTail",
+    find: "redo.goOn(record);",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -338,9 +336,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "the directory of a log that is opened again is not synced",
-    in: "Opening.#recoverWith",
-    find: "await this.directory.sync(); if (scan.seal",
-    replace: "if (scan.seal",
+    in: "Steps.#run",
+    find: "return await this.#setting.directory.sync();",
+    replace: "return;",
     caughtBy: [
       DURABILITY,
       "a log whose maker died at any step is durable, with its name, when it is opened",
@@ -348,7 +346,7 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "what an interrupted making left is not cut before the log is made anew",
-    in: "Opening.#makeAnew",
+    in: "Steps.#beginAnew",
     find: "source.file.truncate(0);",
     replace: "",
     caughtBy: [
@@ -358,9 +356,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a log that is made anew is not synced",
-    in: "Opening.#makeAnew",
-    find: "previous: NO_SEGMENT }); await this.#syncFile(source);",
-    replace: "previous: NO_SEGMENT });",
+    in: "Steps.#beginAnew",
+    find: "await syncSegment(source);",
+    replace: "",
     caughtBy: [
       DURABILITY,
       "a log that was made anew is opened after any crash, wherever its head has moved",
@@ -368,31 +366,31 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "damage to acknowledged data is cut like a torn write",
-    in: "Opening.#findLast",
-    find: 'if (decision.case === "C" && isDefault) throw corrupt(source.path, found, decision);',
-    replace: "",
+    in: "refuseEnds",
+    find: 'if (end.decision.case === "C" && isDefault)',
+    replace: 'if (end.decision.case === "C" && end.size < 0 && isDefault)',
     caughtBy: [RECOVERY, "case C: damage to what a later Durable frame vouches for is refused"],
   },
   {
     name: "segments that do not join are refused after the last one was changed",
-    in: "Opening.#recoverWith",
-    find: "const { sealed, leftovers } = this.#join(files, found, headIndex);",
-    replace: 'if ("decision" in last) { await this.#recoverEnd(last.source, last.found, ' +
-      "last.decision); } const { sealed, leftovers } = this.#join(files, found, headIndex);",
+    in: "recoverSegments",
+    find: 'if (plan.kind === "refuse") throw plan.error;',
+    replace:
+      'if (plan.kind === "refuse") { const [end] = findings.ends; if (end?.kind === "scanned") look.fileOf(end.path).source.file.truncate(end.end); throw plan.error; }',
     caughtBy: [FRAMES, "a log whose last file does not join is refused before its torn end is cut"],
   },
   {
     name: "a lost beginning below the head is taken for an interrupted making",
-    in: "Opening.#findLast",
-    find: "if (isPast && isDefault)",
-    replace: "if (isPast && found.size < 0 && isDefault)",
+    in: "refuseEnds",
+    find: "if (isOnly && headOf(findings) > end.firstIndex && isDefault)",
+    replace: "if (isOnly && headOf(findings) > end.firstIndex && end.size < 0 && isDefault)",
     caughtBy: [FRAMES, "a file that lost its beginning below the head was in use, and is refused"],
   },
   {
     name: "a segment whose beginning is damaged is taken for one that was never in use",
-    in: "Opening.#findLast",
-    find: 'if (found.holds === "frames" && isDefault) throw beginningDamaged(source, found);',
-    replace: "",
+    in: "refuseEnds",
+    find: 'if (end.holds === "frames" && isDefault)',
+    replace: 'if (end.holds === "frames" && end.size < 0 && isDefault)',
     caughtBy: [
       RECOVERY,
       "damage to the header or the Segment frame in front of entries is refused",
@@ -414,16 +412,16 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "bytes are cut before they are set aside",
-    in: "Opening.#recoverEnd",
-    find: "const { end, size } = found;",
-    replace: "const { end, size } = found; source.file.truncate(end);",
+    in: "Steps.#setAside",
+    find: "const { file } = this.#look.fileOf(path).source;",
+    replace: "const { file } = this.#look.fileOf(path).source; file.truncate(from);",
     caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
   },
   {
     name: "a roll that a crash interrupted is not finished",
-    in: "Opening.#recoverWith",
-    find: "if (scan.seal !== undefined)",
-    replace: "if (scan.seal !== undefined && scan.seal.count < 0)",
+    in: "stepsAfterwards",
+    find: 'if (seal !== undefined && last.kind === "scanned")',
+    replace: 'if (seal !== undefined && seal.count < 0 && last.kind === "scanned")',
     caughtBy: [
       FRAMES,
       "what is appended after an interrupted roll is there, however much room was left",
@@ -431,16 +429,16 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a reset that a crash interrupted is not finished",
-    in: "Opening.#recoverWith",
-    find: "if (headIndex > segments.lastIndex + 1) await segments.moveTo(headIndex); else",
-    replace: "",
+    in: "stepsAfterwards",
+    find: "if (headIndex > nextIndex)",
+    replace: "if (headIndex > nextIndex && headIndex < 0)",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a head truncation that a crash interrupted is not finished",
-    in: "Opening.#recoverWith",
-    find: "else await segments.dropBefore(headIndex);",
-    replace: "",
+    in: "stepsAfterwards",
+    find: "if (headIndex < nextIndex || entries === 0) return steps;",
+    replace: "if (headIndex <= nextIndex || entries === 0) return steps;",
     caughtBy: [
       DURABILITY,
       "a head truncation of everything that was interrupted gives the space back at the next open",
@@ -448,24 +446,24 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "files below the head are left where they are",
-    in: "Opening.#recoverWith",
-    find: "for (const { path } of leftovers) this.directory.remove(path);",
-    replace: "",
+    in: "Steps.#remove",
+    find: 'if (why === "below the head") return directory.remove(path);',
+    replace: 'if (why === "below the head") return;',
     caughtBy: [SEGMENTS, "a head truncation whose removal fails is finished by a reopen"],
   },
   {
     name: "another log's meta file is believed",
-    in: "Opening.#recoverWith",
-    find: "!sameLog(logId, meta.current.logId)",
+    in: "planOpening",
+    find: "!sameLog(logId, meta.logId)",
     replace: "logId.length === 0",
     caughtBy: [META, "another log's meta file is refused"],
   },
   {
     name: "a log whose segments are all gone is made anew",
-    in: "Opening.#makeFirst",
-    find: "if (meta.current !== undefined) throw segmentMissing(this.#path, " +
-      "meta.current.headIndex);",
-    replace: "",
+    in: "planOpening",
+    find:
+      'meta.kind === "valid" ? refuse("all segments missing", segmentMissing(path, headIndex)) : planFirst(path, options)',
+    replace: "planFirst(path, options)",
     caughtBy: [
       DURABILITY,
       "a log whose files are gone, but not its state, is refused and not made anew",
@@ -983,9 +981,9 @@ const META_FILE: readonly Mutation[] = [
   },
   {
     name: "open does not make the meta file durable before files are removed by it",
-    in: "Opening.#recoverWith",
-    find: "await meta.secure(this.#redo);",
-    replace: "",
+    in: "Steps.#run",
+    find: "return await this.#meta.secure(this.#setting.redo);",
+    replace: "return;",
     caughtBy: [
       DURABILITY,
       "a state whose writer died is durable when open has returned it, in both copies (ext4)",
@@ -1402,15 +1400,15 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a full segment's size is not compared with what its successor says",
-    in: "readBeginning beside SegmentFile",
+    in: "refuseFull",
     find: "if (size !== wantedSize)",
     replace: "if (size < 0)",
     caughtBy: [SEGMENTS, "a middle segment that is shorter or longer is named"],
   },
   {
     name: "a full segment's Segment frame is not checked",
-    in: "readSegmentFrame",
-    find: "if (!checksum.check(bytes, 0, n, bytes.length)) return undefined;",
+    in: "segmentFrameIn",
+    find: "if (!checksum.check(bytes, FILE_HEADER_SIZE, n, SEGMENT_FRAME_SIZE)) return undefined;",
     replace: "if (n < 0) return undefined;",
     caughtBy: [SEGMENTS, "a middle segment whose beginning rots is named"],
   },
@@ -1423,14 +1421,14 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a segment's name may say another index than its Segment frame",
-    in: "requireSegment",
+    in: "refuseSegment",
     find: "if (found.firstIndex !== firstIndex)",
     replace: "if (found.firstIndex < 0)",
     caughtBy: [SEGMENTS, "segments that changed places are named"],
   },
   {
     name: "another log's segment is taken in",
-    in: "requireSegment",
+    in: "refuseSegment",
     find: "!sameLog(found.logId, logId))",
     replace: "found.logId.length === 0)",
     caughtBy: [SEGMENTS, "another log's segment is named"],

@@ -14,8 +14,8 @@ const SYSTEM = "tests/fs/lock_system_test.ts";
 export const LOCKS: readonly Mutation[] = [
   {
     name: "open does not lock the log's files",
-    in: "Opening.#guardFiles",
-    find: "await this.guards.take(...files);",
+    in: "guardFiles",
+    find: "await setting.guards.take(...files);",
     replace: "",
     caughtBy: [
       GUARDS,
@@ -24,8 +24,8 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a new log's file is not locked",
-    in: "Opening.#makeFirst",
-    find: "await this.guards.take(active.path);",
+    in: "Steps.#makeLog",
+    find: "await this.#setting.guards.take(active.path);",
     replace: "",
     caughtBy: [GUARDS, "a log is refused to a second writer by a hard link, on every runtime"],
   },
@@ -94,7 +94,7 @@ export const LOCKS: readonly Mutation[] = [
   {
     name: "a failed open keeps the log's files locked",
     in: "openLog",
-    find: "await opening.guards.close();",
+    find: "await setting.guards.close();",
     replace: "",
     caughtBy: [LOCK, "an open that fails tells why, whatever becomes of the lock file"],
   },

@@ -323,15 +323,15 @@ const OUTLIVING: readonly Mutation[] = [
   },
   {
     name: "a failed open leaves the meta file open",
-    in: "Opening.recover",
+    in: "recover beside openLog",
     find: "opened?.segments.close(); meta.close();",
     replace: "opened?.segments.close();",
     caughtBy: [FAILURE, "an open that fails, at any of its calls, leaves no file open"],
   },
   {
     name: "a failed open leaves the new last segment open",
-    in: "Opening.#recoverWith",
-    find: "segments?.close();",
+    in: "Steps.run",
+    find: "this.#segments?.close();",
     replace: "",
     caughtBy: [FAILURE, "an open that fails, at any of its calls, leaves no file open"],
   },

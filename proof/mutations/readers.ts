@@ -32,14 +32,14 @@ export const READERS: readonly Mutation[] = [
   },
   {
     name: "a reader does not ask whether a full segment was cut",
-    in: "Opening.#viewWith",
-    find: "const context = { ...this.#context(scan.logId), isUntouched };",
-    replace: "const context = this.#context(scan.logId);",
+    in: "showSegments",
+    find: "const context = { ...setting.context(logId), isUntouched };",
+    replace: "const context = setting.context(logId);",
     caughtBy: [READER, "getEntry shows no entry under another's index once a full segment was cut"],
   },
   {
     name: "a reader joins what it reads before a cut with what it reads after it",
-    in: "Opening.#viewWith",
+    in: "showSegments",
     find: "isUntouched() && (shown.end === 0 || active.refresh()) && meta.isSame()",
     replace: "shown.size >= 0",
     caughtBy: [INTERLEAVED, SHOWS],

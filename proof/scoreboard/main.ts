@@ -5,12 +5,14 @@
  * ```sh
  * npm run scoreboard
  * npm run scoreboard -- --check
+ * npm run scoreboard -- --foretold
  * npm run scoreboard -- --log "hostile, version 1, closed" --damage "bit 3 of byte 40, a.wal"
  * ```
  *
  * `--check` compares with the document and changes nothing. `--log` and `--damage` do only that and
- * print each outcome. It runs on the runtime that it is started with. The exit code is 1 where an
- * outcome is forbidden, or the document is not in step.
+ * print each outcome. `--foretold` compares what `wal inspect` says of each damaged log, what open does
+ * and what a reader shows; it writes no document. It runs on the runtime that it is started with. The
+ * exit code is 1 if an outcome is forbidden, two accounts differ, or the document is not in step.
  *
  * @module
  */
@@ -18,6 +20,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { compareAccounts } from "../../kit/foretold.ts";
 import { ROOT, RUNTIME } from "../../kit/runtime.ts";
 import { damagesOf } from "./damages.ts";
 import { documentOf, withoutRuntime } from "./document.ts";
@@ -31,9 +34,10 @@ const DOCUMENT = join(ROOT, "docs/scoreboard.md");
 /** How many findings are printed. */
 const MAX_SHOWN = 10;
 
-const USAGE = `Usage: scoreboard [--check] [--seed N] [--log NAME [--damage WHAT]]\nLogs:\n  ${
-  LOG_NAMES.join("\n  ")
-}`;
+const USAGE =
+  `Usage: scoreboard [--check | --foretold] [--seed N] [--log NAME [--damage WHAT]]\nLogs:\n  ${
+    LOG_NAMES.join("\n  ")
+  }`;
 
 process.exitCode = await main();
 
@@ -41,6 +45,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       check: { type: "boolean", default: false },
+      foretold: { type: "boolean", default: false },
       seed: { type: "string", default: "1" },
       log: { type: "string" },
       damage: { type: "string" },
@@ -54,6 +59,7 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return isWrong ? 2 : 0;
   }
+  if (values.foretold) return await compareAll(seed);
   if (values.log !== undefined) return await showOne(values.log, seed, values.damage);
   return await scoreAll(seed, values.check);
 }
@@ -67,6 +73,23 @@ async function showOne(name: string, seed: number, what: string | undefined): Pr
     console.log(`${damage.kind}: ${damage.what}: ${outcome}: ${why()}`);
   }
   return 0;
+}
+
+/** Compares the accounts of every damaged log. */
+async function compareAll(seed: number): Promise<number> {
+  let differences = 0;
+  let cases = 0;
+  for (const name of LOG_NAMES) {
+    const log = await makeLog(name, seed);
+    for (const { what, files } of damagesOf(log)) {
+      cases++;
+      const { difference } = await compareAccounts(files);
+      if (difference === undefined) continue;
+      if (++differences <= MAX_SHOWN) console.error(`${name}: ${what}: ${difference}`);
+    }
+    console.log(`${name}: ${cases} damages so far, ${differences} differences`);
+  }
+  return differences === 0 ? 0 : 1;
 }
 
 async function scoreAll(seed: number, isCheck: boolean): Promise<number> {

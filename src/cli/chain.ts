@@ -4,51 +4,8 @@
  *
  * @module
  */
-import type { FrameChecksum } from "../format/checksum.ts";
-import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
-import { FRAME_HEADER_SIZE, TYPE_INTERNAL } from "../format/frame.ts";
-import { readInternalPayload } from "../format/kinds.ts";
+import type { Beginning, SegmentFile } from "../files/beginning.ts";
 import { sameLog } from "../format/log_id.ts";
-import { SEGMENT_FRAME_SIZE, type SegmentFrame } from "../format/segment_frame.ts";
-import type { FileSystem } from "../fs/file_system.ts";
-import type { SegmentFile } from "../files/chain.ts";
-
-/** How a segment begins. */
-export interface Beginning extends SegmentFile {
-  /** The file's size in bytes. */
-  readonly size: number;
-  /** The format's version; `undefined` if the header is not valid. */
-  readonly version: number | undefined;
-  /** What its Segment frame says; `undefined` if it has none that is valid. */
-  readonly frame: SegmentFrame | undefined;
-}
-
-/** Reads how a segment begins. */
-export function readBeginning(
-  fileSystem: FileSystem,
-  checksum: FrameChecksum,
-  segment: SegmentFile,
-): Beginning {
-  const file = fileSystem.open(segment.path, "read");
-  try {
-    const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
-    const n = file.read(bytes, 0);
-    const header = readFileHeader(bytes.subarray(0, n));
-    // The first entry of a version 1 file may hold anything.
-    const isWhole = bytes[FILE_HEADER_SIZE] === TYPE_INTERNAL &&
-      checksum.check(bytes, FILE_HEADER_SIZE, n, SEGMENT_FRAME_SIZE);
-    const payload = bytes.subarray(FILE_HEADER_SIZE + FRAME_HEADER_SIZE);
-    const frame = isWhole ? readInternalPayload(payload) : undefined;
-    return {
-      ...segment,
-      size: file.size(),
-      version: header.kind === "valid" ? header.version : undefined,
-      frame: frame?.kind === "segment" ? frame : undefined,
-    };
-  } finally {
-    file.close();
-  }
-}
 
 /** The log's id: what most of its files say, and of those that are even the last. */
 export function commonId(ids: readonly Uint8Array[]): Uint8Array | undefined {

@@ -10,7 +10,13 @@ import { runtimeFileSystem } from "../fs/runtime.ts";
 import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { type Frame, framesOf } from "./frames.ts";
-import { inspectLog, type Outcome, type Report, type SegmentReport } from "./inspection.ts";
+import {
+  inspectLog,
+  type Opening,
+  type Outcome,
+  type Report,
+  type SegmentReport,
+} from "./inspection.ts";
 import { printLines } from "./output.ts";
 
 /** Runs the command and returns the exit code: 1 if opening the log would be refused. */
@@ -27,7 +33,7 @@ export async function inspect(args: string[]): Promise<number> {
   const report = inspectLog(fileSystem, path, checksum, maxEntrySize);
   const frames = values.frames ? framesIn(fileSystem, report) : undefined;
   await printLines(values.json ? jsonOf(report, frames) : textOf(report, frames));
-  return report.recovery.action === "refuse" || report.broken !== null ? 1 : 0;
+  return report.opening.kind === "refuse" ? 1 : 0;
 }
 
 /** A frame, and the file that it is in. */
@@ -75,6 +81,7 @@ function* describe(report: Report): Generator<string> {
   }`;
   yield `recovery  case ${recovery.case} at offset ${recovery.offset}: ${recovery.verdict}`;
   yield `opening   ${openingOf(report)}`;
+  yield* consequencesOf(report.opening).map((line) => `          ${line}`);
 }
 
 function describeSegment(segment: SegmentReport): string {
@@ -99,7 +106,49 @@ function openingOf({ broken, recovery, lastIndex }: Report): string {
   return recovery.action === "refuse" ? `${does}, entries from index ${lastIndex + 1} on` : does;
 }
 
-/** What opening would do with the bytes behind the end, in words. */
+/** What else opening would do, in words. */
+export function consequencesOf(opening: Opening): string[] {
+  if (opening.kind === "refuse") return [];
+  const { steps, segment } = opening;
+  return steps.flatMap((step) => {
+    switch (step.kind) {
+      case "finish replacement":
+        return [
+          `would first finish the replacement of ${step.path} from offset ${step.offset} on, by ` +
+          bytes(step.length),
+          ...step.removes.map((path) => `would first remove ${path}: the replacement drops it`),
+        ];
+      case "finish meta replacement":
+        return [`would first finish the replacement of both slots of ${step.path}`];
+      case "remove redo file":
+        return [`would first remove ${step.path}`];
+      case "set aside":
+        // Of the segment that is reported it is said already.
+        return step.path === segment
+          ? []
+          : [`would set ${bytes(step.to - step.from)} of ${step.path} aside in a ".cut-" file`];
+      case "remove":
+        return [`would remove ${step.path}: ${step.why}`];
+      case "begin anew":
+        return [`would begin ${step.path} anew`];
+      case "begin next":
+        return [`would make the next segment, ${step.next}`];
+      case "roll":
+        return [`would seal ${step.path} and make the next segment, ${step.next}`];
+      case "drop":
+        return step.paths.map((path) => `would remove ${path}: below the head`);
+      case "begin at head":
+        return [
+          `would make ${step.path}, which begins with the head`,
+          ...step.removes.map((path) => `would remove ${path}: below the head`),
+        ];
+      default:
+        return [];
+    }
+  });
+}
+
+/** What opening would do with the bytes after the end, in words. */
 export function consequence(recovery: Outcome): string {
   switch (recovery.action) {
     case "none":

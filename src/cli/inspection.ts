@@ -5,23 +5,17 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { Beginning } from "../files/beginning.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
-import type { FileSystem } from "../fs/file_system.ts";
-import { directoryOf } from "../fs/path.ts";
-import { LogDirectory } from "../fs/log_directory.ts";
-import { type Meta, MetaFile } from "../files/meta.ts";
-import { decide, type RecoveryCase } from "../segment/decision.ts";
-import type { SegmentScan } from "../segment/frame_walk.ts";
-import { isUnfinished, scanSegment, type UnfinishedSegment } from "../segment/scan.ts";
-import type { SegmentSource } from "../segment/source.ts";
-import { type Beginning, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
+import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import type { EndFinding } from "../opening/findings.ts";
+import { type Reason, reportOf, type Step } from "../opening/plan.ts";
+import type { RecoveryCase } from "../segment/decision.ts";
+import { fromHead } from "./chain.ts";
+import { foresee, type Foreseen } from "./foreseen.ts";
+import { ForeseenFiles } from "./foreseen_files.ts";
 import { type Frame, framesOf, sizeOf } from "./frames.ts";
-import type { SegmentFile } from "../files/chain.ts";
-import { metaPath, redoFile, segmentFiles } from "./log_files.ts";
-
-/** How often a file is looked at that a writer changes meanwhile. */
-const ATTEMPTS = 3;
 
 /** What each case means. */
 const VERDICT: Readonly<Record<RecoveryCase, string>> = {
@@ -32,7 +26,19 @@ const VERDICT: Readonly<Record<RecoveryCase, string>> = {
   E: "torn last write",
 };
 
-/** What opening the log would do with the bytes behind its end. */
+/** The refusals of a log of which there is more to tell. */
+const SHOWN: ReadonlySet<Reason> = new Set<Reason>([
+  "no log at the path",
+  "last segment misplaced",
+  "acknowledged data damaged",
+  "beginning damaged",
+  "beginning lost",
+  "chain broken",
+  "meta file of another log",
+  "foreign segment below the head",
+]);
+
+/** What opening the log would do with the bytes after its end. */
 export type Action = "none" | "cut" | "set aside" | "refuse";
 
 /** What recovery would decide. */
@@ -46,14 +52,20 @@ export interface Outcome {
   readonly action: Action;
 }
 
-/** What a file was found to be. */
-export interface Finding {
-  /** None if the file has no valid beginning. */
-  readonly scan: SegmentScan | undefined;
-  /** The highest offset that a Durable frame anywhere in the file vouches for. */
-  readonly vouched: number;
-  readonly recovery: Outcome;
-}
+/** What opening the log would do: the plan of it. */
+export type Opening =
+  | {
+    readonly kind: "open";
+    /** The file that its report would be about. */
+    readonly segment: string;
+    readonly steps: readonly Step[];
+  }
+  | {
+    readonly kind: "refuse";
+    readonly reason: Reason;
+    readonly code: string;
+    readonly message: string;
+  };
 
 /** How many frames of one kind there are, and their size together. */
 export interface Tally {
@@ -99,154 +111,134 @@ export interface Report {
   readonly frames: Readonly<Record<string, Tally>>;
   /** What the last segment's Durable frames vouch for. */
   readonly durable: { readonly offset: number; readonly index: number };
-  /** What recovery would decide of the last segment. */
+  /** What recovery would decide and report. */
   readonly recovery: Outcome;
-  /** Why opening would refuse for the sake of the segments before the last. */
+  /** Why opening would be refused, if not for the sake of the last segment's end. */
   readonly broken: string | null;
+  readonly opening: Opening;
 }
 
 /**
- * Decides as recovery would. A writer's append may be half in the file at this moment, so one that
- * is not clean and has changed is looked at again.
+ * Inspects a log.
+ *
+ * @throws {WalError} What opening would be refused with, if there is nothing else to tell.
+ * @throws {FileSystemError} `ENOENT` if there is no log.
  */
-export function examine(source: SegmentSource): Finding {
-  for (let attempt = 1;; attempt++) {
-    const found = scanSegment(source);
-    const finding = isUnfinished(found) ? judgeUnfinished(found) : judge(source, found);
-    if (finding.recovery.case === "A" || attempt === ATTEMPTS) return finding;
-    if (source.file.size() === found.size) return finding;
-  }
-}
-
-function judge(source: SegmentSource, scan: SegmentScan): Finding {
-  const decision = decide(source, scan);
-  const recovery: Outcome = {
-    case: decision.case,
-    verdict: VERDICT[decision.case],
-    offset: scan.end,
-    bytes: scan.size - scan.end,
-    action: ACTION[decision.case],
-  };
-  return { scan, vouched: Math.max(scan.vouched, decision.vouched), recovery };
-}
-
-const ACTION: Readonly<Record<RecoveryCase, Action>> = {
-  A: "none",
-  B: "cut",
-  C: "refuse",
-  D: "set aside",
-  E: "cut",
-};
-
-/** A file without a valid beginning is made anew, unless it was in use. */
-function judgeUnfinished({ holds, at, size }: UnfinishedSegment): Finding {
-  const outcome = (
-    name: RecoveryCase,
-    verdict: string,
-    offset: number,
-    action: Action,
-  ): Finding => ({
-    scan: undefined,
-    vouched: 0,
-    recovery: { case: name, verdict, offset, bytes: size - offset, action },
-  });
-  if (holds === "frames") {
-    return outcome("C", "corruption: the beginning is damaged, but frames follow", at, "refuse");
-  }
-  if (size === 0) return outcome("A", "never in use: the file is empty", 0, "none");
-  const verdict = "never in use: its making was interrupted";
-  return outcome("E", verdict, 0, holds === "nothing" ? "cut" : "set aside");
-}
-
-/** Inspects a log. */
 export function inspectLog(
   fileSystem: FileSystem,
   path: string,
   checksum: FrameChecksum,
   maxEntrySize: number,
 ): Report {
-  const files = segmentFiles(fileSystem, path);
-  const meta = loadMeta(fileSystem, path, checksum);
-  const redo = redoFile(fileSystem, path, checksum);
-  // One that is something else is refused here as it is by open.
-  if (redo.exists()) redo.load();
+  const wanted = { checksum, maxEntrySize, recovery: "default" } as const;
+  const foreseen = foresee(new ForeseenFiles(fileSystem), path, wanted);
+  const { plan, findings, files, meta } = foreseen;
+  const last = lastOf(foreseen);
+  const isShown = plan.kind === "open" || SHOWN.has(plan.reason);
+  if (!isShown || (last?.kind === "refused" && plan.kind === "refuse")) throw plan.error;
+  if (last === undefined) throw new FileSystemError("ENOENT", "Open", path);
   const headIndex = meta?.headIndex ?? 1;
-  const inUse = fromHead(files, headIndex);
-  const segments: SegmentReport[] = files.slice(0, -inUse.length)
-    .map((file) => reportFull(readBeginning(fileSystem, checksum, file), fileSystem, "head"));
-  const unused: SegmentReport[] = [];
-  for (;;) {
-    const file = inUse.at(-1);
-    if (file === undefined) throw new TypeError("A log has a segment");
-    const last = inspectLast(fileSystem, file, checksum, maxEntrySize);
-    const { finding } = last;
-    // Opening removes a file that was never in use, and goes on with the one before.
-    if (last.isUnused && inUse.length > 1) {
-      unused.push(last.segment);
-      inUse.pop();
-      continue;
+  const inUse = fromHead([...findings.before, last], headIndex);
+  const segments = [
+    ...findings.before.map((file) =>
+      reportFull(file, files, inUse.some(({ path }) => path === file.path) ? null : "head")
+    ),
+    ...findings.ends.toReversed().map((end) => reportEnd(end, foreseen)),
+  ];
+  const lastSegment = segments.find(({ path }) => path === last.path);
+  const firstIndex = Math.max(headIndex, inUse[0]?.firstIndex ?? 1);
+  const lastIndex = Math.max(lastSegment?.lastIndex ?? 0, firstIndex - 1);
+  const scan = foreseen.scanOf(last.path);
+  const logId = scan?.logId ?? meta?.logId;
+  const vouched = last.kind === "scanned" ? Math.max(last.vouched, last.decision.vouched) : 0;
+  const recovery = foreseenOutcome(foreseen);
+  const isBroken = plan.kind === "refuse" && recovery.action !== "refuse";
+  return {
+    path,
+    version: scan?.version ?? null,
+    logId: logId === undefined ? null : Buffer.from(logId).toString("hex"),
+    meta: meta === undefined ? null : { headIndex: meta.headIndex, stateSize: meta.state.length },
+    size: segments.reduce((sum, { size }) => sum + size, 0),
+    entries: lastIndex - firstIndex + 1,
+    firstIndex,
+    lastIndex,
+    segments,
+    frames: addUp(segments.map(({ frames }) => frames)),
+    durable: {
+      offset: vouched,
+      index: last.firstIndex - 1 + (scan?.offsets.countBelow(vouched) ?? 0),
+    },
+    recovery,
+    broken: isBroken ? plan.error.message : null,
+    opening: openingOf(foreseen),
+  };
+}
+
+/** The segment that the log ends in, or the one for whose beginning it is refused. */
+function lastOf({ plan, findings }: Foreseen): EndFinding | undefined {
+  const isDamaged = plan.kind === "refuse" && plan.reason === "beginning damaged";
+  const damaged = findings.ends.find((end) => end.kind === "unfinished" && end.holds === "frames");
+  return isDamaged ? damaged : findings.ends.at(-1);
+}
+
+/** What opening would do, in full. */
+export function openingOf({ plan, first }: Foreseen): Opening {
+  if (plan.kind === "open") {
+    return { kind: "open", segment: plan.report.segment, steps: [...first, ...plan.steps] };
+  }
+  const { reason, error: { code, message } } = plan;
+  return { kind: "refuse", reason, code, message };
+}
+
+/** What opening would report, or why it would be refused for the sake of the last segment. */
+export function foreseenOutcome(foreseen: Foreseen): Outcome {
+  const { plan, findings } = foreseen;
+  const last = lastOf(foreseen);
+  if (plan.kind === "refuse" && last !== undefined) {
+    if (plan.reason === "acknowledged data damaged" && last.kind === "scanned") {
+      return refused(VERDICT.C, last.end, last.size);
     }
-    const chain = inUse.map((file) => readBeginning(fileSystem, checksum, file));
-    const ids = chain.flatMap(({ frame }) => frame === undefined ? [] : [frame.logId]);
-    if (meta !== undefined) ids.push(meta.logId);
-    const broken = findBreak(chain, headIndex, commonId(ids));
-    for (const beginning of chain.slice(0, -1)) {
-      segments.push(reportFull(beginning, fileSystem, null));
+    if (plan.reason === "beginning damaged" && last.kind === "unfinished") {
+      const verdict = "corruption: the beginning is damaged, but frames follow";
+      return refused(verdict, last.at, last.size);
     }
-    segments.push(last.segment, ...unused);
-    const { scan, vouched, recovery } = finding;
-    const firstIndex = Math.max(headIndex, chain[0]?.firstIndex ?? 1);
-    const lastIndex = Math.max(last.segment.lastIndex, firstIndex - 1);
-    const logId = scan?.logId ?? meta?.logId;
+    if (plan.reason === "beginning lost" && last.kind === "unfinished") {
+      const verdict = "corruption: there is no beginning, but the head says that it had entries";
+      return refused(verdict, last.at, last.size);
+    }
+  }
+  const report = plan.kind === "open" ? plan.report : reportOf(findings.ends);
+  const { case: name, segment, offset, bytesCut, isSetAside } = report;
+  const end = findings.ends.find(({ path }) => path === segment);
+  const action = isSetAside ? "set aside" : bytesCut > 0 ? "cut" : "none";
+  return { case: name, verdict: verdictOf(name, end), offset, bytes: bytesCut, action };
+}
+
+function refused(verdict: string, offset: number, size: number): Outcome {
+  return { case: "C", verdict, offset, bytes: size - offset, action: "refuse" };
+}
+
+function verdictOf(name: RecoveryCase, end: EndFinding | undefined): string {
+  if (end?.kind !== "unfinished") return VERDICT[name];
+  if (name === "C") return "corruption: the beginning is damaged, but frames follow";
+  return end.size === 0
+    ? "never in use: the file is empty"
+    : "never in use: its making was interrupted";
+}
+
+/** Reports on a segment that was scanned. */
+function reportEnd(end: EndFinding, { plan, files, scanOf }: Foreseen): SegmentReport {
+  const { path, firstIndex } = end;
+  const scan = scanOf(path);
+  const entries = scan?.offsets.count ?? 0;
+  const file = files.open(path, "read");
+  try {
+    const isUnused = end.kind === "unfinished" &&
+      !(plan.kind === "refuse" && (end.holds === "frames" || plan.reason === "beginning lost"));
     return {
       path,
       version: scan?.version ?? null,
-      logId: logId === undefined ? null : Buffer.from(logId).toString("hex"),
-      meta: meta === undefined ? null : { headIndex: meta.headIndex, stateSize: meta.state.length },
-      size: segments.reduce((sum, { size }) => sum + size, 0),
-      entries: lastIndex - firstIndex + 1,
-      firstIndex,
-      lastIndex,
-      segments,
-      frames: addUp(segments.map(({ frames }) => frames)),
-      durable: {
-        offset: vouched,
-        index: file.firstIndex - 1 + (scan?.offsets.countBelow(vouched) ?? 0),
-      },
-      recovery,
-      broken: broken?.what ?? null,
-    };
-  }
-}
-
-function loadMeta(
-  fileSystem: FileSystem,
-  path: string,
-  checksum: FrameChecksum,
-): Meta | undefined {
-  const directory = new LogDirectory(fileSystem, directoryOf(path));
-  const meta = new MetaFile(fileSystem, directory, metaPath(path), 0, checksum);
-  meta.load("read");
-  meta.close();
-  return meta.current;
-}
-
-function inspectLast(
-  fileSystem: FileSystem,
-  { path, firstIndex }: SegmentFile,
-  checksum: FrameChecksum,
-  maxEntrySize: number,
-): { finding: Finding; segment: SegmentReport; isUnused: boolean } {
-  const file = fileSystem.open(path, "read");
-  try {
-    const finding = examine({ file, path, checksum, maxEntrySize });
-    const { scan, recovery } = finding;
-    const entries = scan?.offsets.count ?? 0;
-    const isUnused = scan === undefined && recovery.action !== "refuse";
-    const segment: SegmentReport = {
-      path,
-      version: scan?.version ?? null,
-      size: recovery.offset + recovery.bytes,
+      size: end.kind === "refused" ? file.size() : end.size,
       entries,
       firstIndex,
       lastIndex: firstIndex - 1 + entries,
@@ -254,7 +246,6 @@ function inspectLast(
       left: isUnused ? "unused" : null,
       frames: scan === undefined ? {} : tally(framesOf(file, scan)),
     };
-    return { finding, segment, isUnused };
   } finally {
     file.close();
   }

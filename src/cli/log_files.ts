@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type SegmentFile, segmentFilesOf } from "../files/chain.ts";
+import type { SegmentFile } from "../files/beginning.ts";
+import { segmentFilesOf } from "../files/chain.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 import { createCRC32, type IHasher } from "hash-wasm";
-import type { SegmentFile } from "../files/chain.ts";
+import { readBeginning, type SegmentFile } from "../files/beginning.ts";
 import { WalError } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
@@ -22,7 +22,7 @@ import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_reco
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import { firstIndexOf, segmentPath } from "../files/segments.ts";
-import { commonId, fromHead, readBeginning } from "./chain.ts";
+import { commonId, fromHead } from "./chain.ts";
 import { BUFFER_SIZE, createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_range.ts";
 import { metaPath, readStart, redoFile } from "./log_files.ts";

@@ -15,10 +15,12 @@ import { pieces } from "../fs/stretch.ts";
 import { Wal } from "../wal.ts";
 import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
-import { type Break, commonId, findBreak, fromHead, readBeginning } from "./chain.ts";
-import { examine } from "./inspection.ts";
-import { consequence } from "./inspect.ts";
-import type { SegmentFile } from "../files/chain.ts";
+import { readBeginning, type SegmentFile } from "../files/beginning.ts";
+import { type Break, commonId, findBreak, fromHead } from "./chain.ts";
+import { foresee } from "./foreseen.ts";
+import { ForeseenFiles } from "./foreseen_files.ts";
+import { consequence, consequencesOf } from "./inspect.ts";
+import { foreseenOutcome, openingOf } from "./inspection.ts";
 import { metaPath, segmentFiles } from "./log_files.ts";
 import { printLines } from "./output.ts";
 import { rangeOf } from "./truncate.ts";
@@ -166,18 +168,13 @@ function foretell(
     lines.push(rest.what);
     for (const { path } of rest.files) lines.push(`${path}: would be set aside whole`);
   }
-  const last = files.filter((file) => !rest?.files.some(({ path }) => path === file.path)).at(-1);
-  if (last === undefined) return lines;
-  const file = fileSystem.open(last.path, "read");
-  try {
-    const { recovery } = examine({ file, path: last.path, checksum, maxEntrySize });
-    const does = recovery.action === "refuse"
-      ? `would set ${recovery.bytes} bytes aside in a ".cut-" file, then cut them`
-      : consequence(recovery);
-    const { case: name, offset, verdict } = recovery;
-    lines.push(`${last.path}: case ${name} at offset ${offset}: ${verdict}; ${does}`);
-  } finally {
-    file.close();
-  }
-  return lines;
+  const left = new ForeseenFiles(fileSystem).without(rest?.files.map(({ path }) => path) ?? []);
+  const wanted = { checksum, maxEntrySize, recovery: "salvage" } as const;
+  const foreseen = foresee(left, path, wanted);
+  const opening = openingOf(foreseen);
+  if (opening.kind === "refuse") return [...lines, `would be refused: ${opening.message}`];
+  const outcome = foreseenOutcome(foreseen);
+  const { case: name, offset, verdict } = outcome;
+  const end = `${opening.segment}: case ${name} at offset ${offset}: ${verdict}`;
+  return [...lines, `${end}; ${consequence(outcome)}`, ...consequencesOf(opening)];
 }

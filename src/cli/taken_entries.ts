@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { type SegmentFile, segmentFilesOf } from "../files/chain.ts";
+import type { SegmentFile } from "../files/beginning.ts";
+import { segmentFilesOf } from "../files/chain.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { Wal } from "../wal.ts";
 

@@ -28,7 +28,7 @@ import { requireLog } from "../segment/scan.ts";
 import { segmentPath } from "../files/segments.ts";
 import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
-import type { SegmentFile } from "../files/chain.ts";
+import type { SegmentFile } from "../files/beginning.ts";
 import { metaPath, readStart, redoFile, segmentFiles } from "./log_files.ts";
 import { type CheckedSegment, checkSegment, type Place, type Tail } from "./segment_check.ts";
 

@@ -7,7 +7,7 @@ import type { FileSystem } from "../fs/file_system.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
-import type { SegmentFile } from "../files/chain.ts";
+import type { SegmentFile } from "../files/beginning.ts";
 import { printLines } from "./output.ts";
 import { Progress } from "./progress.ts";
 import type { Place } from "./segment_check.ts";

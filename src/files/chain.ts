@@ -1,41 +1,46 @@
 /**
  * Whether the files of a log join: each segment vouches for the one before it, back to the head.
  *
+ * Everything here judges what was read of the files before. An error that is returned, and not
+ * thrown, says why the log is refused.
+ *
  * @module
  */
 import { CorruptionError, RESTORE, WalError } from "../errors.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
-import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "../format/file_header.ts";
-import { FRAME_HEADER_SIZE } from "../format/frame.ts";
-import { readInternalPayload } from "../format/kinds.ts";
+import { FILE_HEADER_SIZE } from "../format/file_header.ts";
 import { sameLog } from "../format/log_id.ts";
-import {
-  NO_SEGMENT,
-  type PreviousSegment,
-  SEGMENT_FRAME_SIZE,
-  type SegmentFrame,
-} from "../format/segment_frame.ts";
+import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
 import { MAX_INDEX } from "../format/limits.ts";
-import type { File, FileSystem } from "../fs/file_system.ts";
+import type { FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "../fs/path.ts";
-import { pieces } from "../fs/stretch.ts";
-import type { SegmentScan } from "../segment/frame_walk.ts";
+import { requireLog } from "../segment/scan.ts";
 import { type SealedSegmentInfo, segmentDamaged } from "../segment/sealed_segment.ts";
+import { type Beginning, ownFrameOf, readBeginning, type SegmentFile } from "./beginning.ts";
 import { firstIndexOf, isBeyondEnd, segmentPath } from "./segments.ts";
 
-/** A segment's file, by its name. */
-export interface SegmentFile {
-  readonly path: string;
-  /** The index of its first entry. */
+/** What a segment says of itself and of the log. */
+export interface Stated {
   readonly firstIndex: number;
+  /** The log's id; version 1 has none. */
+  readonly logId: Uint8Array | undefined;
+  /** What it says of the segment before it. */
+  readonly previous: PreviousSegment;
 }
 
 /** What a log's files are once they are joined. */
 export interface JoinedSegments {
+  readonly kind: "joined";
   /** The full segments, in order. */
-  readonly sealed: SealedSegmentInfo[];
+  readonly sealed: readonly SealedSegmentInfo[];
   /** Files before the head, which should have been removed. */
-  readonly leftovers: SegmentFile[];
+  readonly leftovers: readonly Beginning[];
+}
+
+/** Why a log's files do not join. */
+export interface BrokenChain {
+  readonly kind: "broken";
+  readonly error: WalError;
 }
 
 /**
@@ -43,7 +48,7 @@ export interface JoinedSegments {
  *
  * @throws {WalError} `ERR_WAL_FORMAT` if one is named by an index that no entry can have.
  */
-export function segmentFilesOf(fileSystem: FileSystem, path: string): SegmentFile[] {
+export function segmentFilesOf(fileSystem: Pick<FileSystem, "list">, path: string): SegmentFile[] {
   const name = nameOf(path);
   return fileSystem.list(directoryOf(path))
     .flatMap((file) => {
@@ -55,42 +60,68 @@ export function segmentFilesOf(fileSystem: FileSystem, path: string): SegmentFil
 }
 
 /**
- * Joins the segments before the last, from the newest on.
+ * Joins the segments before the last, from the newest on, back to the one with the head.
  *
- * @param files All files of the log, in order.
- * @param last What the last of them holds.
- * @throws {CorruptionError} Naming the first that is missing or is not what it should be.
+ * @param path The log's.
+ * @param before All files of the log before the last, in order.
+ * @param last What the last of them says.
+ * @returns The segments, or the error that names the first that is missing or is not what it should
+ * be.
  */
 export function joinSegments(
-  fileSystem: FileSystem,
-  checksum: FrameChecksum,
   path: string,
-  files: readonly SegmentFile[],
-  last: SegmentScan,
+  before: readonly Beginning[],
+  last: Stated,
   headIndex: number,
-): JoinedSegments {
+): JoinedSegments | BrokenChain {
   const sealed: SealedSegmentInfo[] = [];
-  const before = files.slice(0, -1);
-  let next: { firstIndex: number; previous: PreviousSegment } = last;
+  const rest = [...before];
+  let next: Pick<Stated, "firstIndex" | "previous"> = last;
   while (next.firstIndex > headIndex) {
     const { previous } = next;
-    const file = before.pop();
+    const file = rest.pop();
     if (file !== undefined && file.firstIndex > previous.firstIndex) {
-      requireOwn(fileSystem, checksum, file, last.logId);
+      const error = refuseForeign(file, last.logId);
+      if (error !== undefined) return { kind: "broken", error };
     }
     if (file === undefined || file.firstIndex !== previous.firstIndex) {
-      throw segmentMissing(path, previous.firstIndex === 0 ? headIndex : previous.firstIndex);
+      const missing = previous.firstIndex === 0 ? headIndex : previous.firstIndex;
+      return { kind: "broken", error: segmentMissing(path, missing) };
     }
-    const own = readBeginning(fileSystem, checksum, file, previous.size, last.logId);
+    const error = refuseFull(file, previous.size, last.logId);
+    if (error !== undefined) return { kind: "broken", error };
     sealed.unshift({
-      ...file,
+      path: file.path,
+      firstIndex: file.firstIndex,
       count: next.firstIndex - file.firstIndex,
       size: previous.size,
       checksum: previous.checksum,
     });
-    next = { firstIndex: file.firstIndex, previous: own };
+    next = {
+      firstIndex: file.firstIndex,
+      previous: ownFrameOf(file)?.previous ?? NO_SEGMENT,
+    };
   }
-  return { sealed, leftovers: before };
+  return { kind: "joined", sealed, leftovers: rest };
+}
+
+/** Why a full segment is not what its successor says. */
+function refuseFull(
+  file: Beginning,
+  wantedSize: number,
+  logId: Uint8Array | undefined,
+): WalError | undefined {
+  const { path, firstIndex, size, version } = file;
+  if (size !== wantedSize) {
+    const what = `it has ${size} bytes, and the segment behind it says ${wantedSize}`;
+    return segmentDamaged(path, Math.min(size, wantedSize), firstIndex, what);
+  }
+  if (version === 1 && firstIndex === 1) return undefined;
+  const frame = ownFrameOf(file);
+  if (frame === undefined) {
+    return segmentDamaged(path, 0, firstIndex, "its beginning is not valid");
+  }
+  return refuseSegment(file, frame, logId);
 }
 
 /** The error for a segment with an index that no entry can have. */
@@ -103,35 +134,50 @@ function beyondEnd(path: string): WalError {
   );
 }
 
-/**
- * Refuses a segment with more entries than there are indexes.
- *
- * @throws {WalError} `ERR_WAL_FORMAT`.
- */
-export function requireIndexes(path: string, { firstIndex, offsets }: SegmentScan): void {
-  if (firstIndex - 1 + offsets.count > MAX_INDEX) throw beyondEnd(path);
+/** Why a segment is refused that has more entries than there are indexes. */
+export function refuseIndexes(
+  { path, firstIndex, entries }: SegmentFile & { readonly entries: number },
+): WalError | undefined {
+  return firstIndex - 1 + entries > MAX_INDEX ? beyondEnd(path) : undefined;
 }
 
-/** Refuses a segment whose name and Segment frame, or whose log and the log's id, do not agree. */
-export function requireSegment(
+/** Why a segment is refused whose name and Segment frame, or log and the log's id, do not agree. */
+function refuseSegment(
   { path, firstIndex }: SegmentFile,
-  found: Pick<SegmentScan, "firstIndex" | "logId">,
+  found: Pick<Stated, "firstIndex" | "logId">,
   logId: Uint8Array | undefined,
-): void {
+): WalError | undefined {
   if (found.firstIndex !== firstIndex) {
     const what = `it is the segment from index ${found.firstIndex}, not from ${firstIndex}`;
-    throw segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, what);
+    return segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, what);
   }
   if (logId !== undefined && found.logId !== undefined && !sameLog(found.logId, logId)) {
-    throw segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, "it belongs to another log");
+    return segmentDamaged(path, FILE_HEADER_SIZE, firstIndex, "it belongs to another log");
   }
+  return undefined;
 }
 
-/** Refuses the file of a later segment as that of a log. */
-export function requireFirst(file: File, path: string, checksum: FrameChecksum): void {
+/**
+ * Refuses a log's own path, if a file is there that is no log, or the file of a later segment.
+ *
+ * @throws {WalError} `ERR_WAL_FORMAT`.
+ * @throws {FileSystemError} If it cannot be read; `ENOENT` if it is not there.
+ */
+export function requireOwnPath(
+  fileSystem: Pick<FileSystem, "open">,
+  checksum: FrameChecksum,
+  path: string,
+): void {
+  const file = fileSystem.open(path, "read");
+  try {
+    requireLog({ file, path });
+  } finally {
+    file.close();
+  }
   const [, name] = /^(.+)\.\d{20}$/.exec(nameOf(path)) ?? [];
   if (name === undefined) return;
-  const { firstIndex = 1 } = readSegmentFrame(file, checksum) ?? {};
+  const beginning = readBeginning(fileSystem, checksum, { path, firstIndex: 1 });
+  const { firstIndex = 1 } = beginning.frame ?? {};
   // A log may be named like a segment, but begins with index 1.
   if (segmentPath(name, firstIndex) !== nameOf(path)) return;
   throw new WalError(
@@ -144,61 +190,46 @@ export function requireFirst(file: File, path: string, checksum: FrameChecksum):
 }
 
 /**
- * Refuses the last of the log's files whose name and beginning do not agree: another log, if no other
- * file of the log has its id, else one of the log's own in the wrong place.
+ * Why the last of the log's files is refused whose name and beginning do not agree: as another log,
+ * if no other file of the log has its id, else as one of the log's own in the wrong place.
  *
  * @param others The log's other files.
  * @param logId The log's id, if that is known from elsewhere.
- * @throws {WalError} `ERR_WAL_FORMAT`, or {@linkcode CorruptionError}.
  */
-export function requireLast(
-  fileSystem: FileSystem,
-  checksum: FrameChecksum,
+export function refuseLast(
   segment: SegmentFile,
-  found: SegmentScan,
-  others: readonly SegmentFile[],
+  found: Pick<Stated, "firstIndex" | "logId">,
+  others: readonly Beginning[],
   logId: Uint8Array | undefined,
-): void {
-  if (found.firstIndex === segment.firstIndex) return;
+): WalError | undefined {
+  if (found.firstIndex === segment.firstIndex) return undefined;
   const isOwn = (id: Uint8Array | undefined): boolean =>
     id !== undefined && found.logId !== undefined && sameLog(id, found.logId);
-  if (isOwn(logId) || others.some((other) => isOwn(logIdOf(fileSystem, checksum, other)))) {
-    return requireSegment(segment, found, undefined);
+  if (isOwn(logId) || others.some((other) => isOwn(ownFrameOf(other)?.logId))) {
+    return refuseSegment(segment, found, undefined);
   }
-  throw foreign(segment.path, `it is the segment from index ${found.firstIndex} of another log`);
+  return foreign(segment.path, `it is the segment from index ${found.firstIndex} of another log`);
 }
 
 /**
- * Refuses a file with a segment's name that is not the log's, before it is removed: what a crash
- * leaves of one of its own in the making is.
- *
- * @throws {WalError} `ERR_WAL_FORMAT`.
+ * Why a file with a segment's name must not be removed: it is not the log's. What a crash leaves of
+ * one of its own in the making is.
  */
-export function requireOwn(
-  fileSystem: FileSystem,
-  checksum: FrameChecksum,
-  segment: SegmentFile,
+export function refuseForeign(
+  file: Beginning,
   logId: Uint8Array | undefined,
-): void {
-  const { version, frame, isUnused } = beginningOf(fileSystem, checksum, segment);
-  if (isUnused) return;
-  if (version === 1 && segment.firstIndex === 1) return;
-  if (frame === undefined) throw foreign(segment.path, "it does not begin as a segment");
-  if (frame.firstIndex !== segment.firstIndex) {
-    throw foreign(segment.path, `it begins with index ${frame.firstIndex}`);
+): WalError | undefined {
+  const { path, firstIndex, version, isUnused } = file;
+  if (isUnused || (version === 1 && firstIndex === 1)) return undefined;
+  const frame = ownFrameOf(file);
+  if (frame === undefined) return foreign(path, "it does not begin as a segment");
+  if (frame.firstIndex !== firstIndex) {
+    return foreign(path, `it begins with index ${frame.firstIndex}`);
   }
   if (logId !== undefined && !sameLog(frame.logId, logId)) {
-    throw foreign(segment.path, "it is of another log");
+    return foreign(path, "it is of another log");
   }
-}
-
-/** The id that a segment's file tells of its log; version 1 tells none. */
-export function logIdOf(
-  fileSystem: FileSystem,
-  checksum: FrameChecksum,
-  segment: SegmentFile,
-): Uint8Array | undefined {
-  return beginningOf(fileSystem, checksum, segment).frame?.logId;
+  return undefined;
 }
 
 /** The error for a file with a segment's name that is not the log's. */
@@ -211,39 +242,6 @@ function foreign(path: string, what: string): WalError {
   );
 }
 
-/** What a file with a segment's name begins with. */
-interface Beginning {
-  readonly version: FormatVersion | undefined;
-  readonly frame: SegmentFrame | undefined;
-  /** Whether there is nothing but zeros or a part of a segment's beginning in it. */
-  readonly isUnused: boolean;
-}
-
-function beginningOf(
-  fileSystem: FileSystem,
-  checksum: FrameChecksum,
-  { path }: SegmentFile,
-): Beginning {
-  const file = fileSystem.open(path, "read");
-  try {
-    const head = new Uint8Array(FILE_HEADER_SIZE);
-    const header = readFileHeader(head.subarray(0, file.read(head, 0)));
-    const version = header.kind === "valid" ? header.version : undefined;
-    const frame = version === 2 ? readSegmentFrame(file, checksum) : undefined;
-    const size = file.size();
-    const isShort = (header.kind === "unfinished" || version === 2) && frame === undefined &&
-      size <= FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE;
-    return { version, frame, isUnused: isShort || isZero(file, size) };
-  } finally {
-    file.close();
-  }
-}
-
-function isZero(file: File, size: number): boolean {
-  for (const piece of pieces(file, 0, size)) if (piece.some((byte) => byte !== 0)) return false;
-  return true;
-}
-
 /** The error for a segment that the log's other files tell of and that is not there. */
 export function segmentMissing(logPath: string, firstIndex: number): CorruptionError {
   const path = segmentPath(logPath, firstIndex);
@@ -252,44 +250,4 @@ export function segmentMissing(logPath: string, firstIndex: number): CorruptionE
       `on are there. ${RESTORE}`,
     { path, offset: 0, firstIndexAtRisk: firstIndex },
   );
-}
-
-/** Checks that a full segment is what its successor says; what it says of the one before it. */
-function readBeginning(
-  fileSystem: FileSystem,
-  checksum: FrameChecksum,
-  segment: SegmentFile,
-  wantedSize: number,
-  logId: Uint8Array | undefined,
-): PreviousSegment {
-  const { path, firstIndex } = segment;
-  const file = fileSystem.open(path, "read");
-  try {
-    const size = file.size();
-    if (size !== wantedSize) {
-      const what = `it has ${size} bytes, and the segment behind it says ${wantedSize}`;
-      throw segmentDamaged(path, Math.min(size, wantedSize), firstIndex, what);
-    }
-    const head = new Uint8Array(FILE_HEADER_SIZE);
-    const header = readFileHeader(head.subarray(0, file.read(head, 0)));
-    const version = header.kind === "valid" ? header.version : undefined;
-    if (version === 1 && firstIndex === 1) return NO_SEGMENT;
-    const frame = version === 2 ? readSegmentFrame(file, checksum) : undefined;
-    if (frame === undefined) {
-      throw segmentDamaged(path, 0, firstIndex, "its beginning is not valid");
-    }
-    requireSegment(segment, frame, logId);
-    return frame.previous;
-  } finally {
-    file.close();
-  }
-}
-
-/** The Segment frame behind the header of a version 2 file; undefined if it is not valid. */
-function readSegmentFrame(file: File, checksum: FrameChecksum): SegmentFrame | undefined {
-  const bytes = new Uint8Array(SEGMENT_FRAME_SIZE);
-  const n = file.read(bytes, FILE_HEADER_SIZE);
-  if (!checksum.check(bytes, 0, n, bytes.length)) return undefined;
-  const frame = readInternalPayload(bytes.subarray(FRAME_HEADER_SIZE));
-  return frame.kind === "segment" ? frame : undefined;
 }

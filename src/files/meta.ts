@@ -85,6 +85,11 @@ export class MetaFile {
     return this.#current;
   }
 
+  /** Whether the file was there when it was read. */
+  get isOpen(): boolean {
+    return this.#file !== undefined;
+  }
+
   /**
    * Reads it, if it is there.
    *
@@ -249,7 +254,6 @@ export class MetaFile {
   async restore(redo: RedoFile, record: InterruptedRedo): Promise<void> {
     const file = this.#fileSystem.open(this.#path, "write");
     try {
-      if (redo.isUntouched(file, record)) return;
       redo.goOn(record);
       await writeAnew(file, redo.readTail(record));
     } catch (cause) {

@@ -1,0 +1,442 @@
+/**
+ * What to do about the findings of an open: a list of steps, or one refusal. The second decision
+ * table; `docs/format.md` has it in words.
+ *
+ * Nothing here reads or changes a file. Everything that may refuse the log is judged before the first
+ * step is listed, so that a log that is refused is not changed.
+ *
+ * @module
+ */
+import type { WalError } from "../errors.ts";
+import type { SegmentFile } from "../files/beginning.ts";
+import {
+  joinSegments,
+  refuseForeign,
+  refuseIndexes,
+  refuseLast,
+  segmentMissing,
+  type Stated,
+} from "../files/chain.ts";
+import { segmentPath } from "../files/segments.ts";
+import { FILE_HEADER_SIZE, type FormatVersion } from "../format/file_header.ts";
+import { sameLog } from "../format/log_id.ts";
+import { NO_SEGMENT, type PreviousSegment, SEGMENT_FRAME_SIZE } from "../format/segment_frame.ts";
+import { directoryOf } from "../fs/path.ts";
+import type { RecoveryCase } from "../segment/decision.ts";
+import { type SealedSegmentInfo, segmentDamaged } from "../segment/sealed_segment.ts";
+import type { EndFinding, Findings, RedoFinding, ScannedEnd } from "./findings.ts";
+import { beginningDamaged, beginningLost, endDamaged } from "./refusals.ts";
+
+/** How many bytes without an entry in them are held in memory to be written again. */
+const MAX_LOOSE = 64 * 1024;
+
+/** One thing that an open does, to files that it names. Offsets and sizes are in bytes. */
+export type Step =
+  /** Removes later segments, newest first; then cuts a file and gives it its new tail. */
+  | {
+    readonly kind: "finish replacement";
+    readonly path: string;
+    readonly offset: number;
+    readonly length: number;
+    readonly removes: readonly string[];
+  }
+  /** Writes both slots of the meta file again. */
+  | { readonly kind: "finish meta replacement"; readonly path: string }
+  | { readonly kind: "remove redo file"; readonly path: string }
+  /** Makes the first segment of a new log. */
+  | { readonly kind: "make log"; readonly path: string }
+  /** Copies a part of a segment into a `.cut-` file. */
+  | {
+    readonly kind: "set aside";
+    readonly path: string;
+    readonly segment: number;
+    readonly from: number;
+    readonly to: number;
+  }
+  /** Removes a segment that was never in use, or that is below the head. */
+  | {
+    readonly kind: "remove";
+    readonly path: string;
+    readonly why: "never in use" | "below the head";
+  }
+  /** Empties a file and begins a segment in it. */
+  | {
+    readonly kind: "begin anew";
+    readonly path: string;
+    readonly firstIndex: number;
+    readonly version: FormatVersion;
+  }
+  /**
+   * Cuts the last segment to `end`, and writes again what no Durable frame vouches for: the bytes
+   * from `from` on. It does so over itself, or (no entry is in them) from memory after a cut, or with
+   * a redo file.
+   */
+  | {
+    readonly kind: "secure end";
+    readonly path: string;
+    readonly firstIndex: number;
+    readonly way: "in place" | "from memory" | "with a redo file";
+    readonly from: number;
+    readonly end: number;
+    readonly size: number;
+  }
+  /** Writes both slots of the meta file again. */
+  | { readonly kind: "secure meta"; readonly path: string }
+  /** Makes all names in the directory durable. */
+  | { readonly kind: "sync directory"; readonly path: string }
+  /** Makes the segment after the last, which has its Seal. */
+  | {
+    readonly kind: "begin next";
+    readonly path: string;
+    readonly next: string;
+    readonly previous: PreviousSegment;
+  }
+  /** Seals the last segment, and makes the next. */
+  | { readonly kind: "roll"; readonly path: string; readonly next: string }
+  /** Removes segments all of whose entries are below the head, oldest first. */
+  | { readonly kind: "drop"; readonly paths: readonly string[]; readonly headIndex: number }
+  /** Makes an empty segment that begins with the head index, and removes all others. */
+  | {
+    readonly kind: "begin at head";
+    readonly path: string;
+    readonly firstIndex: number;
+    readonly removes: readonly string[];
+  };
+
+/** Why an open refuses a log: the rows of the table that end in a refusal. */
+export type Reason =
+  | "foreign redo file"
+  | "foreign segment after a truncation"
+  | "no log at the path"
+  | "meta file not readable"
+  | "all segments missing"
+  | "last segment not readable"
+  | "last segment misplaced"
+  | "index too large"
+  | "acknowledged data damaged"
+  | "beginning damaged"
+  | "beginning lost"
+  | "chain broken"
+  | "meta file of another log"
+  | "foreign segment below the head";
+
+/** A refusal; nothing is changed. */
+export interface Refusal {
+  readonly kind: "refuse";
+  readonly reason: Reason;
+  readonly error: WalError;
+}
+
+/** Steps after which everything is looked at again. */
+export interface ReplacementPlan {
+  readonly kind: "look again";
+  readonly steps: readonly Step[];
+}
+
+/** What an open reports of the end that it found; see `Recovery`. */
+export interface PlannedReport {
+  readonly case: RecoveryCase;
+  readonly segment: string;
+  readonly offset: number;
+  readonly bytesCut: number;
+  readonly isSetAside: boolean;
+  readonly created: boolean;
+}
+
+/** The steps of an open, in order, and what they lead to. */
+export interface OpenPlan {
+  readonly kind: "open";
+  readonly steps: readonly Step[];
+  readonly report: PlannedReport;
+  /** The log's id, if a file tells it. */
+  readonly logId: Uint8Array | undefined;
+  readonly headIndex: number;
+  /** The full segments, in order. */
+  readonly sealed: readonly SealedSegmentInfo[];
+  /** The last segment that was in use, or the only file; `undefined` if there is no file. */
+  readonly last: (SegmentFile & { readonly isBegun: boolean }) | undefined;
+}
+
+/** What an open does about the segments. */
+export type Plan = OpenPlan | Refusal;
+
+/** The options that a plan depends on. */
+export interface PlanOptions {
+  readonly recovery: "default" | "salvage";
+  /** The version of new segments. */
+  readonly format: FormatVersion;
+  /** A reader removes nothing: it shows a log beside a file that an open would have to remove. */
+  readonly readOnly: boolean;
+}
+
+/** What to do about the redo file, before anything else; nothing if there is none. */
+export function planReplacement(redo: RedoFinding): ReplacementPlan | Refusal | undefined {
+  switch (redo.kind) {
+    case "none":
+      return undefined;
+    case "refused":
+      return refuse("foreign redo file", redo.error);
+    case "void":
+      return { kind: "look again", steps: [{ kind: "remove redo file", path: redo.path }] };
+    case "replacement": {
+      for (const file of redo.after) {
+        const error = refuseForeign(file, redo.logId);
+        if (error !== undefined) return refuse("foreign segment after a truncation", error);
+      }
+      const steps: Step[] = [];
+      const { tail, target, isMeta, record, after, path } = redo;
+      if (tail !== "untouched") {
+        steps.push(
+          isMeta ? { kind: "finish meta replacement", path: target } : {
+            kind: "finish replacement",
+            path: target,
+            offset: record.offset,
+            length: record.length,
+            removes: after.map(({ path }) => path).toReversed(),
+          },
+        );
+      }
+      steps.push({ kind: "remove redo file", path });
+      return { kind: "look again", steps };
+    }
+  }
+}
+
+/** What to do about the segments and the meta file, once there is no redo file. */
+export function planOpening(findings: Findings, options: PlanOptions): Plan {
+  const { path, ownPath, meta, ends, before } = findings;
+  if (ownPath !== undefined && !(options.readOnly && isFirstBelowHead(findings))) {
+    return refuse("no log at the path", ownPath);
+  }
+  if (meta.kind === "refused") return refuse("meta file not readable", meta.error);
+  const headIndex = headOf(findings);
+  if (ends.length === 0) {
+    return meta.kind === "valid"
+      ? refuse("all segments missing", segmentMissing(path, headIndex))
+      : planFirst(path, options);
+  }
+  const refusal = refuseEnds(findings, options);
+  if (refusal !== undefined) return refusal;
+
+  const last = ends.at(-1) as EndFinding;
+  const joined = joinSegments(path, before, statedBy(last), headIndex);
+  if (joined.kind === "broken") return refuse("chain broken", joined.error);
+  const ownId = last.kind === "scanned" ? last.logId : undefined;
+  const logId = ownId ?? (meta.kind === "valid" ? meta.logId : undefined);
+  if (logId !== undefined && meta.kind === "valid" && !sameLog(logId, meta.logId)) {
+    const error = segmentDamaged(meta.path, 0, 1, "it belongs to another log");
+    return refuse("meta file of another log", error);
+  }
+  for (const file of options.readOnly ? [] : joined.leftovers) {
+    const error = refuseForeign(file, logId);
+    if (error !== undefined) return refuse("foreign segment below the head", error);
+  }
+  const unused = ends.slice(0, -1);
+  return {
+    kind: "open",
+    steps: [
+      ...unused.flatMap(stepsOfUnused),
+      ...stepsOfLast(last, options),
+      ...(meta.kind === "none" ? [] : [{ kind: "secure meta", path: meta.path } as const]),
+      ...joined.leftovers.map(({ path }): Step => ({
+        kind: "remove",
+        path,
+        why: "below the head",
+      })),
+      { kind: "sync directory", path: directoryOf(path) },
+      ...stepsAfterwards(findings, last, joined.sealed, options),
+    ],
+    report: reportOf(ends),
+    logId,
+    headIndex,
+    sealed: joined.sealed,
+    last: { path: last.path, firstIndex: last.firstIndex, isBegun: last.kind === "scanned" },
+  };
+}
+
+/** What an open finds, by the segments that were scanned, the newest first. */
+export function reportOf(ends: readonly EndFinding[]): PlannedReport {
+  const last = reportOfEnd(ends.at(-1) as EndFinding);
+  const unused = ends.at(-2);
+  // One is told of: the torn end, or else the segment that was never in use.
+  const isTorn = last.case !== "A" && last.case !== "B";
+  if (unused === undefined || isTorn || last.created) return last;
+  const removed = reportOfEnd(unused);
+  return { ...removed, case: removed.case === "C" ? "C" : "E", created: false };
+}
+
+function refuse(reason: Reason, error: WalError): Refusal {
+  return { kind: "refuse", reason, error };
+}
+
+function headOf({ meta }: Findings): number {
+  return meta.kind === "valid" ? meta.headIndex : 1;
+}
+
+/** Whether all entries of the log's first file are below the head: a later file has that. */
+function isFirstBelowHead(findings: Findings): boolean {
+  const { before, ends } = findings;
+  const headIndex = headOf(findings);
+  return [...before, ...ends.slice(-1)]
+    .some(({ firstIndex }) => firstIndex > 1 && firstIndex <= headIndex);
+}
+
+/** A log of which there is no file yet. */
+function planFirst(path: string, { format }: PlanOptions): OpenPlan {
+  return {
+    kind: "open",
+    steps: [{ kind: "make log", path }],
+    report: {
+      case: "A",
+      segment: path,
+      offset: FILE_HEADER_SIZE + (format === 1 ? 0 : SEGMENT_FRAME_SIZE),
+      bytesCut: 0,
+      isSetAside: false,
+      created: true,
+    },
+    logId: undefined,
+    headIndex: 1,
+    sealed: [],
+    last: undefined,
+  };
+}
+
+/** Why the segments that were scanned are refused, the newest first. */
+function refuseEnds(findings: Findings, { recovery }: PlanOptions): Refusal | undefined {
+  const { ends, before, meta } = findings;
+  const isDefault = recovery === "default";
+  const metaId = meta.kind === "valid" ? meta.logId : undefined;
+  for (const [i, end] of ends.entries()) {
+    if (end.kind === "refused") return refuse("last segment not readable", end.error);
+    if (end.kind === "scanned") {
+      const misplaced = refuseLast(end, statedBy(end), before, metaId);
+      if (misplaced !== undefined) return refuse("last segment misplaced", misplaced);
+      const error = refuseIndexes(end);
+      if (error !== undefined) return refuse("index too large", error);
+      if (end.decision.case === "C" && isDefault) {
+        return refuse("acknowledged data damaged", endDamaged(end));
+      }
+      continue;
+    }
+    if (end.holds === "frames" && isDefault) {
+      return refuse("beginning damaged", beginningDamaged(end));
+    }
+    // A head index after the file's first tells that it had entries: its making is long past.
+    const isOnly = i === ends.length - 1;
+    if (isOnly && headOf(findings) > end.firstIndex && isDefault) {
+      return refuse("beginning lost", beginningLost(end, headOf(findings)));
+    }
+  }
+  return undefined;
+}
+
+/** What the last segment says; one that has no valid beginning says nothing. */
+function statedBy(end: EndFinding): Stated {
+  if (end.kind === "scanned") {
+    return { firstIndex: end.statedIndex, logId: end.logId, previous: end.previous };
+  }
+  return { firstIndex: end.firstIndex, logId: undefined, previous: NO_SEGMENT };
+}
+
+/** Removes a segment that was never in use: the crash came while it was made. */
+function stepsOfUnused(end: EndFinding): Step[] {
+  return [...stepsAside(end), { kind: "remove", path: end.path, why: "never in use" }];
+}
+
+/** Does what the decision table says of the last segment's end, or begins the only file anew. */
+function stepsOfLast(last: EndFinding, { format }: PlanOptions): Step[] {
+  const aside = stepsAside(last);
+  if (last.kind === "scanned") return [...aside, secureEnd(last)];
+  const { path, firstIndex } = last;
+  // A segment of version 1 cannot say where it begins.
+  const version = firstIndex === 1 ? format : 2;
+  return [...aside, { kind: "begin anew", path, firstIndex, version }];
+}
+
+/** Keeps what a segment has after its end, if it may be more than a torn write. */
+function stepsAside(end: EndFinding): Step[] {
+  if (end.kind === "refused" || !mustKeep(end)) return [];
+  const { path, size } = end;
+  const from = end.kind === "scanned" ? end.end : 0;
+  return [{ kind: "set aside", path, segment: end.firstIndex, from, to: size }];
+}
+
+/** Whether the bytes that are cut off may be more than a torn write. */
+function mustKeep(end: Exclude<EndFinding, { kind: "refused" }>): boolean {
+  if (end.kind === "unfinished") return end.holds !== "nothing";
+  const { decision, version } = end;
+  if (decision.case === "C" || decision.case === "D") return true;
+  // Nothing in version 1 tells a torn last entry from one that was durable and has rotted since.
+  return decision.case === "E" && version === 1;
+}
+
+function secureEnd(last: ScannedEnd): Step {
+  const { path, version, end, size, entriesEnd, seal } = last;
+  const vouched = Math.min(last.vouched, end);
+  const isLoose = vouched > 0 && entriesEnd <= vouched && seal === undefined &&
+    end - vouched <= MAX_LOOSE;
+  const at = { kind: "secure end", path, firstIndex: last.firstIndex, end, size } as const;
+  // Nothing vouches for any of a version 1 file, and it may be large.
+  if (version === 1) return { ...at, way: "in place", from: 0 };
+  return { ...at, way: isLoose ? "from memory" : "with a redo file", from: vouched };
+}
+
+/** Finishes a roll, a reset or a truncation from the head that a crash interrupted. */
+function stepsAfterwards(
+  findings: Findings,
+  last: EndFinding,
+  sealed: readonly SealedSegmentInfo[],
+  { format }: PlanOptions,
+): Step[] {
+  const { path } = findings;
+  const headIndex = headOf(findings);
+  const { firstIndex } = last;
+  const entries = last.kind === "scanned" ? last.entries : 0;
+  const seal = last.kind === "scanned" ? last.seal : undefined;
+  const nextIndex = firstIndex + entries;
+  const next = segmentPath(path, nextIndex);
+  const full = sealed.map(({ path }) => path);
+  const steps: Step[] = [];
+  if (seal !== undefined && last.kind === "scanned") {
+    const previous = { firstIndex, size: last.end, checksum: seal.checksum };
+    steps.push({ kind: "begin next", path: last.path, next, previous });
+  }
+  if (headIndex > nextIndex) {
+    const begun = segmentPath(path, headIndex);
+    const removes = [...full, last.path, ...(seal === undefined ? [] : [next])];
+    return [...steps, { kind: "begin at head", path: begun, firstIndex: headIndex, removes }];
+  }
+  if (headIndex < nextIndex || entries === 0) return steps;
+  // All entries are below the head. A log of version 1 alone has no file to go on in.
+  const mayGoOn = seal !== undefined || format !== 1;
+  if (seal === undefined && mayGoOn) steps.push({ kind: "roll", path: last.path, next });
+  const paths = mayGoOn ? [...full, last.path] : full;
+  return paths.length === 0 ? steps : [...steps, { kind: "drop", paths, headIndex }];
+}
+
+function reportOfEnd(end: EndFinding): PlannedReport {
+  const { path: segment } = end;
+  if (end.kind === "scanned") {
+    return {
+      case: end.decision.case,
+      segment,
+      offset: end.end,
+      bytesCut: end.size - end.end,
+      isSetAside: mustKeep(end),
+      created: false,
+    };
+  }
+  if (end.kind === "refused") {
+    const none = { offset: 0, bytesCut: 0, isSetAside: false, created: false };
+    return { case: "C", segment, ...none };
+  }
+  const { holds, size } = end;
+  return {
+    case: holds === "frames" ? "C" : size === 0 ? "A" : "E",
+    segment,
+    offset: 0,
+    bytesCut: size,
+    isSetAside: mustKeep(end),
+    created: true,
+  };
+}

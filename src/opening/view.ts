@@ -1,0 +1,155 @@
+/**
+ * Opens a log for reading: what the plan of an open for writing would keep is shown, and no step of
+ * it is done. The writer may be making, rolling or dropping segments at this moment.
+ *
+ * @module
+ */
+import type { WalError } from "../errors.ts";
+import { requireOwnPath } from "../files/chain.ts";
+import type { MetaFile } from "../files/meta.ts";
+import { Segments } from "../files/segments.ts";
+import { FileSystemError, isFileSystemError } from "../fs/file_system.ts";
+import { decide } from "../segment/decision.ts";
+import { noFrames, type SegmentScan } from "../segment/frame_walk.ts";
+import { scanOn } from "../segment/scan.ts";
+import type { SegmentSource } from "../segment/source.ts";
+import { Segment } from "../segment/segment.ts";
+import {
+  type Findings,
+  type Judge,
+  lookAtMeta,
+  lookAtRedo,
+  type MetaFinding,
+  SegmentLook,
+  type Sight,
+} from "./findings.ts";
+import { type OpenPlan, planOpening } from "./plan.ts";
+import type { Setting } from "./setting.ts";
+
+/** How often a reader judges an end again that the writer has moved on meanwhile. */
+const JUDGE_TRIES = 20;
+
+/** What is shown of a log. */
+export interface Shown {
+  readonly segments: Segments;
+  readonly meta: MetaFile;
+  readonly plan: OpenPlan;
+}
+
+/**
+ * Looks at a log once.
+ *
+ * @throws {WalError} What an open for writing would refuse the log with.
+ * @throws {FileSystemError} `EBUSY` if the writer has changed the files meanwhile, or a file is in
+ * the middle of a replacement; `ENOENT` if there is no log.
+ */
+export function view(setting: Setting): Shown {
+  requireNoReplacement(setting);
+  const meta = setting.meta();
+  try {
+    const found = lookAtMeta(setting.metaPath, meta, () => meta.view(setting.redo));
+    return showSegments(setting, meta, found);
+  } catch (error) {
+    meta.close();
+    throw error;
+  }
+}
+
+/** Looks at the segments of a log that nobody may change by that: what is found, and the files. */
+export function lookAtSegments(
+  sight: Sight,
+  meta: MetaFinding,
+  source: (path: string) => SegmentSource,
+  ownPath: WalError | undefined,
+): { readonly look: SegmentLook<SegmentSource>; readonly findings: Findings } {
+  const look = new SegmentLook(sight, ({ path }) => source(path), judgeLive);
+  try {
+    for (const _ of look.ends()) { /* It is scanned next. */ }
+    return { look, findings: look.findings(meta, ownPath) };
+  } catch (error) {
+    look.close(({ file }) => file.close());
+    throw error;
+  }
+}
+
+function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Shown {
+  const { fileSystem, path, options } = setting;
+  const identities = new Map<string, string>();
+  const { look, findings } = lookAtSegments(setting, found, (path) => {
+    const file = fileSystem.open(path, "read");
+    identities.set(path, file.identity());
+    return { ...setting.source(file, path), remembers: true };
+  }, ownPathError(setting));
+  try {
+    const plan = planOpening(findings, options);
+    if (plan.kind === "refuse") throw plan.error;
+    const { last, sealed, headIndex, logId } = plan;
+    if (last === undefined) throw new FileSystemError("ENOENT", "Open", path);
+    const { source, scan = emptyScan(last.firstIndex) } = look.fileOf(last.path);
+    const identity = identities.get(last.path);
+    // Before the writer cuts a full segment, it removes the files after it.
+    const isUntouched = (): boolean => fileSystem.identify(last.path) === identity;
+    const durable = scan.offsets.countBelow(scan.vouched);
+    const isStale = headIndex > scan.firstIndex + scan.offsets.count;
+    const shown = isStale ? emptyScan(headIndex) : scan;
+    const context = { ...setting.context(logId), isUntouched };
+    const active = new Segment(source, shown, isStale ? 0 : durable, context);
+    const segments = new Segments(context, isStale ? [] : sealed, active);
+    // What was found one after the other must have been there at one time.
+    requireNoReplacement(setting);
+    const isWhole = active.identity === identity && isUntouched() &&
+      (shown.end === 0 || active.refresh()) && meta.isSame();
+    if (!isWhole) throw new FileSystemError("EBUSY", "Read", last.path);
+    look.close(({ file }) => file.close(), last.path);
+    return { segments, meta, plan };
+  } catch (error) {
+    look.close(({ file }) => file.close());
+    throw error;
+  }
+}
+
+/**
+ * Refuses to show a file in the middle of a replacement, which holds neither what it did nor what it
+ * is to. The writer may be done with it soon.
+ */
+function requireNoReplacement(setting: Setting): void {
+  const redo = lookAtRedo(setting, setting.redo);
+  if (redo.kind === "refused") throw redo.error;
+  // What the meta file is to hold is read from the redo file.
+  if (redo.kind !== "replacement" || redo.isMeta) return;
+  // With its old tail, whatever the mark says, or the new one, it can be shown.
+  if (redo.tail === "neither") throw new FileSystemError("EBUSY", "Read", redo.target);
+}
+
+/** Why the file at the log's own path is refused; one that is not there is not. */
+export function ownPathError({ fileSystem, checksum, path }: Sight): WalError | undefined {
+  try {
+    requireOwnPath(fileSystem, checksum, path);
+    return undefined;
+  } catch (error) {
+    if (!isFileSystemError(error)) return error as WalError;
+    if (error.code !== "ENOENT") throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Judges the end of a file that its writer may be writing to, in space that was there before: what
+ * began no whole frame when it was scanned may be one by the time that what follows it is looked at.
+ */
+const judgeLive: Judge = (source, scan) => {
+  for (let tries = 1;; tries++) {
+    const decision = decide(source, scan);
+    if (decision.case === "A" || decision.case === "B") return { scan, decision };
+    const now = scanOn(source, scan);
+    if (now.end === scan.end) return { scan, decision };
+    // The writer is faster than we are: where it was is the end so far.
+    if (tries >= JUDGE_TRIES) return { scan: now, decision: { case: "A", vouched: now.vouched } };
+    scan = now;
+  }
+};
+
+/** What a reader sees of a log that is being made. */
+function emptyScan(firstIndex: number): SegmentScan {
+  return { ...noFrames(1), firstIndex, end: 0, size: 0 };
+}
