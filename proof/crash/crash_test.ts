@@ -8,7 +8,13 @@ import { test } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { programOf } from "./program.ts";
 import { newTally, trialOf } from "./trial.ts";
-import { type Event, type Session, useEverything } from "./workload.ts";
+import {
+  type Event,
+  truncateAgainAndAgain,
+  useALittle,
+  useEverything,
+  useSpaceAhead,
+} from "./workload.ts";
 import {
   BrokenPromise,
   exploreCrashes,
@@ -35,49 +41,6 @@ for (const seed of [3, 4]) {
   test(`every crash of random program ${seed}, format ${options.format}`, TIMEOUT, async () => {
     await exploreCrashes(trialOf(run, options, newTally()), { statesPerCrash: 24 });
   });
-}
-
-/** A roll, a batch, both truncations and the state, in few calls. */
-async function useALittle(session: Session): Promise<void> {
-  await session.appendAndSync(30, 31);
-  await session.append(300);
-  await session.setState(5);
-  await session.appendBatch(false, 400, 20);
-  await session.truncateFrom(session.log.lastIndex);
-  await session.appendAndSync(300);
-  await session.appendAndSync(40);
-  await session.truncateFrom(session.log.lastIndex - 1);
-  await session.truncateBefore(session.log.lastIndex);
-  await session.setState(6);
-  await session.close();
-}
-
-/** Durable appends into space that was extended ahead of them, a cut in it, a roll out of it. */
-async function useSpaceAhead(session: Session): Promise<void> {
-  await session.append(4500);
-  for (let i = 0; i < 4; i++) await session.appendAndSync(30 + i, 300, 5);
-  await session.reopen();
-  await session.appendAndSync(40);
-  await session.truncateFrom(session.log.lastIndex - 3);
-  await session.append(600);
-  await session.appendAndSync(50, 60);
-  await session.appendBatch(true, 700, 20);
-  await session.append(9000);
-  await session.appendAndSync(70);
-  await session.close();
-}
-
-/** Truncations, the second of which drops what a Durable frame that the first has left vouches for. */
-async function truncateAgainAndAgain(session: Session): Promise<void> {
-  await session.append(4500);
-  for (const size of [60, 61, 62]) await session.appendAndSync(size);
-  await session.truncateFrom(session.log.lastIndex);
-  await session.truncateFrom(1);
-  await session.append(4500);
-  for (const size of [60, 61, 62]) await session.appendAndSync(size);
-  await session.truncateFrom(session.log.lastIndex);
-  await session.reset(1);
-  await session.close();
 }
 
 test("every crash of one truncation after the other keeps every promise", TIMEOUT, async () => {

@@ -288,3 +288,46 @@ async function useManySegments(session: Session): Promise<void> {
   await session.setState(0);
   await session.read();
 }
+
+/** A roll, a batch, both truncations and the state, in few calls. */
+export async function useALittle(session: Session): Promise<void> {
+  await session.appendAndSync(30, 31);
+  await session.append(300);
+  await session.setState(5);
+  await session.appendBatch(false, 400, 20);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.appendAndSync(300);
+  await session.appendAndSync(40);
+  await session.truncateFrom(session.log.lastIndex - 1);
+  await session.truncateBefore(session.log.lastIndex);
+  await session.setState(6);
+  await session.close();
+}
+
+/** Durable appends into space that was extended ahead of them, a cut in it, a roll out of it. */
+export async function useSpaceAhead(session: Session): Promise<void> {
+  await session.append(4500);
+  for (let i = 0; i < 4; i++) await session.appendAndSync(30 + i, 300, 5);
+  await session.reopen();
+  await session.appendAndSync(40);
+  await session.truncateFrom(session.log.lastIndex - 3);
+  await session.append(600);
+  await session.appendAndSync(50, 60);
+  await session.appendBatch(true, 700, 20);
+  await session.append(9000);
+  await session.appendAndSync(70);
+  await session.close();
+}
+
+/** Truncations, the second of which drops what a Durable frame that the first has left vouches for. */
+export async function truncateAgainAndAgain(session: Session): Promise<void> {
+  await session.append(4500);
+  for (const size of [60, 61, 62]) await session.appendAndSync(size);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.truncateFrom(1);
+  await session.append(4500);
+  for (const size of [60, 61, 62]) await session.appendAndSync(size);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.reset(1);
+  await session.close();
+}

@@ -65,16 +65,6 @@ const EVERY_CRASH = "every crash of a program that does everything keeps every p
 /** Of opening a log. */
 const OPENING: readonly Mutation[] = [
   {
-    name: "a new directory's parent is not synced",
-    in: "makeDirectories",
-    find: "} await fileSystem.syncDirectory(parent);",
-    replace: "}",
-    caughtBy: [
-      FAILURE,
-      "making a log: created, written, fsynced, directory fsynced, in this order",
-    ],
-  },
-  {
     name: "the parent of a directory that is there is not synced",
     in: "syncParentIfAllowed",
     find: "if (parent === directory) return;",
@@ -209,20 +199,6 @@ const OPENING: readonly Mutation[] = [
     ],
   },
   {
-    name: "the redo file is not synced before the tail is given up",
-    in: "RedoFile.#syncAll",
-    find: "await redo.sync();",
-    replace: "",
-    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
-  },
-  {
-    name: "the redo file's name is not synced before the tail is given up",
-    in: "RedoFile.#syncAll",
-    find: "await redo.sync(); await this.#directory.sync();",
-    replace: "await redo.sync();",
-    caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
-  },
-  {
     name: "a redo file that could not be written is left there",
     in: "RedoFile.begin",
     find: "await this.end(); throw error;",
@@ -245,16 +221,6 @@ const OPENING: readonly Mutation[] = [
     find: "await file.sync();",
     replace: "",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
-  },
-  {
-    name: "the removal of the redo file is not synced",
-    in: "RedoFile.end",
-    find: "this.#directory.remove(this.#path); await this.#directory.sync();",
-    replace: "this.#directory.remove(this.#path);",
-    caughtBy: [
-      DURABILITY,
-      "a truncation of durable entries is done or not after a crash at any step",
-    ],
   },
   {
     name: "the redo file's checksum is not checked",
@@ -468,20 +434,6 @@ const OPENING: readonly Mutation[] = [
       DURABILITY,
       "a log whose files are gone, but not its state, is refused and not made anew",
     ],
-  },
-  {
-    name: "the bytes that are set aside are not synced",
-    in: "setAside beside setAsidePath",
-    find: "await file.sync();",
-    replace: "",
-    caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
-  },
-  {
-    name: "the name of what is set aside is not synced",
-    in: "setAside beside setAsidePath",
-    find: "await directory.sync();",
-    replace: "",
-    caughtBy: [FAILURE, "what is set aside is durable before it is cut off"],
   },
 ];
 
@@ -748,20 +700,6 @@ const DROPPING: readonly Mutation[] = [
     ],
   },
   {
-    name: "a tail truncation does not cut the file",
-    in: "Segment.cut",
-    find: "this.#file.truncate(end);",
-    replace: "",
-    caughtBy: [WAL, "a truncation drops the tail for good"],
-  },
-  {
-    name: "a tail truncation is not synced",
-    in: "Segment.cut",
-    find: 'await this.#run("the truncation", () => this.#file.sync());',
-    replace: "",
-    caughtBy: [CRASH, EVERY_CRASH],
-  },
-  {
     name: "a truncation that drops a whole batch leaves its Batch frame",
     in: "Segment.tailFrom",
     find: "(isBatchStart ? BATCH_FRAME_SIZE : 0)",
@@ -817,13 +755,6 @@ const DROPPING: readonly Mutation[] = [
     replace:
       "directory.syncBlocking(); } catch (cause) { throw outcomeUnknown(path, firstIndex - " +
       '1, "a new segment"',
-    caughtBy: [CRASH, EVERY_CRASH],
-  },
-  {
-    name: "a new segment's name is not synced",
-    in: "createSegment",
-    find: "file.syncBlocking(); directory.syncBlocking();",
-    replace: "file.syncBlocking();",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -890,20 +821,6 @@ const DROPPING: readonly Mutation[] = [
       'outcomeUnknown(segment, this.durableIndex, "the truncation", cause); } }',
     replace: "directory.remove(segment); } catch (cause) { throw outcomeUnknown(segment, " +
       'this.durableIndex, "the truncation", cause); } } await directory.sync();',
-    caughtBy: [CRASH, EVERY_CRASH],
-  },
-  {
-    name: "a tail truncation does not sync the removal of segments",
-    in: "Segments.#dropSegmentsBehind",
-    find: "directory.remove(segment); await directory.sync();",
-    replace: "directory.remove(segment);",
-    caughtBy: [CRASH, EVERY_CRASH],
-  },
-  {
-    name: "a reset does not sync the removal of segments",
-    in: "Segments.moveTo",
-    find: "for (const segment of dropped) directory.remove(segment); await directory.sync();",
-    replace: "for (const segment of dropped) directory.remove(segment);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -1088,16 +1005,6 @@ const META_FILE: readonly Mutation[] = [
     find: "this.#file.write(bytes, second);",
     replace: "if (second < 0) return;",
     caughtBy: [META, "the file is as format.md draws it"],
-  },
-  {
-    name: "the name of a new meta file is not synced",
-    in: "MetaFile.update",
-    find: "if (isNew || this.#current === undefined) { await this.#directory.sync(); }",
-    replace: "if (isNew && this.#file === undefined) return;",
-    caughtBy: [
-      META,
-      "the meta file's making: durable, with its name, before the second slot is written",
-    ],
   },
   {
     name: "an update writes over the newest slot first",

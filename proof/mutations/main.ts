@@ -7,9 +7,10 @@
  * npm run mutations -- --only fdatasync --runtime bun
  * npm run mutations -- --only "order and overlap"
  * npm run mutations -- --only "not cut" --all-tests   # which tests notice it?
+ * npm run mutations -- --omissions   # leaves out each sync, write, cut and removal instead
  * ```
  *
- * A mutation that the test does not notice is told, and the exit code is 1.
+ * What nothing notices is told, and the exit code is 1.
  *
  * @module
  */
@@ -19,22 +20,27 @@ import { parseArgs } from "node:util";
 import { ROOT, type Runtime, RUNTIMES } from "../../kit/runtime.ts";
 import { Copy } from "./copy.ts";
 import { type Mutation, MUTATIONS } from "./list.ts";
+import { allPrograms } from "./omission_programs.ts";
+import { leaveOut, type Verdicts, wrongIn } from "./omissions.ts";
 import { runTests } from "./run_tests.ts";
+import { UNNOTICED } from "./unnoticed.ts";
 
 const USAGE = `Usage: mutations [--only TEXT]... [--runtime ${RUNTIMES.join("|")}] [--all-tests]
 
   --only TEXT    only those mutations whose name contains the text, or the name of their group
   --runtime NAME the runtime that the tests run on; default: node
-  --all-tests    run all tests, not only the one that has to fail`;
+  --all-tests    run all tests, not only the one that has to fail
+  --omissions    leave out the calls at the file system, one at a time, instead of changing the code`;
 
-process.exitCode = main();
+process.exitCode = await main();
 
-function main(): number {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       only: { type: "string", multiple: true, default: [""] },
       runtime: { type: "string", default: "node" },
       "all-tests": { type: "boolean", default: false },
+      omissions: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -47,6 +53,7 @@ function main(): number {
     console.log(USAGE);
     return isWrong ? 2 : 0;
   }
+  if (values.omissions) return await tryOmissions();
   const copy = new Copy(MUTATIONS);
   try {
     const tryOut = values["all-tests"] ? tryAllTests : tryNamedTest;
@@ -54,6 +61,28 @@ function main(): number {
   } finally {
     copy.remove();
   }
+}
+
+/** Leaves out the calls of every program. */
+async function tryOmissions(): Promise<number> {
+  const start = performance.now();
+  const verdicts: Verdicts = new Map();
+  for (const program of await allPrograms()) {
+    await leaveOut(program, verdicts, (verdict) => verdict.noticed > 0);
+    console.log(`${secondsSince(start)} s  ${program.name}`);
+  }
+  const wrong = wrongIn(verdicts, UNNOTICED);
+  for (const line of wrong) console.log(line);
+  const noticed = [...verdicts.values()].filter(({ noticed }) => noticed > 0).length;
+  console.log(
+    `${noticed} of ${verdicts.size} kinds of calls are missed when they are left out, ` +
+      `${verdicts.size - noticed} are known not to be, ${secondsSince(start)} s`,
+  );
+  return wrong.length === 0 ? 0 : 1;
+}
+
+function secondsSince(start: number): string {
+  return ((performance.now() - start) / 1000).toFixed(0);
 }
 
 /** What became of a mutation. */
@@ -83,9 +112,9 @@ function tryAll(
     console.log(`${isCaught ? "caught  " : "SURVIVED"}  ${mutation.in}: ${mutation.name}${where}`);
     console.log(`          ${told}`);
   }
-  const seconds = ((performance.now() - start) / 1000).toFixed(0);
   const caught = mutations.length - survivors;
-  console.log(`${caught} of ${mutations.length} mutations caught on ${runtime}, ${seconds} s`);
+  const of = `${mutations.length} mutations caught on ${runtime}, ${secondsSince(start)} s`;
+  console.log(`${caught} of ${of}`);
   return survivors === 0 ? 0 : 1;
 }
 

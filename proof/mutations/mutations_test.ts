@@ -11,8 +11,11 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { type Code, readCode, sourceOf, type Token, tokensOf } from "./code.ts";
 import { Copy } from "./copy.ts";
 import { type Mutation, MUTATIONS } from "./list.ts";
+import { salvage, shortSessions } from "./omission_programs.ts";
+import { leaveOut, type Verdicts, wrongIn } from "./omissions.ts";
 import { namesIn, Places } from "./place.ts";
 import { escapePattern, runTests } from "./run_tests.ts";
+import { UNNOTICED } from "./unnoticed.ts";
 import { ROOT, RUNTIME } from "../../kit/runtime.ts";
 
 const CODE = readCode(ROOT);
@@ -99,7 +102,9 @@ test("a line break and a comment change no place", () => {
   }
 });
 
-test("a private member or a local variable that is renamed leaves every place where it was", () => {
+test("a private member or a local variable that is renamed leaves every place where it was", {
+  timeout: 120_000,
+}, () => {
   const renames = new Map<string, Mutation[]>();
   for (const mutation of MUTATIONS) {
     const { file } = PLACES.of(mutation);
@@ -185,3 +190,38 @@ test(
 function movedTo(file: string): string {
   return `src/moved/${file.replaceAll("/", "_")}`;
 }
+
+test("calls that are left out are noticed, but for those that are listed", {
+  timeout: 120_000,
+}, async () => {
+  const verdicts: Verdicts = new Map();
+  for (const program of [await salvage(), ...shortSessions()]) {
+    await leaveOut(program, verdicts, ({ tried, noticed }) => noticed > 0 || tried > 0);
+  }
+  const noticed = [...verdicts].filter(([, { noticed }]) => noticed > 0).map(([key]) => key);
+  assertEquals(noticed.filter((key) => Object.hasOwn(UNNOTICED, key)), []);
+  for (
+    const key of [
+      "append: sync segment, after write segment",
+      "open: sync directory, after makeDirectory directory",
+      "setState: sync directory, after sync meta",
+      "truncateFrom: truncate segment, after write redo",
+    ]
+  ) {
+    assert(noticed.includes(key), `${key} is noticed: ${noticed.join("; ")}`);
+  }
+});
+
+test("a call that nothing notices is told, and one that is listed without need", () => {
+  const verdicts: Verdicts = new Map([
+    ["a", { tried: 2, noticed: 0, by: "" }],
+    ["b", { tried: 2, noticed: 0, by: "" }],
+    ["c", { tried: 1, noticed: 1, by: "a crash" }],
+    ["d", { tried: 1, noticed: 1, by: "a crash" }],
+  ]);
+  assertEquals(wrongIn(verdicts, { a: "", c: "", e: "" }), [
+    "SURVIVED  b (2 times)",
+    "NOTICED, and listed as not so  c: a crash",
+    "NOT MADE, and listed  e",
+  ]);
+});
