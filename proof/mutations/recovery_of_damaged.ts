@@ -54,8 +54,8 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   {
     name: "after a damaged Batch frame no entry is doubted",
     in: "Walk.#passDamage",
-    find: "this.#mayBeInBatch ||= frames.some((frame) => this.#mayBeBatch(frame));",
-    replace: "",
+    find: "frames.some((frame) => this.#mayBeBatch(frame)) || this.#isFoundBySearch;",
+    replace: "this.#isFoundBySearch;",
     caughtBy: [RECOVER, BATCH],
   },
   {
@@ -84,7 +84,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   },
   {
     name: "a Durable frame counts wherever it stands",
-    in: "Walk.#wrongWith",
+    in: "Walk.#isOwn",
     find: "frame.ownOffset === at && frame.durableOffset <= at;",
     replace: "frame.durableOffset <= at;",
     caughtBy: [RECOVER, "a Durable frame out of its place proves nothing"],

@@ -4,6 +4,7 @@
  * ```sh
  * npm run recover
  * npm run recover -- --trials 500000 --seed 7
+npm run recover -- --help
  * ```
  *
  * An entry that is whole and is not given, one that is given and was none, and a wrong index are
@@ -15,6 +16,11 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { tryAlone, tryImport, tryOnce } from "./trial.ts";
 
+const USAGE = `Usage: recover [--trials N] [--seed N]
+
+--trials N  how many damaged logs; 20000 if it is not given, which takes a few minutes
+--seed N    the seed of the first; 1 if it is not given. Each next one has the next seed.`;
+
 /** How many findings are printed. */
 const MAX_SHOWN = 10;
 
@@ -23,15 +29,17 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      trials: { type: "string", default: "100000" },
+      trials: { type: "string", default: "20000" },
       seed: { type: "string", default: "1" },
+      help: { type: "boolean", default: false },
     },
   });
   const trials = Number(values.trials);
   const first = Number(values.seed);
-  if (!Number.isSafeInteger(trials) || !Number.isSafeInteger(first)) {
-    console.log("Usage: recover [--trials N] [--seed N]");
-    return 2;
+  const isWrong = !Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(first);
+  if (isWrong || values.help) {
+    console.log(USAGE);
+    return isWrong ? 2 : 0;
   }
   const start = Date.now();
   let [entries, recovered, exact, wrong] = [0, 0, 0, 0];

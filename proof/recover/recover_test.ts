@@ -284,6 +284,71 @@ test("entries that were moved along with the end of a full segment are found by 
   }
 });
 
+test("after bytes were deleted no number of bytes bounds the index", async () => {
+  const cut = async (isSynced: boolean): Promise<Found> => {
+    const fileSystem = await make(9, {}, async (log) => {
+      if (isSynced) await log.sync();
+    });
+    const content = readFile(fileSystem, PATH);
+    const [from, to] = ["entry 2", "entry 8"].map((entry) => placeOf(fileSystem, PATH, entry));
+    writeFile(fileSystem, PATH, concat(content.slice(0, from), content.slice((to ?? 0) - 3)));
+    return await recover(fileSystem);
+  };
+  for (const isSynced of [false, true]) {
+    const { entries, missing } = await cut(isSynced);
+    assertEquals(shown(entries), ["1 entry 1", "2- entry 8", "2- entry 9"]);
+    assertEquals(missing[0]?.indexes, { from: 2, to: Infinity });
+  }
+  // A Durable frame that stands in its place shows that nothing was deleted.
+  const whole = await make(9, {}, (log) => log.sync());
+  spoil(whole, PATH, placeOf(whole, PATH, "entry 2"), ...new Uint8Array(32));
+  const bounded = await recover(whole);
+  assert(bounded.entries.every(({ index }) => index.to < 20));
+});
+
+test("frames in an entry that come to stand where a Seal has another are taken for neither", async () => {
+  const nested = (): Uint8Array =>
+    concat(...[1, 2, 3, 4].map((i) => frame(DATA, bytes(`inner ${i}`))));
+  const fileSystem = await make(2, { segmentSize: 400 }, (log) => {
+    log.append(nested());
+    for (const i of [4, 5, 6, 7]) log.append(bytes(`entry ${i}`));
+    log.append(new Uint8Array(300));
+  });
+  const content = readFile(fileSystem, PATH);
+  const outer = placeOf(fileSystem, PATH, "inner 1") - 9;
+  for (const [name, at] of [["entry 4", outer + 9 + 2 * 16], ["entry 5", outer + 9]] as const) {
+    // So many bytes in front of the outer one that a nested frame stands where the Seal has it.
+    const more = new Uint8Array(placeOf(fileSystem, PATH, name) - at).fill(10);
+    const moved = new MemoryFileSystem();
+    for (const file of segmentsOf(fileSystem)) writeFile(moved, file, readFile(fileSystem, file));
+    writeFile(moved, PATH, concat(content.slice(0, outer - 3), more, content.slice(outer - 3)));
+    const { entries } = await recover(moved);
+    assertEquals(shown(entries.filter(({ length }) => length === 7)), [
+      "1 entry 1",
+      ...named(4, 7),
+    ], name);
+    const own = entries.find(({ length }) => length === nested().length);
+    assert(own !== undefined && own.index.from <= 3 && 3 <= own.index.to, name);
+  }
+});
+
+test("all of a version 1 file is given where bytes have come in between", async () => {
+  const fileSystem = await make(12, { format: 1 });
+  await withLog(PATH, { fileSystem, segmentSize: 256 }, (log) => {
+    for (let i = 13; i <= 30; i++) log.append(bytes(`entry ${i}`));
+  });
+  const content = readFile(fileSystem, PATH);
+  const at = placeOf(fileSystem, PATH, "entry 5") + 4;
+  writeFile(fileSystem, PATH, concat(content.slice(0, at), bytes("\n\n\n"), content.slice(at)));
+  const { entries } = await recover(fileSystem);
+  const given = entries.map(({ data }) => Number(text(data).slice(6)));
+  assertEquals(given, Array.from({ length: 30 }, (_, i) => i + 1).filter((i) => i !== 5));
+  for (const [i, { index }] of entries.entries()) {
+    const own = given[i] ?? 0;
+    assert(index.from <= own && own <= index.to, `${own} is given as ${index.from}-${index.to}`);
+  }
+});
+
 test("frames in a damaged entry of a full segment are not taken for moved ones", async () => {
   const fileSystem = await make(3, { segmentSize: 400 }, (log) => {
     log.append(concat(frame(DATA, bytes("inner 1")), frame(DATA, bytes("inner 2"))));
@@ -402,6 +467,13 @@ test("files under each other's names are put in order, and another log's are lef
   const to = Number(third.slice(-20));
   assertEquals(shown(copied.entries), [...named(1, from - 1), ...named(to, 60)]);
   assertStringIncludes(copied.notes.join(), "a copy of the segment from index 1");
+  spoil(fileSystem, second, placeOf(fileSystem, second, "entry 2") + 9, 0);
+  const differs = await recover(fileSystem);
+  assertEquals(shown(differs.entries), shown(copied.entries));
+  assertStringIncludes(
+    differs.missing[0]?.what ?? "",
+    "another version of the segment from index 1",
+  );
 
   const foreign = await make(60, { segmentSize: 400 });
   writeFile(fileSystem, second, readFile(foreign, second));

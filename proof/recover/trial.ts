@@ -13,10 +13,15 @@ import { parseLine, recoveredLine } from "../../src/cli/recovered_lines.ts";
 import { TakenEntries } from "../../src/cli/taken_entries.ts";
 import { random } from "../../kit/logs.ts";
 import {
+  concat,
+  DATA,
+  FILE_HEADER_SIZE,
   type Files,
   firstIndexOf,
+  FRAME_HEADER_SIZE,
   framesOf,
   headIndexOf,
+  INTERNAL,
   META,
   PATH,
   sameBytes,
@@ -30,8 +35,17 @@ const LIMIT = 10 * 1024 * 1024;
 interface Damaged {
   readonly files: Files;
   readonly what: string[];
-  /** Segments in which whole frames may have moved. */
+  /** Segments in which whole frames may have moved, and nothing shows it. */
   readonly moved: Set<string>;
+  /** Where bytes were deleted from segments, or inserted, in order. */
+  readonly edits: Map<string, Edit[]>;
+}
+
+/** Bytes that were deleted from a file, or inserted. */
+interface Edit {
+  readonly at: number;
+  readonly deleted: number;
+  readonly inserted: number;
 }
 
 /** What was found, read. */
@@ -75,7 +89,7 @@ export async function tryOnce(seed: number): Promise<Trial> {
   const faults: string[] = [];
   const found = await readAll(damaged.files);
   if (found === "no log") {
-    const isLeft = log.entries.some((entry) => isUntouched(log.files, damaged.files, entry));
+    const isLeft = log.entries.some((entry) => isUntouched(log, damaged, entry));
     const refused = isLeft ? ["it is refused, and has whole entries"] : [];
     return { entries: log.entries.length, recovered: 0, exact: 0, faults: refused, what };
   }
@@ -96,9 +110,10 @@ export async function tryAlone(seed: number): Promise<Trial> {
   const name = names[Math.floor(next() * names.length)] as string;
   const bytes = damaged.files.get(name) as Uint8Array;
   const isCut = next() < 0.5;
-  // Recovery cuts where a frame should begin.
+  // Recovery cuts where a frame should begin, and up to there nothing has moved.
+  const firstEdit = Math.min(...(damaged.edits.get(name) ?? []).map(({ at }) => at));
   const places = framesOf(log.files.get(name) as Uint8Array).map(({ offset }) => offset)
-    .filter((offset) => offset > 8);
+    .filter((offset) => offset > 8 && offset <= firstEdit);
   const from = (isCut ? places[Math.floor(next() * places.length)] : 0) ?? 0;
   const segment = String(firstIndexOf(name)).padStart(20, "0");
   const path = isCut ? `${PATH}.cut-${segment}-${from}` : name;
@@ -112,7 +127,9 @@ export async function tryAlone(seed: number): Promise<Trial> {
     if (item.kind !== "entry") continue;
     given.set(item.offset + from, item);
     if (item.index.from === item.index.to) exact++;
-    const entry = entries.find(({ offset }) => offset === item.offset + from);
+    const entry = entries.find(({ offset }) =>
+      movedOffset(damaged, name, offset) === item.offset + from
+    );
     if (damaged.moved.has(name)) continue;
     if (entry === undefined) {
       if (!item.isFoundBySearch) faults.push(`${item.offset} is no entry, and is not marked`);
@@ -124,9 +141,13 @@ export async function tryAlone(seed: number): Promise<Trial> {
     }
   }
   for (const entry of entries) {
-    const isThere = isUntouched(log.files, damaged.files, entry);
+    const isThere = isUntouched(log, damaged, entry);
     const isDropped = log.dropped.has(placeOf(name, entry.offset));
-    if (isThere && !isDropped && !given.has(entry.offset)) {
+    const offset = movedOffset(damaged, name, entry.offset) ?? 0;
+    if (offset < from || (damaged.moved.has(name) && isWithin(given.values(), offset - from))) {
+      continue;
+    }
+    if (isThere && !isDropped && !given.has(offset)) {
       faults.push(`entry ${entry.index} is not given`);
     }
   }
@@ -187,6 +208,7 @@ function damage(original: Files, draw: Draw): Damaged {
   const files = new Map(original);
   const what: string[] = [];
   const moved = new Set<string>();
+  const edits = new Map<string, Edit[]>();
   const segments = segmentsOf(original);
   for (let i = 1 + Math.floor(draw(6) / 3); i > 0; i--) {
     const name = segments[draw(segments.length)] as string;
@@ -198,7 +220,7 @@ function damage(original: Files, draw: Draw): Damaged {
       what.push(`${told}, ${name}`);
       files.set(name, changed);
     };
-    switch (draw(12)) {
+    switch (draw(14)) {
       case 0:
       case 1:
       case 2:
@@ -247,6 +269,18 @@ function damage(original: Files, draw: Draw): Damaged {
         tell(`spoil the first ${head}`, bytes);
         break;
       }
+      case 11:
+      case 12: {
+        const deleted = draw(2) === 0 ? Math.min(size, bytes.length - at) : 0;
+        const inserted = deleted > 0 ? new Uint8Array(0) : noiseOf(size, draw);
+        const edit = { at, deleted, inserted: inserted.length };
+        const changed = concat(bytes.subarray(0, at), inserted, bytes.subarray(at + deleted));
+        const before = edits.get(name) ?? [];
+        if (isSeamless(original.get(name) as Uint8Array, before, changed, at)) moved.add(name);
+        edits.set(name, [...before, edit]);
+        tell(deleted > 0 ? `delete ${deleted} at ${at}` : `insert ${size} at ${at}`, changed);
+        break;
+      }
       default: {
         const meta = files.get(META);
         if (meta === undefined || draw(2) === 0) break;
@@ -257,20 +291,76 @@ function damage(original: Files, draw: Draw): Damaged {
       }
     }
   }
-  return { files, what, moved };
+  return { files, what, moved, edits };
+}
+
+/** Bytes that were never in the log: noise, zeros, or line ends. */
+function noiseOf(size: number, draw: Draw): Uint8Array {
+  const kind = draw(4);
+  return new Uint8Array(size).map(() => kind === 0 ? 0 : kind === 1 ? 10 : draw(256));
+}
+
+/**
+ * Whether whole frames lead on over a place at which bytes were deleted or inserted: nothing in the
+ * file shows that what follows has moved.
+ */
+function isSeamless(
+  original: Uint8Array,
+  edits: readonly Edit[],
+  changed: Uint8Array,
+  at: number,
+): boolean {
+  let from = FILE_HEADER_SIZE;
+  for (const { offset } of framesOf(original)) {
+    const now = afterEdits(edits, offset);
+    if (now !== undefined && now <= at) from = Math.max(from, now);
+  }
+  if (from > at) return false;
+  const frames = framesOf(changed, from);
+  const end = frames.at(-1)?.end ?? from;
+  if (end > at || end >= changed.length) return end > at;
+  // One changed byte of the log's explains it as well: the type of the frame there.
+  const other = changed.slice();
+  other[end] = other[end] === DATA ? INTERNAL : DATA;
+  return (framesOf(other, end)[0]?.end ?? 0) > at;
+}
+
+/** Where a byte is after the edits; undefined if it was deleted. */
+function afterEdits(edits: readonly Edit[], offset: number): number | undefined {
+  let now = offset;
+  for (const { at, deleted, inserted } of edits) {
+    if (now < at) continue;
+    if (now < at + deleted) return undefined;
+    now += inserted - deleted;
+  }
+  return now;
+}
+
+/** Where a byte of a file is after the damage; undefined if it was deleted. */
+function movedOffset({ edits }: Damaged, file: string, offset: number): number | undefined {
+  return afterEdits(edits.get(file) ?? [], offset);
+}
+
+/** Whether a place is within an entry that is given: what is there is a part of that entry. */
+function isWithin(given: Iterable<RecoveredEntry>, place: number): boolean {
+  for (const { offset, length } of given) {
+    if (offset < place && place < offset + FRAME_HEADER_SIZE + length) return true;
+  }
+  return false;
 }
 
 /** Compares what was found with what was there. */
 function judge(
   log: RandomLog,
-  { files, moved }: Damaged,
+  damaged: Damaged,
   found: readonly Read[],
   fault: (what: string) => void,
 ): void {
+  const { files, moved } = damaged;
   const byPlace = new Map<string, RecoveredEntry>();
   const missing = found.filter((item) => item.kind === "missing");
   const isHeadKnown = typeof headIndexOf(files.get(META)) !== "string";
-  const truth = new Map(log.entries.map((entry) => [placeOf(entry.file, entry.offset), entry]));
+  const truth = new Map(log.entries.map((entry) => [nowAt(damaged, entry), entry]));
   let lastPlace = "";
   for (const item of found) {
     if (item.kind !== "entry") continue;
@@ -282,27 +372,35 @@ function judge(
     }`;
     if (key <= lastPlace) fault(`${place} is out of order`);
     lastPlace = key;
-    judgeEntry(log, files, moved, isHeadKnown, item, truth.get(place), fault);
+    judgeEntry(log, damaged, isHeadKnown, item, truth.get(place), fault);
   }
   for (const entry of log.entries) {
-    const item = byPlace.get(placeOf(entry.file, entry.offset));
-    const isThere = isUntouched(log.files, files, entry);
+    const item = byPlace.get(nowAt(damaged, entry));
+    const isThere = isUntouched(log, damaged, entry);
+    if (isThere && moved.has(entry.file) && item === undefined) {
+      const ofFile = [...byPlace.values()].filter(({ path }) => path === entry.file);
+      if (isWithin(ofFile, movedOffset(damaged, entry.file, entry.offset) ?? 0)) continue;
+    }
     if (isThere && (item === undefined || item.isDropped === true)) {
       fault(`entry ${entry.index} of ${entry.file} at ${entry.offset} is not given`);
     }
     const isTold = missing.some(({ indexes }) =>
       indexes !== undefined && indexes.from <= entry.index && entry.index <= indexes.to
     );
-    if (!isThere && item === undefined && !isTold && !mayBeUnknown(log, files, moved, entry)) {
+    if (!isThere && item === undefined && !isTold && !mayBeUnknown(log, damaged, entry)) {
       fault(`nothing tells that entry ${entry.index} of ${entry.file} is missing`);
     }
   }
 }
 
+/** Where an entry is after the damage, as a key. */
+function nowAt(damaged: Damaged, { file, offset }: PlacedEntry): string {
+  return placeOf(file, movedOffset(damaged, file, offset) ?? -1);
+}
+
 function judgeEntry(
   log: RandomLog,
-  files: Files,
-  moved: ReadonlySet<string>,
+  damaged: Damaged,
   isHeadKnown: boolean,
   item: ReadEntry,
   entry: PlacedEntry | undefined,
@@ -310,9 +408,10 @@ function judgeEntry(
 ): void {
   const place = placeOf(item.path, item.offset);
   const { index, isFoundBySearch, isDropped, batch } = item;
-  if (isDropped === true || moved.has(item.path)) return;
+  if (isDropped === true || damaged.moved.has(item.path)) return;
   if (entry === undefined) {
-    const isDroppedBefore = log.dropped.has(place) || !isHeadKnown || isDropped === "unknown";
+    const isDroppedBefore = isDroppedAt(log, damaged, place) || !isHeadKnown ||
+      isDropped === "unknown";
     if (!isFoundBySearch && !isDroppedBefore) fault(`${place} is no entry, and is not marked`);
     return;
   }
@@ -320,9 +419,11 @@ function judgeEntry(
   if (index.from > entry.index || index.to < entry.index) {
     fault(`entry ${entry.index} at ${place} is given as ${index.from} to ${index.to}`);
   }
-  const isAtomThere = entry.atom.every((frame) =>
-    isUntouched(log.files, files, { file: entry.file, offset: frame.offset, end: frame.end })
-  );
+  const isAtomThere = isUntouched(log, damaged, {
+    file: entry.file,
+    offset: entry.atom[0]?.offset ?? entry.offset,
+    end: entry.atom.at(-1)?.end ?? entry.end,
+  });
   if (isAtomThere && batch === "incomplete") fault(`${place} is of a batch that is whole`);
   const isMarked = batch !== "whole" || isFoundBySearch;
   if (!isAtomThere && entry.atom.length > 1 && !isMarked) {
@@ -330,24 +431,32 @@ function judgeEntry(
   }
 }
 
+/** Whether a truncation had dropped what is at a place. */
+function isDroppedAt(log: RandomLog, damaged: Damaged, place: string): boolean {
+  return log.physical.some((entry) =>
+    log.dropped.has(placeOf(entry.file, entry.offset)) && nowAt(damaged, entry) === place
+  );
+}
+
+/** Whether bytes of the log are whole, in one piece, wherever they are now. */
 function isUntouched(
-  before: Files,
-  after: Files,
+  log: RandomLog,
+  damaged: Damaged,
   { file, offset, end }: { file: string; offset: number; end: number },
 ): boolean {
-  const bytes = after.get(file);
-  if (bytes === undefined || bytes.length < end) return false;
-  return sameBytes(
-    bytes.subarray(offset, end),
-    (before.get(file) as Uint8Array).subarray(offset, end),
-  );
+  const bytes = damaged.files.get(file);
+  const from = movedOffset(damaged, file, offset);
+  const last = movedOffset(damaged, file, end - 1);
+  if (bytes === undefined || from === undefined || last === undefined) return false;
+  if (last - from !== end - 1 - offset || last >= bytes.length) return false;
+  const original = log.files.get(file) as Uint8Array;
+  return sameBytes(bytes.subarray(from, last + 1), original.subarray(offset, end));
 }
 
 /** Whether nothing that is left can tell of an entry: what followed it is gone too. */
 function mayBeUnknown(
   log: RandomLog,
-  files: Files,
-  moved: ReadonlySet<string>,
+  { files, moved }: Damaged,
   { file, offset, index }: PlacedEntry,
 ): boolean {
   if (moved.has(file)) return true;

@@ -6,6 +6,7 @@
 import process from "node:process";
 import type { Readable } from "node:stream";
 import { WalError } from "../errors.ts";
+import { MAX_INDEX } from "../format/limits.ts";
 import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { chunksOf, openInput } from "./input.ts";
@@ -24,10 +25,11 @@ export async function importLines(args: string[]): Promise<number> {
   const maxEntrySize = maxEntrySizeOf(values);
   const [file] = rest;
   // What can be read twice is checked before anything is taken.
-  if (file !== undefined) await check(file, maxEntrySize);
+  const wanted = file === undefined ? undefined : await check(file, maxEntrySize, values.all);
   const input = await openInput(file);
   try {
     const log = await Wal.open(path, { maxEntrySize });
+    if (wanted !== undefined) await requireRoomFor(log, path, wanted);
     await take(log, input, maxEntrySize, values.all);
     return 0;
   } finally {
@@ -41,17 +43,54 @@ interface NumberedLine {
   readonly line: Exclude<ParsedLine, { kind: "bad" }>;
 }
 
-async function check(path: string, maxEntrySize: number): Promise<void> {
+/** The entries that lines hold, and are to be taken. */
+interface WantedEntries {
+  readonly count: number;
+  /** The index of the first, as its line tells it. */
+  readonly first: number | undefined;
+}
+
+async function check(path: string, maxEntrySize: number, all: boolean): Promise<WantedEntries> {
   const input = await openInput(path);
   try {
-    const lines = linesOf(input, path, maxEntrySize);
-    for (let next = await lines.next(); !next.done;) next = await lines.next();
+    let count = 0;
+    let first: number | undefined;
+    for await (const { line } of linesOf(input, path, maxEntrySize)) {
+      if (line.kind !== "entry" || isLeftOut(line, all)) continue;
+      if (count++ === 0) first = line.index;
+    }
+    return { count, first };
   } catch (error) {
     if (!(error instanceof WalError)) throw error;
     throw new WalError(error.code, `${error.message} Nothing was taken.`);
   } finally {
     input.destroy();
   }
+}
+
+/** Whether a line's entry is taken only with `--all`. */
+function isLeftOut(
+  { isDropped, isOfBrokenBatch }: Extract<ParsedLine, { kind: "entry" }>,
+  all: boolean,
+): boolean {
+  return (isDropped || isOfBrokenBatch) && !all;
+}
+
+/** Closes the log and fails if it has not as many indexes left. */
+async function requireRoomFor(
+  log: Wal,
+  path: string,
+  { count, first = 1 }: WantedEntries,
+): Promise<void> {
+  // A log that never had an entry begins with the index of the first one.
+  const last = log.lastIndex === 0 ? first - 1 : log.lastIndex;
+  if (count <= MAX_INDEX - last) return;
+  await log.close();
+  throw new WalError(
+    "ERR_WAL_INDEX_OUT_OF_RANGE",
+    `Cannot import ${count} entries into "${path}" after index ${last}: the largest index that ` +
+      `there is is ${MAX_INDEX}. Nothing was taken.`,
+  );
 }
 
 /** The lines of the input, each checked. */
@@ -106,7 +145,7 @@ async function take(log: Wal, input: Readable, maxEntrySize: number, all: boolea
           await write(process.stderr, `wal: line ${number}: ${line.text}\n`);
         } else if (line.kind === "state") {
           await log.setState(line.state);
-        } else if ((line.isDropped || line.isOfBrokenBatch) && !all) {
+        } else if (isLeftOut(line, all)) {
           leftOut++;
         } else {
           await taken.take(line.index, line.data);

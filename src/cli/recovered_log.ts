@@ -383,7 +383,8 @@ export class RecoveredLog {
     const redo = this.#redoFor(part);
     try {
       const whole = redo === undefined ? file : redo.over(file);
-      const size = this.#statedSize(joined, whole);
+      const size = this.#statedSize(part, joined, whole);
+      const isShifted = joined !== undefined && whole.size() !== joined.frame?.previous.size;
       const readable = size === undefined ? whole : clipped(whole, size);
       const extra = size === undefined ? 0 : whole.size() - size;
       const isWritten = end.isLast && this.#isWritten;
@@ -395,13 +396,14 @@ export class RecoveredLog {
       const most = lost === 0 ? 0 : Math.floor(lost / FRAME_HEADER_SIZE) + 1;
       let counted: WalkEnd | undefined;
       /** What the next segment's first index makes of a range. */
-      const narrowed = (range: IndexRange): IndexRange => {
-        if (joined === undefined || isExact(range)) return range;
+      const narrowed = (range: IndexRange, mostAhead: number): IndexRange => {
+        if (joined === undefined || (isExact(range) && !isShifted)) return range;
         counted ??= endOf(this.#toWalk(part, readable, known, 2));
         // Without the Seal, entries of the last batch may be there that a truncation dropped.
         const next = advanced(exactly(joined.firstIndex), 0, counted.mayBeDropped);
         const widest = { from: firstIndex, to: joined.firstIndex };
-        return boundedBy(range, advanced(counted.index, 0, most), next, widest);
+        if (isExact(range)) return widened(range, counted.index, next, firstIndex);
+        return boundedBy(range, advanced(counted.index, 0, most + mostAhead), next, widest);
       };
       // What the next segments have is not in this one: a truncation has dropped what it has of that.
       const stated = next?.frame?.previous.firstIndex ?? 0;
@@ -416,15 +418,16 @@ export class RecoveredLog {
       for (; !step.done; step = steps.next()) {
         if (step.value.kind === "pause") {
           const cut = cuts[step.value.position];
-          const { index, canBeNarrowed } = step.value;
-          if (cut !== undefined) yield* this.#walkCut(cut, canBeNarrowed ? narrowed(index) : index);
+          const { index, canBeNarrowed, mostAhead } = step.value;
+          const start = canBeNarrowed ? narrowed(index, mostAhead) : index;
+          if (cut !== undefined) yield* this.#walkCut(cut, start);
           continue;
         }
         const found = this.#found(part, file, readable, toWalk.reader, step.value, narrowed);
         yield found.kind === "entry" ? belowLimit(found, limit) : found;
       }
       if (lost > 0 && joined !== undefined) {
-        const from = narrowed(step.value.index).from;
+        const from = narrowed(step.value.index, 0).from;
         const what = `the file ends ${lost} bytes before the size that the next one states`;
         const at = whole.size();
         yield missing(path, at, lost, { from, to: joined.firstIndex - 1 }, step.value.index, what);
@@ -447,16 +450,21 @@ export class RecoveredLog {
     }
   }
 
-  /** How long the next segment says that a file is, unless the file ends as that says all the same. */
-  #statedSize(next: Part | undefined, file: Readable): number | undefined {
+  /**
+   * How long the next segment says that a file is, if the file is no longer, or has there what the
+   * next one says of it. Else bytes have come in between, and those after them are the log's.
+   */
+  #statedSize(part: Part, next: Part | undefined, file: Readable): number | undefined {
     const previous = next?.frame?.previous;
     if (previous === undefined || file.size() <= previous.size) return previous?.size;
-    const buffer = this.#bufferFor(2, file.size());
-    const reader = new FrameReader(file, this.#crc, buffer, this.#maxEntrySize);
-    const seal = reader.seal();
-    // Then bytes have come in between, and those behind them are the log's.
-    const isEnd = seal !== undefined && reader.headerAt(seal.at)?.checksum === previous.checksum;
-    return isEnd ? undefined : previous.size;
+    const { size, checksum } = previous;
+    const toWalk = this.#toWalk(part, clipped(file, size), { next, isLast: false }, 2);
+    const seal = toWalk.reader.seal();
+    if (seal !== undefined) {
+      return toWalk.reader.headerAt(seal.at)?.checksum === checksum ? size : undefined;
+    }
+    const { last, isIntact } = endOf(toWalk);
+    return isIntact && last?.end === size && last.checksum === checksum ? size : undefined;
   }
 
   /** Bytes that were set aside. */
@@ -496,10 +504,12 @@ export class RecoveredLog {
     readable: Readable,
     reader: FrameReader,
     found: Exclude<Found, { kind: "pause" }>,
-    narrow: (range: IndexRange) => IndexRange,
+    narrow: (range: IndexRange, mostAhead: number) => IndexRange,
   ): Recovered {
     const { path, isSetAside } = part;
-    const narrowed = (range: IndexRange): IndexRange => found.canBeNarrowed ? narrow(range) : range;
+    const { canBeNarrowed, mostAhead } = found;
+    const narrowed = (range: IndexRange): IndexRange =>
+      canBeNarrowed ? narrow(range, mostAhead) : range;
     if (found.kind === "damage") {
       const { offset, bytes, mayHideEntries, what } = found;
       const before = narrowed(found.before);
@@ -561,7 +571,7 @@ export class RecoveredLog {
       start,
       isVersion2: part.isVersion2,
       logId: part.frame?.logId ?? this.#logId,
-      lastChecksum: next?.frame?.previous.checksum,
+      stated: next?.frame?.previous,
       mayHaveUnusedSpace: isLast,
       lookAgain: isWritten ? lookAgain : (): boolean => false,
       pauses: [],
@@ -600,15 +610,41 @@ export class RecoveredLog {
         const what = "the file belongs to another log: recover it by itself, by its own path";
         lost.push(missing(path, undefined, undefined, undefined, undefined, what));
       } else if (main.has(part.firstIndex)) {
-        const text = `${path}: a copy of the segment from index ${part.firstIndex}, which is ` +
-          "there already: it was not read";
-        lost.push({ kind: "note", text });
+        lost.push(this.#copyOf(main.get(part.firstIndex) as Part, part));
       } else {
         main.set(part.firstIndex, part);
         if (!isOwnName(one)) lost.push(this.#misnamed(part, firstIndex));
       }
     }
     return { main: [...main.values()].sort((a, b) => a.firstIndex - b.firstIndex), lost };
+  }
+
+  /** A file that begins as a segment does which is there already: only the same bytes are no loss. */
+  #copyOf(own: Part, { path, firstIndex }: Part): Note | Missing {
+    if (this.#isSame(own.path, path)) {
+      const text = `${path}: a copy of the segment from index ${firstIndex}, which is there ` +
+        "already: it was not read";
+      return { kind: "note", text };
+    }
+    const what = `another version of the segment from index ${firstIndex}, which is there ` +
+      `already, as ${own.path}: its bytes are others, and it was not read: recover it by itself, ` +
+      "by its own path";
+    const indexes = { from: firstIndex, to: Infinity };
+    return missing(path, undefined, undefined, indexes, undefined, what);
+  }
+
+  /** Whether two files have the same bytes. */
+  #isSame(path: string, other: string): boolean {
+    const file = this.#open(path);
+    if (file === undefined || isFileSystemError(file)) return false;
+    try {
+      return this.#isCopy(
+        { path: other, segment: 1, offset: 0, copy: 1, within: undefined },
+        file,
+      );
+    } finally {
+      file.close();
+    }
   }
 
   #misnamed({ path, firstIndex }: Part, named: number): Note {
@@ -838,17 +874,7 @@ export class RecoveredLog {
   /** Whether a segment that was set aside is in its place too: a crash came before its removal. */
   #isStillThere(part: Part, main: readonly Part[]): boolean {
     const own = main.find(({ firstIndex }) => firstIndex === part.firstIndex);
-    const file = own === undefined ? undefined : this.#open(own.path);
-    if (file === undefined || isFileSystemError(file)) return false;
-    try {
-      const { path, firstIndex } = part;
-      return this.#isCopy(
-        { path, segment: firstIndex, offset: 0, copy: 1, within: undefined },
-        file,
-      );
-    } finally {
-      file.close();
-    }
+    return own !== undefined && this.#isSame(own.path, part.path);
   }
 
   *#readChain(
@@ -911,6 +937,22 @@ function missing(
     entries: isNone ? 0 : isCounted ? indexes.to + 1 - indexes.from : undefined,
     what,
   };
+}
+
+/**
+ * What an index may be of a file that has another size than the next one states: if all of its frames
+ * are whole, and not as many as there should be, nobody knows where the others were.
+ */
+function widened(
+  range: IndexRange,
+  counted: IndexRange,
+  next: IndexRange,
+  firstIndex: number,
+): IndexRange {
+  if (!isExact(counted)) return range;
+  const lost = Math.max(0, next.from - counted.from);
+  const more = Math.max(0, counted.from - next.to);
+  return { from: Math.max(firstIndex, range.from - more), to: range.to + lost };
 }
 
 /** Marks an entry that the next segment has in place of the one that is here. */

@@ -10,7 +10,13 @@
  *
  * @module
  */
-import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "../format/file_header.ts";
+import { DurableFinder, tailOf } from "./anchors.ts";
+import {
+  FILE_HEADER_SIZE,
+  type FormatVersion,
+  readFileHeader,
+  writeFileHeader,
+} from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, isFrameType, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
 import type { BatchFrame } from "../format/batch_frame.ts";
 import { DURABLE_FRAME_SIZE, type DurableFrame } from "../format/durable_frame.ts";
@@ -38,8 +44,8 @@ export interface FileToWalk {
   /** Whether it is known to be of version 2, whatever its header says. */
   readonly isVersion2: boolean;
   readonly logId: Uint8Array | undefined;
-  /** The checksum that the next segment states of the file's last frame. */
-  readonly lastChecksum: number | undefined;
+  /** What the next segment states of the file: its size and the checksum of its last frame. */
+  readonly stated: { readonly size: number; readonly checksum: number } | undefined;
   /** Whether zeros at its end are space that was never used. */
   readonly mayHaveUnusedSpace: boolean;
   /** Looks again whether a frame that is not whole becomes so: a writer may be writing it. */
@@ -61,6 +67,8 @@ export interface WholeEntry {
   readonly index: IndexRange;
   /** Whether what is known of the file's end may narrow the index. */
   readonly canBeNarrowed: boolean;
+  /** How many entries may follow up to where the highest index counts. */
+  readonly mostAhead: number;
   readonly isFoundBySearch: boolean;
   readonly batch: BatchState;
   /** Whether a Seal does not count it: a truncation dropped it. */
@@ -78,6 +86,8 @@ export interface Damage {
   /** Whether an entry may have been in it. */
   readonly mayHideEntries: boolean;
   readonly canBeNarrowed: boolean;
+  /** How many entries may follow up to where the highest index counts. */
+  readonly mostAhead: number;
   readonly what: string;
 }
 
@@ -88,6 +98,8 @@ export interface Pause {
   readonly position: number;
   readonly index: IndexRange;
   readonly canBeNarrowed: boolean;
+  /** How many entries may follow up to where the highest index counts. */
+  readonly mostAhead: number;
 }
 
 /** What a walk finds, in order. */
@@ -105,6 +117,10 @@ export interface WalkEnd {
   readonly mayBeDropped: number;
   /** Whether it holds neither an entry nor damage. */
   readonly isEmpty: boolean;
+  /** Whether nothing is damaged. */
+  readonly isIntact: boolean;
+  /** Where the last whole frame ends, and its checksum. */
+  readonly last: { readonly end: number; readonly checksum: number } | undefined;
   /** What the first Durable frame in its place says of the file, if it was asked. */
   readonly origin: Pick<DurableFrame, "logId" | "segment"> | undefined;
 }
@@ -114,10 +130,18 @@ export function* walk(file: FileToWalk): Generator<Found, WalkEnd> {
   return yield* new Walk(file).run();
 }
 
-/** A batch that is not whole: where it ends, and the index after it. */
+/** A batch that is not whole: where it ends, and the index after it, if that is known. */
 interface BrokenBatch {
   readonly end: number;
-  readonly after: IndexRange;
+  readonly after: IndexRange | undefined;
+}
+
+/** A place from which on it is known again which entry stands where. */
+interface Regained {
+  readonly offset: number;
+  readonly index: number;
+  /** What holds from there on. */
+  readonly seal: FoundSeal | undefined;
 }
 
 class Walk {
@@ -127,7 +151,16 @@ class Walk {
   #version: FormatVersion | undefined;
   #logId: Uint8Array | undefined;
   #index: IndexRange;
+  readonly #durables: DurableFinder;
+  /** The Seal, while its offsets hold. */
   #seal: FoundSeal | undefined;
+  /** What the Seal says of the end, where it is not known how far its offsets hold before. */
+  #regained: Regained | undefined;
+  /** How many entries the Seal has, if its offsets do not hold. */
+  #sealedCount = Infinity;
+  /** Up to where the highest index is known that an entry can have. */
+  #boundedTo = 0;
+  #last: WalkEnd["last"];
   #isSealed = false;
   /** Whether nothing was damaged so far. */
   #isIntact = true;
@@ -148,11 +181,13 @@ class Walk {
     this.#base = file.base ?? 0;
     this.#logId = file.logId;
     this.#index = file.start;
+    this.#durables = new DurableFinder(file.reader, (frame, offset) => this.#isOwn(frame, offset));
   }
 
   *run(): Generator<Found, WalkEnd> {
     const { size } = this.#reader;
-    this.#seal = this.#findSeal();
+    const seal = this.#findSeal();
+    if (seal !== undefined) this.#believe(seal);
     let offset = yield* this.#begin();
     while (offset < size) {
       yield* this.#pauseAt(offset);
@@ -165,6 +200,8 @@ class Walk {
       isSealed: this.#isSealed,
       mayBeDropped: this.#seal === undefined ? this.#mayBeDropped : 0,
       isEmpty: this.#isEmpty,
+      isIntact: this.#isIntact,
+      last: this.#last,
       origin: this.#origin,
     };
   }
@@ -180,14 +217,18 @@ class Walk {
     }
     if (header.kind === "unfinished" && this.#isUnused(FILE_HEADER_SIZE)) return size;
     if (this.#reader.frameAt(FILE_HEADER_SIZE) === undefined) {
-      if (!this.#file.isVersion2 || this.#reader.frameAt(BEGINNING_SIZE) === undefined) return 0;
+      const isWhole = this.#file.isVersion2 && this.#isInPlace(BEGINNING_SIZE) &&
+        this.#reader.frameAt(BEGINNING_SIZE) !== undefined;
+      if (!isWhole) return 0;
       yield this.#damage(0, BEGINNING_SIZE, this.#index, "the file's beginning is not valid");
       return BEGINNING_SIZE;
     }
     const what = header.kind === "unknown version"
       ? `the file header says version ${header.version}`
       : "the file header is not valid";
-    yield this.#damage(0, FILE_HEADER_SIZE, this.#index, what);
+    const isSure = this.#isInPlace(FILE_HEADER_SIZE) || this.#isNearlyHeader();
+    const after = isSure ? this.#index : this.#beyond(0, FILE_HEADER_SIZE);
+    yield this.#damage(0, FILE_HEADER_SIZE, after, what);
     return FILE_HEADER_SIZE;
   }
 
@@ -196,9 +237,17 @@ class Walk {
     const broken = this.#broken;
     if (broken !== undefined && offset >= broken.end) {
       this.#broken = undefined;
-      this.#index = broken.after;
-      this.#isFoundBySearch = false;
-      if (offset === broken.end) this.#mayBeInBatch = false;
+      if (broken.after === undefined) {
+        this.#mayBeInBatch = true;
+      } else {
+        this.#index = broken.after;
+        this.#boundedTo = 0;
+        this.#isFoundBySearch = false;
+        if (offset === broken.end) this.#mayBeInBatch = false;
+      }
+    }
+    if (this.#regained !== undefined && offset >= this.#regained.offset) {
+      this.#regain(this.#regained);
     }
     const { size, isExhausted } = this.#reader;
     if (isExhausted && this.#seal === undefined) {
@@ -210,6 +259,7 @@ class Walk {
     const frame = this.#frameAt(offset);
     if (frame === undefined) return yield* this.#passDamage(offset);
     const next = offset + FRAME_HEADER_SIZE + frame.length;
+    this.#last = { end: next, checksum: frame.checksum };
     return frame.type === TYPE_DATA
       ? yield* this.#takeEntry(offset, frame, next)
       : yield* this.#takeInternal(offset, frame, next);
@@ -219,7 +269,9 @@ class Walk {
   #endFrom(offset: number): number {
     const { size } = this.#reader;
     const seal = this.#seal;
-    if (seal === undefined) return Math.min(this.#broken?.end ?? size, size);
+    if (seal === undefined || this.#regained !== undefined) {
+      return Math.min(this.#broken?.end ?? size, this.#regained?.offset ?? size, size);
+    }
     const next = seal.offsets[this.#positionFrom(seal, offset + 1)];
     if (next !== undefined) return next - this.#base;
     return offset < seal.at ? seal.at : size;
@@ -246,12 +298,13 @@ class Walk {
   }
 
   *#takeEntry(offset: number, { length }: FoundFrame, next: number): Generator<Found, number> {
-    let isDropped = false;
+    const { firstIndex } = this.#file;
+    let isDropped = this.#isIntact && this.#index.from >= firstIndex + this.#sealedCount;
     const seal = this.#seal;
-    if (seal !== undefined) {
+    if (seal !== undefined && this.#regained === undefined) {
       const position = this.#positionFrom(seal, offset);
       if (seal.offsets[position] === this.#base + offset) {
-        this.#index = exactly(this.#file.firstIndex + position);
+        this.#index = exactly(firstIndex + position);
       } else if (position === seal.offsets.length) {
         isDropped = true;
       } else if (this.#isIntact && !this.#isVouchedFor(seal)) {
@@ -262,8 +315,12 @@ class Walk {
     }
     if (this.#isSealed) return yield* this.#goOnAfterSeal(offset);
     const isFirst = this.#file.base === 0 && offset === FILE_HEADER_SIZE;
-    if (isFirst && this.#version === 2) {
-      yield this.#damage(offset, 0, this.#index, "an entry stands where the Segment frame should");
+    if (isFirst && (this.#version === 2 || this.#file.isVersion2)) {
+      const isInPlace = this.#isInPlace(offset);
+      const after = isInPlace ? this.#index : this.#beyond(0, offset);
+      yield this.#damage(offset, 0, after, "an entry stands where the Segment frame should");
+      this.#isFoundBySearch ||= !isInPlace;
+      this.#mayBeInBatch ||= !isInPlace;
     }
     const batch = this.#broken !== undefined
       ? "incomplete"
@@ -272,9 +329,13 @@ class Walk {
       : "whole";
     const index = this.#index;
     // What a search found may be no entry, and may stand where there were several.
-    this.#index = this.#isFoundBySearch
-      ? advanced(index, 0, Math.floor((next - offset) / FRAME_HEADER_SIZE))
-      : advanced(index, 1, 1);
+    const least = this.#isFoundBySearch ? 0 : 1;
+    const most = Math.max(least, Math.floor((next - offset) / FRAME_HEADER_SIZE));
+    this.#index = advanced(
+      index,
+      least,
+      offset < this.#boundedTo ? 0 : this.#isFoundBySearch ? most : 1,
+    );
     this.#isEmpty = false;
     const isInBatch = this.#leftInBatch > 0 || batch !== "whole" || this.#isFoundBySearch;
     this.#mayBeDropped = isInBatch ? this.#mayBeDropped + 1 : 0;
@@ -283,8 +344,9 @@ class Walk {
       kind: "entry",
       offset,
       length,
-      index: this.#withinBatch(index),
-      canBeNarrowed: this.#broken === undefined,
+      index: this.#beforeRegained(this.#withinBatch(index)),
+      canBeNarrowed: this.#canBeNarrowed,
+      mostAhead: this.#mostAhead(offset),
       isFoundBySearch: this.#isFoundBySearch,
       batch,
       isDropped,
@@ -356,11 +418,10 @@ class Walk {
       case "batch":
         return frame.count > 0 ? undefined : "a Batch frame of no entries";
       case "durable": {
-        const isOwn = (this.#logId === undefined || sameLog(frame.logId, this.#logId)) &&
-          frame.ownOffset === at && frame.durableOffset <= at;
-        const isOfFile = frame.segment === this.#file.firstIndex || this.#file.isGuess;
-        return isOwn && isOfFile ? undefined : "a Durable frame that is not in its place: " +
-          "what is around it may come from another place too";
+        return this.#isOwn(frame, offset)
+          ? undefined
+          : "a Durable frame that is not in its place: " +
+            "what is around it may come from another place too";
       }
       case "seal": {
         const last = this.#seal?.offsets.at(-1);
@@ -371,6 +432,35 @@ class Walk {
         return isOwn ? undefined : `a Seal of ${frame.count} entries after ${entries}`;
       }
     }
+  }
+
+  /** Whether a Durable frame is of this file and stands in its place. */
+  #isOwn(frame: DurableFrame, offset: number): boolean {
+    const at = this.#base + offset;
+    const isOwn = (this.#logId === undefined || sameLog(frame.logId, this.#logId)) &&
+      frame.ownOffset === at && frame.durableOffset <= at;
+    return isOwn && (frame.segment === this.#file.firstIndex || this.#file.isGuess);
+  }
+
+  /** Whether something shows that no bytes before `offset` were deleted or inserted. */
+  #isInPlace(offset: number): boolean {
+    if (this.#seal !== undefined && this.#regained === undefined) return true;
+    return this.#durables.next(offset) !== undefined;
+  }
+
+  /** Whether all but one byte of a file header is there. */
+  #isNearlyHeader(): boolean {
+    const bytes = this.#reader.bytes(0, FILE_HEADER_SIZE);
+    return ([1, 2] as const).some((version) => {
+      const header = new Uint8Array(FILE_HEADER_SIZE);
+      writeFileHeader(header, version);
+      return header.filter((byte, i) => bytes[i] !== byte).length === 1;
+    });
+  }
+
+  /** Whether what is known of the file's end may narrow an index here. */
+  get #canBeNarrowed(): boolean {
+    return this.#broken?.after === undefined && this.#regained === undefined;
   }
 
   /** Takes a Batch frame in: all of its entries are whole, or each is of a broken batch. */
@@ -391,7 +481,10 @@ class Walk {
       this.#leftInBatch = count;
       return;
     }
-    this.#broken = { end, after: advanced(this.#index, count, count) };
+    // Where bytes were lost or inserted, the batch ends elsewhere.
+    this.#broken = this.#isInPlace(end)
+      ? { end, after: advanced(this.#index, count, count) }
+      : { end: at, after: undefined };
     this.#isIntact = false;
     if (this.#seal === undefined && (at >= this.#reader.size || this.#isUnused(at))) {
       // The walk ends there, and what is missing is nowhere else.
@@ -416,10 +509,12 @@ class Walk {
     if (this.#isUnused(offset)) return size;
     if (this.#isSealed) return yield* this.#goOnAfterSeal(offset);
     const seal = this.#seal;
-    if (seal !== undefined) return yield* this.#passToSealed(seal, offset);
+    if (seal !== undefined && this.#regained === undefined) {
+      return yield* this.#passToSealed(seal, offset);
+    }
     if (
       this.#version === 2 && this.#base + offset === FILE_HEADER_SIZE &&
-      this.#reader.frameAt(BEGINNING_SIZE) !== undefined
+      this.#isInPlace(BEGINNING_SIZE) && this.#reader.frameAt(BEGINNING_SIZE) !== undefined
     ) {
       const what = "the Segment frame fails its checksum";
       yield this.#damage(offset, SEGMENT_FRAME_SIZE, this.#index, what);
@@ -440,10 +535,13 @@ class Walk {
     if (frames.length > 0 && !this.#isFoundBySearch) {
       const lost = frames.filter(({ type }) => type === TYPE_DATA).length;
       const what = this.#whatWere(extent);
-      const isSure = isProven || frames.every((frame) => this.#isSurelyDurable(frame));
+      const isSure = isProven ||
+        (this.#isInPlace(next) && frames.every((frame) => this.#isSurelyDurable(frame)));
       const after = isSure ? advanced(this.#index, lost, lost) : this.#beyond(offset, next);
       yield this.#damage(offset, next - offset, after, what);
-      this.#mayBeInBatch ||= frames.some((frame) => this.#mayBeBatch(frame));
+      this.#isFoundBySearch = !isSure && !this.#isInPlace(next);
+      this.#mayBeInBatch ||= frames.some((frame) => this.#mayBeBatch(frame)) ||
+        this.#isFoundBySearch;
       return next;
     }
     const isGivenUp = this.#reader.isExhausted;
@@ -471,11 +569,11 @@ class Walk {
       if (at > offset && this.#reader.frameAt(at, this.#endFrom(at))?.type === TYPE_DATA) break;
     }
     const entry = seal.offsets[to];
-    if (entry === undefined && to > from && this.#hasMoved(seal, offset)) {
-      // Where bytes were lost or came in between, no offset of the Seal holds any more.
+    const place = entry === undefined ? seal.at : entry - this.#base;
+    if (to > from && this.#hasMoved(seal, offset, place)) {
+      // Where bytes were lost or inserted, and as many inserted or lost after that.
       this.#index = exactly(firstIndex + from);
-      this.#seal = undefined;
-      this.#isIntact = false;
+      this.#regained = { offset: place, index: firstIndex + to, seal };
       return yield* this.#passMoved(offset);
     }
     let next = entry === undefined ? Math.max(seal.at, offset + 1) : entry - this.#base;
@@ -508,18 +606,26 @@ class Walk {
     return next;
   }
 
-  /** Whether whole entries stand from `offset` on to the Seal, none of them where it has one. */
-  #hasMoved(seal: FoundSeal, offset: number): boolean {
+  /** Whether whole entries stand from `offset` on to `place`, none of them where the Seal has one. */
+  #hasMoved(seal: FoundSeal, offset: number, place: number): boolean {
     for (let at = offset;;) {
-      const found = this.#reader.nextFrame(at, seal.at);
+      const found = this.#reader.nextFrame(at, place);
       if (found === undefined) return false;
       const around = this.#entryAround(seal, found) ?? 0;
       const frame = this.#reader.headerAt(found);
       const end = found + FRAME_HEADER_SIZE + (frame?.length ?? 0);
+      if (around === 0 && this.#isAfterLast(seal, found)) return false;
       // What goes beyond the entry that should be there is no part of it.
       if (end > around && frame?.type === TYPE_DATA) return true;
       at = Math.max(around, end);
     }
+  }
+
+  /** Whether the last entry that the Seal has ends by `offset`: what follows was dropped. */
+  #isAfterLast({ offsets }: FoundSeal, offset: number): boolean {
+    const last = (offsets.at(-1) ?? Infinity) - this.#base;
+    const header = this.#reader.headerAt(last);
+    return header?.type === TYPE_DATA && last + FRAME_HEADER_SIZE + header.length <= offset;
   }
 
   /** Where the entry ends that the Seal has around `offset`, if its header says that it is there. */
@@ -540,14 +646,13 @@ class Walk {
     const { size } = this.#reader;
     // Its Batch frame tells an end that has moved too.
     this.#broken = undefined;
-    const next = this.#reader.nextFrame(offset) ?? size;
+    const limit = this.#regained?.offset ?? size;
+    const next = this.#reader.nextFrame(offset, limit) ?? limit;
     const what =
       `${next - offset} bytes are no whole frame, and what follows does not stand where ` +
       "the Seal has it: bytes were lost, or came in between";
-    const most = Math.floor((next - offset) / FRAME_HEADER_SIZE) + 1;
-    yield this.#damage(offset, next - offset, advanced(this.#index, 0, most), what);
-    this.#isFoundBySearch = true;
-    this.#mayBeInBatch = true;
+    yield this.#damage(offset, next - offset, this.#beyond(offset, next), what);
+    this.#mayBeInBatch = this.#isFoundBySearch = true;
     return next;
   }
 
@@ -608,7 +713,8 @@ class Walk {
       before: this.#withinBatch(before),
       after: this.#withinBatch(after),
       mayHideEntries: before.from !== after.from || before.to !== after.to,
-      canBeNarrowed: this.#broken === undefined,
+      canBeNarrowed: this.#canBeNarrowed,
+      mostAhead: this.#mostAhead(offset),
       what,
     };
   }
@@ -620,19 +726,46 @@ class Walk {
     return { from: Math.min(range.from, after.to), to: Math.min(range.to, after.to) };
   }
 
+  /** The range of an entry, which comes before the one at the place that is known again. */
+  #beforeRegained({ from, to }: IndexRange): IndexRange {
+    const most = (this.#regained?.index ?? Infinity) - 1;
+    return { from: Math.min(from, most), to: Math.min(to, most) };
+  }
+
   /** Which index may follow bytes of which nobody knows what they were. */
   #beyond(offset: number, next: number): IndexRange {
-    const { size } = this.#reader;
-    const isEnd = next === size && this.#file.mayHaveUnusedSpace;
-    const most = isEnd ? Infinity : Math.floor((next - offset) / FRAME_HEADER_SIZE);
-    return advanced(this.#index, 0, most);
+    const { from, to } = this.#index;
+    const isEnd = next === this.#reader.size && this.#file.mayHaveUnusedSpace;
+    return { from, to: isEnd ? Infinity : this.#most(to, offset, next) };
   }
 
   /** Which index an entry at `offset` may have if nothing before it can be trusted. */
   #anywhere(offset: number): IndexRange {
     const { firstIndex } = this.#file;
-    const most = Math.floor((this.#base + offset) / FRAME_HEADER_SIZE);
-    return { from: firstIndex, to: firstIndex + most };
+    return { from: firstIndex, to: this.#most(firstIndex, 0, offset) };
+  }
+
+  /**
+   * The highest index that an entry may have from `next` on, if the one that could begin at `offset`
+   * has at most `index`: bounded only up to a place that is known again.
+   */
+  #most(index: number, offset: number, next: number): number {
+    const regained = this.#regained;
+    if (regained !== undefined && next <= regained.offset) {
+      this.#boundedTo = regained.offset;
+      return regained.index;
+    }
+    const place = this.#durables.next(next);
+    if (place === undefined) return Infinity;
+    const isBounded = offset > 0 && offset < this.#boundedTo;
+    this.#boundedTo = place;
+    const from = offset === 0 ? -this.#base : offset;
+    return isBounded ? index : index + Math.floor((place - from) / FRAME_HEADER_SIZE);
+  }
+
+  /** How many entries may be between `offset` and the place up to which the index is bounded. */
+  #mostAhead(offset: number): number {
+    return Math.max(0, Math.ceil((this.#boundedTo - offset) / FRAME_HEADER_SIZE));
   }
 
   *#pauseAt(offset: number): Generator<Found, void> {
@@ -643,9 +776,13 @@ class Walk {
       at = pauses[this.#paused]
     ) {
       const isHere = at === offset && !this.#isFoundBySearch;
-      const index = isHere ? this.#withinBatch(this.#index) : this.#anywhere(at);
-      const canBeNarrowed = isHere && this.#broken === undefined;
-      yield { kind: "pause", position: this.#paused++, index, canBeNarrowed };
+      const { firstIndex } = this.#file;
+      const most = Math.floor((this.#base + at) / FRAME_HEADER_SIZE);
+      const anywhere = { from: firstIndex, to: firstIndex + most };
+      const index = isHere ? this.#withinBatch(this.#index) : anywhere;
+      const canBeNarrowed = isHere && this.#canBeNarrowed;
+      const mostAhead = this.#mostAhead(at);
+      yield { kind: "pause", position: this.#paused++, index, canBeNarrowed, mostAhead };
     }
   }
 
@@ -679,7 +816,9 @@ class Walk {
     const [first] = offsets;
     const last = offsets.at(-1);
     if (first === undefined || last === undefined || !isAscending) return undefined;
-    const isInside = first >= BEGINNING_SIZE && last - this.#base < at;
+    // Where bytes were deleted, its offsets may lie after it.
+    const isInside = first >= BEGINNING_SIZE &&
+      (last - this.#base < at || this.#isVouchedFor(seal));
     if (!isInside) return undefined;
     // The last entry of a file may itself end with what looks like a Seal.
     const isCovered = this.#reader.frameAt(last - this.#base) !== undefined &&
@@ -689,8 +828,36 @@ class Walk {
 
   /** Whether the next segment states this Seal's checksum. */
   #isVouchedFor({ at }: FoundSeal): boolean {
-    const { lastChecksum } = this.#file;
-    return lastChecksum !== undefined && this.#reader.headerAt(at)?.checksum === lastChecksum;
+    const { stated } = this.#file;
+    return stated !== undefined && this.#reader.headerAt(at)?.checksum === stated.checksum;
+  }
+
+  /** Finds out where the Seal's offsets hold: everywhere, at the end only, or nowhere. */
+  #believe(seal: FoundSeal): void {
+    const { stated, firstIndex } = this.#file;
+    const isStated = stated !== undefined && this.#isVouchedFor(seal);
+    const shift = isStated ? this.#base + this.#reader.size - stated.size : 0;
+    const isInPlace = isStated ? shift === 0 : tailOf(this.#reader, seal, -this.#base).isProof;
+    if (isInPlace) {
+      this.#seal = seal;
+      return;
+    }
+    this.#sealedCount = seal.offsets.length;
+    if (!isStated) return;
+    const { position, offset } = tailOf(this.#reader, seal, shift - this.#base);
+    const offsets = seal.offsets.map((stated) => Math.max(0, stated + shift));
+    this.#regained = { offset, index: firstIndex + position, seal: { at: seal.at, offsets } };
+  }
+
+  /** Goes on where it is known again which entry stands where. */
+  #regain({ index, seal }: Regained): void {
+    this.#regained = undefined;
+    this.#seal = seal;
+    this.#index = exactly(index);
+    this.#boundedTo = 0;
+    this.#broken = undefined;
+    this.#isFoundBySearch = false;
+    this.#sealedCount = Infinity;
   }
 
   #decode(offset: number, { length }: FoundFrame): InternalFrame {

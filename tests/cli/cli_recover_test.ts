@@ -366,6 +366,47 @@ test(
 );
 
 test(
+  "import takes nothing of a file that has more entries than there are indexes",
+  options,
+  () =>
+    withFolder((folder) => {
+      const path = join(folder, "a.wal");
+      const file = join(folder, "lines");
+      const last = Number.MAX_SAFE_INTEGER - 1;
+      writeFileSync(file, `{"index":${last},"text":"last"}\n{"text":"one more"}\n`);
+      const refused = run("import", path, file);
+      assertMatch(refused.stderr, /Nothing was taken\. \(ERR_WAL_INDEX_OUT_OF_RANGE\)\n$/);
+      assertEquals([refused.status, refused.lines], [1, []]);
+      writeFileSync(file, `{"index":${last},"text":"last"}\n`);
+      assertEquals(run("import", path, file).lines, [`imported 1 entry: index ${last}`]);
+      assertEquals(run("import", path, file).status, 1);
+    }),
+);
+
+test(
+  "another version of a segment under another name is told of",
+  options,
+  () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "a.wal");
+      await withLog(path, {}, (log) => log.append(bytes("entry 1")));
+      const older = readFileSync(path);
+      await withLog(path, {}, (log) => log.append(bytes("entry 2")));
+      const copy = `${path}.00000000000000000009`;
+      writeFileSync(copy, readFileSync(path));
+      const same = run("recover", path);
+      assertEquals([same.status, same.lines.length], [0, 2]);
+      assertStringIncludes(same.stderr, `${copy}: a copy of the segment from index 1`);
+      writeFileSync(copy, older);
+      const differs = run("recover", path);
+      assertEquals(differs.status, 1);
+      const [told] = parsed(differs.lines).filter(({ missing }) => missing !== undefined);
+      assertStringIncludes(JSON.stringify(told), "another version of the segment from index 1");
+      assertEquals(run("recover", copy).lines.length, 1);
+    }),
+);
+
+test(
   "a log that a writer has open is read, and the writer is told of",
   options,
   () =>
