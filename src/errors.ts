@@ -319,3 +319,12 @@ export function writeFailed(doing: string, cause: unknown): WalError {
     { cause },
   );
 }
+
+/** The error of a call after which the log is as before, for what no other code names. */
+export function ioFailed(doing: string, path: string, cause: unknown): WalError {
+  return new WalError(
+    "ERR_WAL_IO",
+    `Cannot ${doing} the log "${path}": ${reasonOf(cause)}. Mend the cause and try again.`,
+    { cause },
+  );
+}

@@ -3,69 +3,31 @@
  *
  * @module
  */
-import { Account } from "./reader/account.ts";
 import {
   invalid,
   isArray,
   isSignal,
   kindOf,
-  noEntry,
   RANGE,
   requireOptions,
   requirePath,
 } from "./arguments.ts";
 import { copyOf, isBytes } from "./bytes.ts";
-import { clock, pause, type Timer } from "./fs/clock.ts";
-import { GroupCommit } from "./writer/commit.ts";
-import { EntryCursor, type EntryMemory, type ShownEntries } from "./files/entry_cursor.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
-import { type EndError, isEnd, MovedError, outcomeUnknown, reasonOf, WalError } from "./errors.ts";
-import {
-  Changes,
-  Follower,
-  type FollowOptions,
-  type FollowSource,
-  Patience,
-} from "./reader/follow.ts";
-import { runtimeFileSystem } from "./fs/runtime.ts";
-import {
-  type FileSystem,
-  FileSystemError,
-  isFileSystemError,
-  type Lock,
-} from "./fs/file_system.ts";
-import type { Guards } from "./files/guards.ts";
-import { locateLog, type OpenedLog, openLog, type Recovery } from "./opening/open.ts";
-import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
-import { FRAME_HEADER_SIZE } from "./format/frame.ts";
+import { type EndError, WalError } from "./errors.ts";
+import { giveBackLog } from "./files/give_back_log.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
+import type { FileSystem } from "./fs/file_system.ts";
+import { runtimeFileSystem } from "./fs/runtime.ts";
+import { locateLog, type OpenedLog, openLog, type Recovery } from "./opening/open.ts";
+import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
+import type { FollowOptions } from "./reader/follow.ts";
+import { LogReader } from "./reader/log_reader.ts";
 import { type Call, Lifecycle } from "./writer/lifecycle.ts";
-import type { MetaFile } from "./files/meta.ts";
-import type { LogDirectory } from "./fs/log_directory.ts";
-import { Reader } from "./reader/reader.ts";
-import type { Segment, SegmentCounters } from "./segment/segment.ts";
-import type { Segments } from "./files/segments.ts";
-import { payloadsOf, StagedEntries, type StagedEntry } from "./writer/staged_entries.ts";
-import { Tailer } from "./reader/tailer.ts";
-import type { View } from "./reader/view.ts";
-
-/**
- * How many bytes are appended without a sync before one is begun unasked, so that a roll, which waits
- * for the disk, never has much to wait for.
- */
-const WRITE_BEHIND = 8 * 1024 * 1024;
+import { LogWriter } from "./writer/log_writer.ts";
 
 const FOLLOW_OPTIONS: readonly (keyof FollowOptions)[] = ["from", "signal", "durable"];
-
-/** How often a reader reads all anew because the writer replaces what it has read. */
-const MAX_TRIES = 8;
-
-/** When a follower tries again what it could not read, in milliseconds. */
-const RETRY_MS = 25;
-
-/** How long the log is idle after a sync before the file is told of it, in milliseconds, or half as long again. */
-const IDLE_MS = 100;
 
 /**
  * The indexes that a batch got.
@@ -143,32 +105,12 @@ export interface WalStats {
  */
 export class Wal {
   readonly #path: string;
-  readonly #fileSystem: FileSystem;
   readonly #options: ResolvedOptions;
-  readonly #directory: LogDirectory;
-  /** In a reader these are those of its view. */
-  #segments: Segments;
-  #meta: MetaFile;
-  /** In a reader: what it knows of the files. */
-  readonly #reader: Reader | undefined;
-  readonly #counters: SegmentCounters;
-  readonly #lock: Lock | undefined;
-  readonly #guards: Guards;
-  readonly #commit: GroupCommit;
-  readonly #recovery: Recovery;
-  #appends = 0;
-  #bytesAppended = 0;
+  readonly #opened: OpenedLog;
   readonly #lifecycle: Lifecycle<EndError>;
-  /** Wakes followers. */
-  readonly #changes = new Changes();
-  /** How far back each follower in this process has to go. */
-  readonly #followers = new Set<{ rewind: number }>();
-  /** Entries of callers that wait for a sync. */
-  readonly #staged = new StagedEntries();
-  #writeBehind: Promise<void> | undefined;
-  #idleTimer: Timer | undefined;
-  /** Whether there was no sync since the idle timer was set. */
-  #isQuiet = false;
+  readonly #reader: LogReader;
+  /** None in a handle that only reads. */
+  readonly #writer: LogWriter | undefined;
 
   private constructor(
     path: string,
@@ -177,23 +119,13 @@ export class Wal {
     opened: OpenedLog,
   ) {
     this.#path = path;
-    this.#fileSystem = fileSystem;
     this.#options = options;
-    this.#segments = opened.segments;
-    this.#meta = opened.meta;
-    this.#directory = opened.directory;
-    this.#counters = opened.counters;
-    this.#lock = opened.lock;
-    this.#guards = opened.guards;
-    this.#lifecycle = new Lifecycle(path, options.readOnly, () => this.#changes.notify());
-    this.#guards.whenLost((error) => this.#ended(error));
-    this.#recovery = opened.recovery;
-    if (options.readOnly) {
-      this.#reader = new Reader(fileSystem, path, options, opened, (view) => this.#show(view));
-    } else {
-      this.#tellWhenIdle();
-    }
-    this.#commit = new GroupCommit(() => this.#syncOnce());
+    this.#opened = opened;
+    this.#lifecycle = new Lifecycle(path, options.readOnly, () => this.#reader.changed());
+    this.#reader = new LogReader(fileSystem, path, options, opened, this.#lifecycle);
+    if (options.readOnly) return;
+    const written = { ...opened, contents: this.#reader.log };
+    this.#writer = new LogWriter(written, options, this.#lifecycle, this.#reader);
   }
 
   /**
@@ -238,7 +170,7 @@ export class Wal {
 
   /** The index of the first entry; one above {@linkcode lastIndex} if there is none. */
   get firstIndex(): number {
-    return Math.max(this.#meta.current?.headIndex ?? 1, this.#segments.firstIndex);
+    return this.#reader.log.firstIndex;
   }
 
   /**
@@ -247,34 +179,34 @@ export class Wal {
    * only looks shows it before.
    */
   get lastIndex(): number {
-    // Between the two halves of a reset that failed, the head is beyond what is left.
-    return Math.max(this.#segments.lastIndex, this.firstIndex - 1);
+    return this.#reader.log.lastIndex;
   }
 
   /** The last index that a finished sync covers. It never runs ahead of the disk. */
   get durableIndex(): number {
-    return Math.max(this.#segments.durableIndex, this.firstIndex - 1);
+    return this.#reader.log.durableIndex;
   }
 
   /** The size of the log in bytes, frames and headers included. */
   get byteLength(): number {
-    return this.#segments.byteLength;
+    return this.#reader.log.segments.byteLength;
   }
 
   /** What open found at the end of the log and did about it. */
   get recovery(): Recovery {
-    return this.#recovery;
+    return this.#opened.recovery;
   }
 
   /** What the log has done since it was opened. */
   stats(): WalStats {
+    const { count, rebuiltSeals } = this.#reader.log.segments;
     return {
-      appends: this.#appends,
-      bytesAppended: this.#bytesAppended,
-      ...this.#counters,
-      segments: this.#segments.count,
-      rebuiltSeals: this.#segments.rebuiltSeals,
-      lock: this.#lock?.kind,
+      appends: this.#writer?.appends ?? 0,
+      bytesAppended: this.#writer?.bytesAppended ?? 0,
+      ...this.#opened.counters,
+      segments: count,
+      rebuiltSeals,
+      lock: this.#opened.lock?.kind,
     };
   }
 
@@ -307,9 +239,7 @@ export class Wal {
    */
   append(data: Uint8Array): number {
     this.#requireEntry(data);
-    this.#begin("append");
-    this.#append(data);
-    return this.#segments.lastIndex;
+    return this.#admit("append").append(data);
   }
 
   /**
@@ -337,11 +267,7 @@ export class Wal {
    */
   appendBatch(entries: readonly Uint8Array[]): BatchRange {
     const batch = this.#readBatch(entries);
-    this.#begin("appendBatch");
-    const [only] = batch;
-    if (only !== undefined && batch.length === 1) this.#append(only);
-    else this.#appendBatch(batch);
-    return { firstIndex: this.lastIndex - batch.length + 1, lastIndex: this.lastIndex };
+    return rangeOf(batch, this.#admit("appendBatch").appendBatch(batch));
   }
 
   /** The entries of a batch, each read once: an array may answer otherwise the next time. */
@@ -357,78 +283,6 @@ export class Wal {
     // To read one may have detached another.
     for (const data of batch) this.#requireEntry(data);
     return batch;
-  }
-
-  /** Refuses a call that cannot be made now, and writes what was staged before it. */
-  #begin(call: Call): void {
-    this.#lifecycle.admit(call);
-    if (this.#staged.isEmpty) return;
-    this.#writeStaged();
-    // What was written may have ended the handle.
-    this.#lifecycle.requireNotEnded();
-  }
-
-  #append(data: Uint8Array): void {
-    try {
-      this.#segments.append(data);
-    } catch (error) {
-      throw this.#failed(error);
-    }
-    this.#appended(1, data.length);
-  }
-
-  #appendBatch(entries: readonly Uint8Array[]): void {
-    try {
-      this.#segments.appendBatch(entries);
-    } catch (error) {
-      throw this.#failed(error);
-    }
-    this.#appended(entries.length, entries.reduce((sum, data) => sum + data.length, 0));
-  }
-
-  /** Writes the entries that wait for a sync, with one write if it can be. */
-  #writeStaged(): void {
-    if (this.#staged.isEmpty) return;
-    const group = this.#staged.take();
-    const { frames, entries } = group;
-    if (entries.length > 1 && this.#appendFrames(frames, entries)) return;
-    // One by one, so that each that can be written is.
-    const payloads = payloadsOf(frames);
-    for (const entry of entries) {
-      const { value: data } = payloads.next();
-      try {
-        this.#lifecycle.requireNotEnded();
-        this.#append(data ?? new Uint8Array(0));
-        entry.index = this.#segments.lastIndex;
-      } catch (error) {
-        entry.error = error;
-      }
-    }
-  }
-
-  /** Writes entries together; false if they do not fit, or it could not be done. */
-  #appendFrames(frames: Uint8Array, entries: readonly StagedEntry[]): boolean {
-    if (this.#lifecycle.hasEnded) return false;
-    try {
-      if (!this.#segments.appendFrames(frames, entries.length)) return false;
-    } catch (error) {
-      this.#failed(error);
-      return false;
-    }
-    let index = this.#segments.lastIndex - entries.length;
-    for (const entry of entries) entry.index = ++index;
-    this.#appended(entries.length, frames.length - entries.length * FRAME_HEADER_SIZE);
-    return true;
-  }
-
-  #appended(count: number, bytes: number): void {
-    this.#appends += count;
-    this.#bytesAppended += bytes;
-    if (this.#segments.active.unsyncedBytes > WRITE_BEHIND) {
-      this.#writeBehind ??= this.#syncBehind();
-    }
-    this.#changes.notify();
-    if (this.#idleTimer === undefined) this.#waitForIdle();
   }
 
   /**
@@ -456,13 +310,7 @@ export class Wal {
    * ```
    */
   async sync(): Promise<void> {
-    this.#lifecycle.admit("sync");
-    this.#writeStaged();
-    // A truncation that runs syncs whatever it leaves.
-    await this.#lifecycle.rewritten;
-    this.#lifecycle.requireNotEnded();
-    if (this.#segments.isSettled) this.#tellWhenIdle();
-    else await this.#commit.join();
+    await this.#admit("sync").sync();
   }
 
   /**
@@ -491,10 +339,7 @@ export class Wal {
    * ```
    */
   syncBlocking(): void {
-    this.#begin("syncBlocking");
-    const { active } = this.#segments;
-    if (active.isDurable) this.#tellWhenIdle();
-    else this.#syncAtOnce(active);
+    this.#admit("syncBlocking").syncBlocking();
   }
 
   /**
@@ -523,20 +368,7 @@ export class Wal {
   async appendAndSync(data: Uint8Array): Promise<number> {
     while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten;
     this.#requireEntry(data);
-    this.#lifecycle.admit("appendAndSync");
-    const entry = this.#stage(data);
-    await this.#commit.join();
-    if (entry.error !== undefined) throw entry.error;
-    return entry.index;
-  }
-
-  /** Lets an entry be written right before the next sync. */
-  #stage(data: Uint8Array): StagedEntry {
-    if (!this.#staged.hasRoom(data)) this.#writeStaged();
-    if (this.#staged.hasRoom(data)) return this.#staged.stage(data);
-    this.#lifecycle.requireNotEnded();
-    this.#append(data);
-    return { index: this.#segments.lastIndex, error: undefined };
+    return await this.#admit("appendAndSync").appendAndSync(data);
   }
 
   /**
@@ -562,8 +394,10 @@ export class Wal {
    */
   async appendBatchAndSync(entries: readonly Uint8Array[]): Promise<BatchRange> {
     while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten;
-    const range = this.appendBatch(entries);
-    await this.#commit.join();
+    const batch = this.#readBatch(entries);
+    const writer = this.#admit("appendBatchAndSync");
+    const range = rangeOf(batch, writer.appendBatch(batch));
+    await writer.commit();
     return range;
   }
 
@@ -590,20 +424,7 @@ export class Wal {
    */
   getEntry(index: number): Uint8Array {
     this.#lifecycle.admit("getEntry");
-    this.#requireIndex(index);
-    try {
-      return this.#reader === undefined
-        ? this.#segments.read(index)
-        : this.#reader.read(() => this.#read(index));
-    } catch (error) {
-      throw this.#readFailed(error);
-    }
-  }
-
-  /** In a reader: reads an entry of the view, which may have changed. */
-  #read(index: number): Uint8Array {
-    this.#requireIndex(index);
-    return this.#segments.read(index);
+    return this.#reader.read(index);
   }
 
   /**
@@ -637,15 +458,8 @@ export class Wal {
    */
   async refresh(): Promise<void> {
     this.#lifecycle.admit("refresh");
-    await this.#reader?.look();
+    await this.#reader.refresh();
     this.#lifecycle.admit("refresh");
-  }
-
-  /** Takes another view of the files for what the log has. */
-  #show({ segments, meta }: View): void {
-    this.#segments = segments;
-    this.#meta = meta;
-    this.#lifecycle.advanceEpoch();
   }
 
   /**
@@ -667,33 +481,8 @@ export class Wal {
    * ```
    */
   readAll(): Uint8Array[] {
-    const { firstIndex } = this;
-    for (let tries = 1;; tries++) {
-      const entries: Uint8Array[] = [];
-      const { cursor, to } = this.#cursor({}, "copies");
-      // In a reader the writer may drop or replace entries meanwhile; all are to be of one moment.
-      try {
-        while (this.#advance(cursor, to)) entries.push(cursor.data);
-        this.#requireFirst(firstIndex);
-        return entries;
-      } catch (error) {
-        const isOvertaken = this.#reader !== undefined && error instanceof WalError &&
-          error.code === "ERR_WAL_INDEX_OUT_OF_RANGE";
-        if (!isOvertaken) throw error;
-        this.#requireFirst(firstIndex);
-        if (tries === MAX_TRIES) throw error;
-      }
-    }
-  }
-
-  /** Refuses to return entries without their indexes from another first index than the caller saw. */
-  #requireFirst(firstIndex: number): void {
-    if (firstIndex === this.firstIndex) return;
-    throw new WalError(
-      "ERR_WAL_INDEX_OUT_OF_RANGE",
-      `The first index of "${this.#path}" was ${firstIndex} before the call and is ` +
-        `${this.firstIndex} now: read again.`,
-    );
+    this.#lifecycle.admit("readAll");
+    return this.#reader.readAll();
   }
 
   /**
@@ -720,8 +509,9 @@ export class Wal {
    * ```
    */
   entries(range: EntryRange = {}): Generator<Entry, void, undefined> {
-    const { cursor, to } = this.#cursor(range, "copies");
-    return this.#entries(cursor, to);
+    this.#lifecycle.admit("entries");
+    requireOptions("range", range, RANGE);
+    return this.#reader.entries(range);
   }
 
   /**
@@ -751,43 +541,9 @@ export class Wal {
    */
   replay(visit: (entry: EntryView) => void, range: EntryRange = {}): void {
     if (typeof visit !== "function") throw invalid("visit", "a function", visit);
-    const { cursor, to } = this.#cursor(range, "views");
-    while (this.#advance(cursor, to)) visit(cursor);
-  }
-
-  /** Begins to read the entries of a range. */
-  #cursor(range: EntryRange, memory: EntryMemory): { cursor: EntryCursor; to: number } {
-    this.#lifecycle.admit("entries");
+    this.#lifecycle.admit("replay");
     requireOptions("range", range, RANGE);
-    const { from = this.firstIndex, to = this.lastIndex } = range;
-    if (from !== this.lastIndex + 1) this.#requireIndex(from);
-    if (to !== from - 1) this.#requireIndex(to);
-    const cursor = new EntryCursor((index) => this.#segments.entriesAt(index), from, to, memory);
-    if (this.#reader !== undefined) cursor.account = new Account(this.#reader.view);
-    return { cursor, to };
-  }
-
-  /** Goes to the next entry, if the log still has it. */
-  #advance(cursor: EntryCursor, to: number): boolean {
-    try {
-      if (cursor.account !== undefined) return this.#advanceIn(cursor, to);
-      if (cursor.epoch !== this.#lifecycle.epoch) this.#requireNext(cursor, to);
-      return cursor.advance();
-    } catch (error) {
-      throw this.#readFailed(error);
-    }
-  }
-
-  /** The same in a reader, where the writer may have changed what is read. */
-  #advanceIn(cursor: EntryCursor, to: number): boolean {
-    const { account } = cursor;
-    const isRead = cursor.epoch === this.#lifecycle.epoch && cursor.hasMore;
-    const isThere = isRead ? cursor.advance() : this.#reader?.read(() => {
-      if (cursor.epoch !== this.#lifecycle.epoch) this.#requireNext(cursor, to);
-      return cursor.advance();
-    }) === true;
-    if (isThere) account?.note(cursor.index, cursor.checksum);
-    return isThere;
+    this.#reader.replay(visit, range);
   }
 
   /**
@@ -826,92 +582,14 @@ export class Wal {
   follow(options: FollowOptions = {}): AsyncGenerator<Entry, void, undefined> {
     this.#lifecycle.admit("follow");
     requireOptions("options", options, FOLLOW_OPTIONS);
-    const { from, signal, durable } = options;
+    const { signal, durable } = options;
     if (signal !== undefined && !isSignal(signal)) {
       throw invalid("signal", "an AbortSignal", signal);
     }
     if (durable !== undefined && typeof durable !== "boolean") {
       throw invalid("durable", "true or false", durable);
     }
-    if (from !== undefined && from !== this.lastIndex + 1) this.#requireIndex(from);
-    const source = this.#reader === undefined
-      ? this.#followOwn()
-      : new Tailer(this.#reader, from ?? this.firstIndex);
-    return new Follower(source, options);
-  }
-
-  /** What a follower in the writer's process reads: this log, which tells of its changes. */
-  #followOwn(): FollowSource {
-    const follower = { rewind: Infinity };
-    const patience = new Patience();
-    this.#followers.add(follower);
-    return {
-      isClosed: () => this.#lifecycle.kind === "closed",
-      look: () => patience.isTried ? pause(RETRY_MS).then(() => this) : this,
-      readRange: (from, to) => this.#readRange(from, to, patience),
-      takeRewind: () => {
-        const { rewind } = follower;
-        follower.rewind = Infinity;
-        return rewind === Infinity ? undefined : rewind;
-      },
-      wait: (wake) => {
-        this.#lifecycle.requireNotEnded();
-        return this.#changes.wait(wake);
-      },
-      close: () => void this.#followers.delete(follower),
-    };
-  }
-
-  /** The entries of a range, for a follower that waits out what may pass. */
-  *#readRange(
-    from: number,
-    to: number,
-    patience: Patience,
-  ): Generator<Uint8Array, void, undefined> {
-    try {
-      for (const data of this.#segments.readRange(from, to)) {
-        patience.restore();
-        yield data;
-      }
-    } catch (error) {
-      if (!isFileSystemError(error)) throw error;
-      patience.spend(this.#ioFailed("read", error));
-    }
-  }
-
-  /** Refuses to go on in a log that was closed, or whose head was truncated beyond the next entry. */
-  #requireNext(cursor: EntryCursor, to: number): void {
-    this.#lifecycle.admit("entries");
-    const next = cursor.index + 1;
-    if (next <= to && next < this.firstIndex) throw this.#droppedBefore(next);
-    if (cursor.account !== undefined) this.#requireSame(cursor.account);
-    cursor.epoch = this.#lifecycle.epoch;
-  }
-
-  /** The error of a loop whose next entry was dropped from the head. */
-  #droppedBefore(next: number): WalError {
-    return new WalError(
-      "ERR_WAL_INDEX_OUT_OF_RANGE",
-      `Entry ${next} of the log "${this.#path}" was dropped before it was read: read again from ` +
-        `${this.firstIndex} on.`,
-    );
-  }
-
-  /** In a reader: refuses to go on in a log that is no longer the one that was read up to here. */
-  #requireSame(account: ShownEntries): void {
-    if (this.#reader === undefined || !(account instanceof Account)) return;
-    const replaced = account.firstReplaced(this.#reader.view);
-    if (replaced === undefined) return;
-    if (replaced === "unknown") throw new FileSystemError("EBUSY", "Read", this.#path);
-    throw new WalError(
-      "ERR_WAL_INDEX_OUT_OF_RANGE",
-      `The entries of "${this.#path}" from ${replaced} on were dropped after they were read, and may ` +
-        "be others now: read again from there.",
-    );
-  }
-
-  *#entries(cursor: EntryCursor, to: number): Generator<Entry, void, undefined> {
-    while (this.#advance(cursor, to)) yield { index: cursor.index, data: cursor.data };
+    return this.#reader.follow(options);
   }
 
   /**
@@ -942,14 +620,9 @@ export class Wal {
    * ```
    */
   async truncateFromIndex(index: number): Promise<void> {
-    this.#lifecycle.admit("truncateFromIndex");
-    this.#requireIndex(index);
-    this.#writeStaged();
-    await this.#rewrite(async () => {
-      this.#requireIndex(index);
-      await this.#segments.cutFrom(index);
-      this.#rewindFollowers(index);
-    });
+    const writer = this.#admit("truncateFromIndex");
+    this.#reader.log.requireIndex(index);
+    await writer.truncateFromIndex(index);
   }
 
   /**
@@ -980,18 +653,7 @@ export class Wal {
    * ```
    */
   async truncateBeforeIndex(index: number): Promise<void> {
-    this.#lifecycle.admit("truncateBeforeIndex");
-    this.#writeStaged();
-    await this.#lifecycle.inTurn(() =>
-      this.#change(async () => {
-        // Only here: a reset that runs shows what is neither the log before nor the one after.
-        if (index !== this.lastIndex + 1) this.#requireIndex(index);
-        if (index === this.firstIndex) return;
-        this.#requireFormat2("drop the head of");
-        await this.#updateMeta(index, this.state);
-        await this.#segments.dropBefore(index);
-      })
-    );
+    await this.#admit("truncateBeforeIndex").truncateBeforeIndex(index);
   }
 
   /**
@@ -1021,7 +683,7 @@ export class Wal {
    * ```
    */
   async reset(nextIndex: number): Promise<void> {
-    this.#lifecycle.admit("reset");
+    const writer = this.#admit("reset");
     if (!Number.isSafeInteger(nextIndex) || nextIndex < 1 || nextIndex > MAX_INDEX) {
       throw new WalError(
         "ERR_WAL_INDEX_OUT_OF_RANGE",
@@ -1029,40 +691,12 @@ export class Wal {
           `${MAX_INDEX}.`,
       );
     }
-    if (nextIndex !== 1) this.#requireFormat2("reset");
-    await this.#rewrite(async () => {
-      await this.#reset(nextIndex);
-      this.#rewindFollowers(nextIndex);
-    });
-  }
-
-  async #reset(nextIndex: number): Promise<void> {
-    // Of what would be refused half-way, nothing is begun.
-    this.#meta.requireSequence();
-    let isBegun = false;
-    try {
-      // What is below the head is still in its segment, and must not come back when the head moves
-      // down again.
-      if (nextIndex <= this.lastIndex || nextIndex < this.firstIndex) {
-        await this.#segments.cutFrom(this.#segments.firstIndex);
-        isBegun = true;
-      }
-      const isForward = nextIndex >= this.firstIndex;
-      if (isForward) await this.#updateMeta(nextIndex, this.state);
-      isBegun = true;
-      await this.#segments.moveTo(nextIndex);
-      if (!isForward) await this.#updateMeta(nextIndex, this.state);
-    } catch (cause) {
-      // What could not be begun has left the log as it was.
-      if (!isBegun) throw cause;
-      // Half of a reset is no state to go on from; a reopen finishes what it finds.
-      throw outcomeUnknown(this.#path, this.durableIndex, "the reset", cause);
-    }
+    await writer.reset(nextIndex);
   }
 
   /** The application's state: what {@linkcode setState} stored last; a copy, empty if never. */
   get state(): Uint8Array {
-    return this.#meta.current?.state.slice() ?? new Uint8Array(0);
+    return this.#reader.log.state;
   }
 
   /**
@@ -1091,7 +725,7 @@ export class Wal {
    * ```
    */
   async setState(bytes: Uint8Array): Promise<void> {
-    this.#lifecycle.admit("setState");
+    const writer = this.#admit("setState");
     if (!isBytes(bytes)) throw invalid("state", "a Uint8Array", bytes);
     if (bytes.length > MAX_STATE_SIZE) {
       throw new WalError(
@@ -1100,51 +734,7 @@ export class Wal {
           `${MAX_STATE_SIZE}. Append what is large as an entry and store its index.`,
       );
     }
-    const state = copyOf(bytes);
-    await this.#lifecycle.inTurn(() =>
-      this.#change(() => this.#updateMeta(this.firstIndex, state))
-    );
-  }
-
-  async #updateMeta(headIndex: number, state: Uint8Array): Promise<void> {
-    const { logId } = this.#segments;
-    try {
-      await this.#meta.update({ logId, headIndex, state }, this.durableIndex);
-    } finally {
-      this.#lifecycle.advanceEpoch();
-    }
-  }
-
-  #rewindFollowers(index: number): void {
-    for (const follower of this.#followers) follower.rewind = Math.min(follower.rewind, index);
-  }
-
-  /** Makes a change of the log's ends or state, whose turn it is. */
-  async #change(work: () => Promise<void>): Promise<void> {
-    try {
-      this.#look();
-      await work();
-    } catch (error) {
-      if (isFileSystemError(error)) throw this.#ioFailed("change", error);
-      throw this.#failed(error);
-    }
-  }
-
-  /** Makes a change during which nothing may be appended, since it reuses offsets or indexes. */
-  async #rewrite(work: () => Promise<void>): Promise<void> {
-    try {
-      await this.#lifecycle.alone(() =>
-        this.#change(async () => {
-          // A sync that runs would count entries as durable that are about to go.
-          await this.#commit.idle();
-          await this.#writeBehind;
-          await this.#segments.settled();
-          await work();
-        })
-      );
-    } finally {
-      this.#tellWhenIdle();
-    }
+    await writer.setState(copyOf(bytes));
   }
 
   /**
@@ -1167,9 +757,8 @@ export class Wal {
    * ```
    */
   close(): Promise<void> {
-    this.#idleTimer?.cancel();
-    this.#reader?.end();
-    return this.#lifecycle.close(() => this.#close());
+    this.#reader.end();
+    return this.#writer?.close() ?? this.#lifecycle.close(() => this.#closeFiles());
   }
 
   /**
@@ -1190,212 +779,20 @@ export class Wal {
     return this.close();
   }
 
-  async #close(): Promise<void> {
-    let failure: WalError | undefined;
-    try {
-      await this.#commit.idle();
-      await this.#writeBehind;
-      this.#idleTimer?.cancel();
-      if (!this.#options.readOnly && !this.#lifecycle.hasEnded) await this.#finish();
-    } finally {
-      failure = await this.#giveBack();
-    }
-    // What the log owes of its entries goes before what became of its files.
-    this.#lifecycle.requireTold();
+  /** Gives the files of a handle back that only reads. */
+  async #closeFiles(): Promise<void> {
+    const { guards, directory, lock } = this.#opened;
+    const failure = await giveBackLog(this.#reader.log, guards, directory, lock);
     if (failure !== undefined) throw failure;
   }
 
-  /** Gives the files and the lock back, each whatever becomes of the others. */
-  async #giveBack(): Promise<WalError | undefined> {
-    let failure: FileSystemError | undefined;
-    await this.#guards.close();
-    for (
-      const giveBack of [
-        (): void => this.#segments.close(),
-        (): void => this.#meta.close(),
-        (): void => this.#directory.close(),
-        (): void => this.#lock?.release(),
-      ]
-    ) {
-      try {
-        giveBack();
-      } catch (error) {
-        if (!isFileSystemError(error)) throw error;
-        failure ??= error;
-      }
+  /** Lets a call go on that writes. */
+  #admit(call: Call): LogWriter {
+    this.#lifecycle.admit(call);
+    if (this.#writer === undefined) {
+      throw new TypeError(`A handle that only reads has let ${call} go on`);
     }
-    if (failure === undefined) return undefined;
-    return new WalError(
-      "ERR_WAL_IO",
-      `The log "${this.#path}" is closed, but a file could not be given ` +
-        `back: ${
-          reasonOf(failure)
-        }. If that is the lock file, its record stays and no open takes ` +
-        "the log before it is removed.",
-      { cause: failure },
-    );
-  }
-
-  /** Makes everything durable, and the file tell so. */
-  async #finish(): Promise<void> {
-    try {
-      const { active } = this.#segments;
-      this.#trim(active);
-      await this.#segments.sync();
-      if (this.#vouch()) await active.sync();
-      this.#look(true);
-    } catch (error) {
-      this.#ended(error);
-    }
-  }
-
-  /** Gives the space back that was taken ahead of the entries. */
-  #trim(active: Segment): void {
-    try {
-      active.trim();
-    } catch (error) {
-      // What stays is unused space to the next open.
-      if (!isFileSystemError(error)) throw error;
-    }
-  }
-
-  /** One sync for all who wait; a promise if it is not done at once. */
-  #syncOnce(): Promise<void> | void {
-    this.#writeStaged();
-    this.#lifecycle.requireNotEnded();
-    const { active, isSettled, isSyncing } = this.#segments;
-    if (isSettled) return;
-    // What runs is waited for, and nobody need block meanwhile.
-    if (this.#options.syncMode === "async" || isSyncing) return this.#syncBeside();
-    this.#syncAtOnce(active);
-  }
-
-  #syncAtOnce(active: Segment): void {
-    try {
-      active.syncBlocking();
-    } catch (error) {
-      throw this.#failed(error);
-    }
-    this.#synced();
-  }
-
-  async #syncBeside(): Promise<void> {
-    try {
-      await this.#segments.sync();
-    } catch (error) {
-      throw this.#failed(error);
-    }
-    this.#synced();
-  }
-
-  /** What follows a sync. */
-  #synced(): void {
-    this.#changes.notify();
-    this.#isQuiet = false;
-    if (this.#idleTimer === undefined) this.#waitForIdle();
-  }
-
-  /** Lets the file tell of what is durable, if it does not, once the log is idle. */
-  #tellWhenIdle(): void {
-    if (this.#idleTimer === undefined && !this.#segments.active.isTold) this.#waitForIdle();
-  }
-
-  /** A sync that nobody waits for; it never rejects. */
-  async #syncBehind(): Promise<void> {
-    try {
-      await this.#segments.active.sync();
-      this.#synced();
-    } catch (error) {
-      this.#ended(error);
-    } finally {
-      this.#writeBehind = undefined;
-    }
-  }
-
-  /**
-   * Does what is due once there was no sync for a moment. One timer waits for that, as
-   * long as need be, since to set one anew takes longer than the rest of a sync's bookkeeping.
-   */
-  #waitForIdle(): void {
-    if (this.#lifecycle.kind === "closed") return;
-    this.#idleTimer = clock.after(IDLE_MS / 2, () => {
-      this.#idleTimer = undefined;
-      if (this.#lifecycle.hasEnded) return;
-      const wasQuiet = this.#isQuiet;
-      this.#isQuiet = true;
-      if (!wasQuiet) this.#waitForIdle();
-      else this.#whenIdle();
-    });
-  }
-
-  /** Looks whether the files are in place, and lets them tell of the last sync. */
-  #whenIdle(): void {
-    try {
-      this.#look();
-    } catch (error) {
-      this.#ended(error);
-      return;
-    }
-    if (this.#lifecycle.kind !== "rewriting") this.#vouch();
-  }
-
-  /** Looks whether the files are where a reopen will find them, and as long as they should be. */
-  #look(isLast: boolean = false): void {
-    this.#segments.look(isLast);
-    this.#meta.look();
-  }
-
-  /** Writes a Durable frame if one is due; whether it did. */
-  #vouch(): boolean {
-    try {
-      return this.#segments.active.vouch();
-    } catch (error) {
-      // On a full disk the entries are as durable as before; the next write tells of them.
-      if (!(error instanceof WalError) || error.code !== "ERR_WAL_WRITE_FAILED") this.#ended(error);
-      return false;
-    }
-  }
-
-  /** The error of a call, which may have ended the handle. */
-  #failed(error: unknown): unknown {
-    if (!isEnd(error)) return error;
-    this.#ended(error);
-    return this.#lifecycle.tell();
-  }
-
-  /** Ends the handle. What is no such error is a defect of ours and goes on as it is. */
-  #ended(error: unknown): void {
-    if (!isEnd(error)) throw error;
-    this.#idleTimer?.cancel();
-    this.#lifecycle.end(this.#withIndex(error));
-  }
-
-  /** What knows of files only does not know which entries are durable. */
-  #withIndex(error: EndError): EndError {
-    if (!(error instanceof MovedError)) return error;
-    return new MovedError(error.path, this.durableIndex, error.what);
-  }
-
-  /** The error of a read, with what the system says of it in the log's form. */
-  #readFailed(error: unknown): unknown {
-    return isFileSystemError(error) ? this.#ioFailed("read", error) : error;
-  }
-
-  #ioFailed(doing: string, cause: FileSystemError): WalError {
-    return new WalError(
-      "ERR_WAL_IO",
-      `Cannot ${doing} the log "${this.#path}": ${reasonOf(cause)}. Mend the cause and try again.`,
-      { cause },
-    );
-  }
-
-  #requireFormat2(doing: string): void {
-    if (this.#options.format === 2) return;
-    throw new WalError(
-      "ERR_WAL_FORMAT",
-      `Cannot ${doing} "${this.#path}": a log of format 1 is one file that begins with index 1. Open ` +
-        "it without { format: 1 }.",
-    );
+    return this.#writer;
   }
 
   #requireEntry(data: Uint8Array): void {
@@ -1410,15 +807,9 @@ export class Wal {
         "written. Split the entry, or open the log with a larger maxEntrySize.",
     );
   }
+}
 
-  #requireIndex(index: number): void {
-    const { firstIndex } = this;
-    if (Number.isSafeInteger(index) && index >= firstIndex && index <= this.#segments.lastIndex) {
-      return;
-    }
-    const has = this.lastIndex < this.firstIndex
-      ? "has no entries"
-      : `has the entries ${this.firstIndex} to ${this.lastIndex}`;
-    throw noEntry(index, this.#path, `${has}, numbered from 1`);
-  }
+/** The indexes of a batch, whose last entry has this one. */
+function rangeOf(batch: readonly Uint8Array[], lastIndex: number): BatchRange {
+  return { firstIndex: lastIndex - batch.length + 1, lastIndex };
 }

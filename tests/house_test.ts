@@ -25,7 +25,6 @@ const LONG_FILES: readonly string[] = [
   "segment.ts",
   "segment_check.ts",
   "segments.ts",
-  "wal.ts",
   "whole_entries.ts",
 ];
 

@@ -94,7 +94,7 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "close does not look",
-    in: "Wal.#finish",
+    in: "LogWriter.#finish",
     find: "this.#look(true);",
     replace: "",
     caughtBy: [MOVED, "a writer tells that its first segment is removed"],
@@ -108,8 +108,8 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "a cut of the meta file is not looked for",
-    in: "Wal.#look",
-    find: "this.#meta.look();",
+    in: "LogWriter.#look",
+    find: "this.#log.meta.look();",
     replace: "",
     caughtBy: [
       MOVED,
@@ -118,16 +118,16 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "a change of the log's ends does not look",
-    in: "Wal.#serialize",
-    find: "this.#look(); await work();",
-    replace: "await work();",
+    in: "LogWriter.#change",
+    find: "this.#look(); await change();",
+    replace: "await change();",
     caughtBy: [MOVED, "a writer tells that its lock file is replaced"],
   },
   {
     name: "a writer that only appends never looks",
-    in: "Wal.#appended",
-    find: "this.#changes.notify(); if (this.#idleTimer === undefined) this.#waitForIdle();",
-    replace: "this.#changes.notify();",
+    in: "LogWriter.#appended",
+    find: "this.#announcer.written();",
+    replace: "",
     caughtBy: [MOVED, "a writer that only appends looks after a moment"],
   },
   {

@@ -86,8 +86,8 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "close keeps the log's files locked",
-    in: "Wal.#giveBack",
-    find: "await this.#guards.close();",
+    in: "giveBackLog",
+    find: "await guards.close();",
     replace: "",
     caughtBy: [GUARDS, "a log is refused to a second writer by a hard link, on every runtime"],
   },

@@ -26,10 +26,9 @@ const FAILURE = "tests/writer/failure_test.ts";
 const CLOSING: readonly Mutation[] = [
   {
     name: "an append goes on behind waiting entries that ended the handle",
-    in: "Wal.#begin",
-    find:
-      "if (this.#staged.isEmpty) return; this.#writeStaged(); this.#lifecycle.requireNotEnded();",
-    replace: "if (this.#staged.isEmpty) return; this.#writeStaged();",
+    in: "LogWriter.#flush",
+    find: "if (this.#commit.flush()) this.#lifecycle.requireNotEnded();",
+    replace: "this.#commit.flush();",
     caughtBy: [
       FAILURE,
       "append changes nothing once the entries written before it have ended the handle",
@@ -37,9 +36,9 @@ const CLOSING: readonly Mutation[] = [
   },
   {
     name: "an entry that is not staged goes on behind waiting ones that ended the handle",
-    in: "Wal.#stage",
-    find: "this.#lifecycle.requireNotEnded(); this.#append(data);",
-    replace: "this.#append(data);",
+    in: "LogWriter.constructor",
+    find: "lifecycle.requireNotEnded(); return this.#append(data);",
+    replace: "return this.#append(data);",
     caughtBy: [
       FAILURE,
       "appendAndSync of an entry that is not staged changes nothing once the entries written before it have ended the handle",
@@ -47,10 +46,9 @@ const CLOSING: readonly Mutation[] = [
   },
   {
     name: "close gives the lock back before its last sync",
-    in: "Wal.#close",
-    find: "if (!this.#options.readOnly && !this.#lifecycle.hasEnded) await this.#finish();",
-    replace:
-      "this.#lock?.release(); if (!this.#options.readOnly && !this.#lifecycle.hasEnded) await this.#finish();",
+    in: "LogWriter.#close",
+    find: "if (!this.#lifecycle.hasEnded) await this.#finish();",
+    replace: "this.#lock?.release(); if (!this.#lifecycle.hasEnded) await this.#finish();",
     caughtBy: overlapping("close"),
   },
   {
@@ -62,8 +60,8 @@ const CLOSING: readonly Mutation[] = [
   },
   {
     name: "close does not wait for those who wait for a sync",
-    in: "Wal.#close",
-    find: "await this.#commit.idle(); await this.#writeBehind;",
+    in: "LogWriter.#close",
+    find: "await this.#settled();",
     replace: "await this.#writeBehind;",
     caughtBy: overlapping("appendAndSync"),
   },
@@ -76,22 +74,22 @@ const CLOSING: readonly Mutation[] = [
   },
   {
     name: "close keeps the lock",
-    in: "Wal.#giveBack",
-    find: "(): void => this.#lock?.release()",
+    in: "giveBackLog",
+    find: "(): void => lock?.release()",
     replace: "(): void => {}",
     caughtBy: overlapping("close"),
   },
   {
     name: "close leaves the directory open",
-    in: "Wal.#giveBack",
-    find: "(): void => this.#directory.close(),",
+    in: "giveBackLog",
+    find: "(): void => directory.close(),",
     replace: "",
     caughtBy: overlapping("close"),
   },
   {
     name: "close leaves the meta file open",
-    in: "Wal.#giveBack",
-    find: "(): void => this.#meta.close(),",
+    in: "giveBackLog",
+    find: "(): void => meta.close(),",
     replace: "",
     caughtBy: overlapping("close"),
   },
@@ -108,9 +106,9 @@ const CLOSING: readonly Mutation[] = [
 const REWRITING: readonly Mutation[] = [
   {
     name: "an idle Durable frame is written during a truncation",
-    in: "Wal.#whenIdle",
-    find: 'if (this.#lifecycle.kind !== "rewriting") this.#vouch();',
-    replace: "this.#vouch();",
+    in: "Announcer.#rest",
+    find: "if (this.#idle.mayWrite) this.now();",
+    replace: "this.now();",
     caughtBy: idleDuring("truncateFromIndex over segments"),
   },
   {
@@ -125,8 +123,8 @@ const REWRITING: readonly Mutation[] = [
     name: "appendBatchAndSync does not wait for a truncation",
     in: "Wal.appendBatchAndSync",
     find:
-      "while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten; const range = this.appendBatch(entries);",
-    replace: "const range = this.appendBatch(entries);",
+      "while (this.#lifecycle.rewritten !== undefined) await this.#lifecycle.rewritten; const batch = this.#readBatch(entries);",
+    replace: "const batch = this.#readBatch(entries);",
     caughtBy: overlapping("reset to 1"),
   },
   {
@@ -138,36 +136,36 @@ const REWRITING: readonly Mutation[] = [
   },
   {
     name: "a tail truncation does not look again for its entry when its turn comes",
-    in: "Wal.truncateFromIndex",
-    find: "this.#requireIndex(index); await this.#segments.cutFrom(index);",
-    replace: "await this.#segments.cutFrom(index);",
+    in: "LogWriter.truncateFromIndex",
+    find: "this.#log.requireIndex(index); await this.#log.segments.cutFrom(index);",
+    replace: "await this.#log.segments.cutFrom(index);",
     caughtBy: overlapping("truncateBeforeIndex of all"),
   },
   {
     name: "setState stores the head that was there when it was called",
-    in: "Wal.setState",
+    in: "LogWriter.setState",
     find:
-      "await this.#lifecycle.inTurn(() => this.#change(() => this.#updateMeta(this.firstIndex, state)) );",
+      "await this.#lifecycle.inTurn(() => this.#change(() => this.#updateMeta(this.#log.firstIndex, state)) );",
     replace:
-      "const { firstIndex } = this; await this.#lifecycle.inTurn(() => this.#change(() => this.#updateMeta(firstIndex, state)) );",
+      "const { firstIndex } = this.#log; await this.#lifecycle.inTurn(() => this.#change(() => this.#updateMeta(firstIndex, state)) );",
     caughtBy: overlapping("truncateBeforeIndex of all"),
   },
   {
     name: "a truncation of the head stores the state that was there when it was called",
-    in: "Wal.truncateBeforeIndex",
+    in: "LogWriter.truncateBeforeIndex",
     find:
-      'await this.#lifecycle.inTurn(() => this.#change(async () => { if (index !== this.lastIndex + 1) this.#requireIndex(index); if (index === this.firstIndex) return; this.#requireFormat2("drop the head of"); await this.#updateMeta(index, this.state);',
+      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state, segments } = this.#log;",
     replace:
-      'const { state } = this; await this.#lifecycle.inTurn(() => this.#change(async () => { if (index !== this.lastIndex + 1) this.#requireIndex(index); if (index === this.firstIndex) return; this.#requireFormat2("drop the head of"); await this.#updateMeta(index, state);',
+      "const { state } = this.#log; await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, segments } = this.#log;",
     caughtBy: overlapping("setState"),
   },
   {
     name: "a truncation of the head looks for its entry when it is called",
-    in: "Wal.truncateBeforeIndex",
+    in: "LogWriter.truncateBeforeIndex",
     find:
-      "await this.#lifecycle.inTurn(() => this.#change(async () => { if (index !== this.lastIndex + 1) this.#requireIndex(index);",
+      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state, segments } = this.#log; if (index !== lastIndex + 1) this.#log.requireIndex(index);",
     replace:
-      "if (index !== this.lastIndex + 1) this.#requireIndex(index); await this.#lifecycle.inTurn(() => this.#change(async () => {",
+      "if (index !== this.#log.lastIndex + 1) this.#log.requireIndex(index); await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, state, segments } = this.#log;",
     caughtBy: overlapping("reset forward"),
   },
   {
@@ -248,9 +246,9 @@ const NOTING: readonly Mutation[] = [
   },
   {
     name: "a follower is not told that a sync has ended",
-    in: "Wal.#synced",
-    find: "#synced(): void { this.#changes.notify();",
-    replace: "#synced(): void {",
+    in: "LogWriter.#synced",
+    find: "this.#listener.changed();",
+    replace: "",
     caughtBy: overlapping("appendAndSync"),
   },
 ];
@@ -315,10 +313,10 @@ const OUTLIVING: readonly Mutation[] = [
   },
   {
     name: "a loop over entries outlives the truncation of what it reads next",
-    in: "Wal.#advance",
+    in: "LogReader.#advance",
     find:
-      "this.#advanceIn(cursor, to); if (cursor.epoch !== this.#lifecycle.epoch) this.#requireNext(cursor, to);",
-    replace: "this.#advanceIn(cursor, to);",
+      "return this.#advanceIn(loop); if (cursor.epoch !== this.#lifecycle.epoch) this.#requireNext(loop);",
+    replace: "return this.#advanceIn(loop);",
     caughtBy: overlapping("entries, held in the middle"),
   },
   {

@@ -168,6 +168,21 @@ export class Segments {
     return this.#active.isSyncing || this.#unsettled.size > 0;
   }
 
+  /** Whether every entry is durable. */
+  get isDurable(): boolean {
+    return this.#active.isDurable;
+  }
+
+  /** How many bytes of entries were written since the last sync began to cover them. */
+  get unsyncedBytes(): number {
+    return this.#active.unsyncedBytes;
+  }
+
+  /** Whether the last file says of everything that is durable that it is, as far as it can. */
+  get isAnnounced(): boolean {
+    return this.#active.isTold;
+  }
+
   /** The size of all segments in bytes. */
   get byteLength(): number {
     return this.#sealed.reduce((sum, { size }) => sum + size, this.#active.end);
@@ -228,6 +243,43 @@ export class Segments {
   async sync(): Promise<void> {
     const active = this.#active.isDurable ? this.#active.settled() : this.#active.sync();
     await Promise.all([active, this.#earlierSettled()]);
+  }
+
+  /**
+   * The same while the caller waits.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  syncBlocking(): void {
+    this.#active.syncBlocking();
+  }
+
+  /**
+   * Syncs the last file, for no caller that waits for an entry.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  syncLast(): Promise<void> {
+    return this.#active.sync();
+  }
+
+  /**
+   * Writes a Durable frame if one is owed. It is not synced.
+   *
+   * @returns Whether it was written.
+   * @throws {WalError} As `Segment.append`.
+   */
+  announce(): boolean {
+    return this.#active.vouch();
+  }
+
+  /**
+   * Gives the space after the end back, and takes no more.
+   *
+   * @throws {FileSystemError} If it could not be given back.
+   */
+  trim(): void {
+    this.#active.trim();
   }
 
   /**

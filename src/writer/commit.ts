@@ -1,30 +1,66 @@
 /**
- * Group commit: callers that want durability share the syncs.
+ * Group commit: callers that want durability share the syncs, and the write before each.
  *
  * At most one sync runs. A caller that arrives while one is running joins the next, which begins
- * after the bytes of all who wait for it were written; so each is vouched for by a sync that began
- * after its own write.
+ * after the bytes of all that wait for it were written; so each is acknowledged by a sync that began
+ * after its own write. The entries of a group are staged, and written together right before its sync.
  *
  * @module
  */
+import { FRAME_HEADER_SIZE } from "../format/frame.ts";
 import { clock } from "../fs/clock.ts";
+import { payloadsOf, StagedEntries, type StagedEntry } from "./staged_entries.ts";
 
-/** A sync that has not begun, and those who wait for it. */
+/** A sync that has not begun, and those that wait for it. */
 interface Group {
   readonly promise: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
 }
 
+/** What writes the groups, and syncs. */
+export interface Committed {
+  /**
+   * Appends an entry, and returns its index.
+   *
+   * @throws If it cannot be appended.
+   */
+  append(data: Uint8Array): number;
+  /**
+   * Appends the entries in some Data frames with one write.
+   *
+   * @param frames The frames, one after the other, without their checksums.
+   * @param bytes The bytes of the entries alone.
+   * @returns The index of the last; `undefined` if they have to be appended one by one.
+   */
+  appendFrames(frames: Uint8Array, count: number, bytes: number): number | undefined;
+  /** Makes durable all that is written when it is called; it may be done at once. */
+  sync(): Promise<void> | void;
+}
+
 /** Decides who waits for which sync. */
 export class GroupCommit {
-  readonly #syncOnce: () => Promise<void> | void;
+  readonly #log: Committed;
+  readonly #staged = new StagedEntries();
   #next: Group | undefined;
   #loop: Promise<void> | undefined;
 
-  /** @param syncOnce One sync of all that is written when it is called; it may be done at once. */
-  constructor(syncOnce: () => Promise<void> | void) {
-    this.#syncOnce = syncOnce;
+  /** @param log What writes the groups, and syncs. */
+  constructor(log: Committed) {
+    this.#log = log;
+  }
+
+  /**
+   * Appends an entry with the next group.
+   *
+   * @returns Its index, once a sync that covers it has succeeded.
+   * @throws Why it could not be appended, or the sync failed.
+   */
+  async append(data: Uint8Array): Promise<number> {
+    const entry = this.#stage(data);
+    await this.join();
+    if (entry.error !== undefined) throw entry.error;
+    return entry.index;
   }
 
   /** Resolves after a sync that begins after this call has succeeded; rejects if it fails. */
@@ -39,15 +75,52 @@ export class GroupCommit {
     while (this.#loop !== undefined) await this.#loop;
   }
 
+  /** Writes the entries that are staged, before something else is; whether there were any. */
+  flush(): boolean {
+    if (this.#staged.isEmpty) return false;
+    const { frames, entries } = this.#staged.take();
+    const count = entries.length;
+    const bytes = frames.length - count * FRAME_HEADER_SIZE;
+    const last = count > 1 ? this.#log.appendFrames(frames, count, bytes) : undefined;
+    if (last === undefined) {
+      this.#appendEach(frames, entries);
+    } else {
+      let index = last - count;
+      for (const entry of entries) entry.index = ++index;
+    }
+    return true;
+  }
+
+  /** Writes entries one by one, so that each that can be written is. */
+  #appendEach(frames: Uint8Array, entries: readonly StagedEntry[]): void {
+    const payloads = payloadsOf(frames);
+    for (const entry of entries) {
+      const { value: data } = payloads.next();
+      try {
+        entry.index = this.#log.append(data ?? new Uint8Array(0));
+      } catch (error) {
+        entry.error = error;
+      }
+    }
+  }
+
+  /** Lets an entry be written right before the next sync. */
+  #stage(data: Uint8Array): StagedEntry {
+    if (!this.#staged.hasRoom(data)) this.flush();
+    if (this.#staged.hasRoom(data)) return this.#staged.stage(data);
+    return { index: this.#log.append(data), error: undefined };
+  }
+
   /** Syncs for as long as somebody waits. */
   async #run(): Promise<void> {
-    // Callers of the same turn of the event loop get into one group: also those who were just
+    // Callers of the same turn of the event loop get into one group: also those that were just
     // answered and come back at once.
     for (await clock.endOfTurn(); this.#next !== undefined; await clock.endOfTurn()) {
       const group = this.#next;
       this.#next = undefined;
       try {
-        const running = this.#syncOnce();
+        this.flush();
+        const running = this.#log.sync();
         if (running !== undefined) await running;
         group.resolve();
       } catch (error) {

@@ -14,10 +14,14 @@ import { bytes, text } from "../../kit/logs.ts";
 /** A sync that ends when it is told to. */
 function manual(): { syncs: PromiseWithResolvers<void>[]; commit: GroupCommit } {
   const syncs: PromiseWithResolvers<void>[] = [];
-  const commit = new GroupCommit(() => {
-    const sync = Promise.withResolvers<void>();
-    syncs.push(sync);
-    return sync.promise;
+  const commit = new GroupCommit({
+    append: () => 0,
+    appendFrames: () => undefined,
+    sync: () => {
+      const sync = Promise.withResolvers<void>();
+      syncs.push(sync);
+      return sync.promise;
+    },
   });
   return { syncs, commit };
 }
