@@ -786,11 +786,11 @@ export class Wal {
     if (failure !== undefined) throw failure;
   }
 
-  /** Lets a call go on that writes. */
+  /** Admits a call that writes. */
   #admit(call: Call): LogWriter {
     this.#lifecycle.admit(call);
     if (this.#writer === undefined) {
-      throw new TypeError(`A handle that only reads has let ${call} go on`);
+      throw new TypeError(`A handle that only reads has admitted ${call}`);
     }
     return this.#writer;
   }

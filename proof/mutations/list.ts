@@ -479,29 +479,29 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "entries that came while the sync ran count as durable",
-    in: "Segment.sync",
-    find: "this.#durableCount = Math.max(this.#durableCount, count);",
-    replace: "this.#durableCount = this.offsets.count;",
+    in: "Marks.synced",
+    find: "this.#syncedCount = Math.max(this.#syncedCount, count);",
+    replace: "this.#syncedCount = count < 0 ? count : this.#offsets.count;",
     caughtBy: [COMMIT, "a sync covers what was appended before it, not what came while it ran"],
   },
   {
     name: "a Durable frame vouches for what was written while the sync ran",
-    in: "Segment.sync",
-    find: "this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);",
-    replace: "this.#durableEnd = this.#entriesEnd;",
+    in: "Marks.synced",
+    find: "this.#settledEnd = Math.max(this.#settledEnd, this.#unsettledEnd, end);",
+    replace: "this.#settledEnd = end < 0 ? end : this.#writtenEnd;",
     caughtBy: [DURABILITY, "a Durable frame vouches for nothing that came while its sync ran"],
   },
   {
     name: "a Durable frame vouches for itself",
-    in: "Segment.#stage",
-    find: "this.#durableEnd);",
-    replace: "this.#end + DURABLE_FRAME_SIZE);",
+    in: "Segment.#putDurableFrame",
+    find: "this.#marks.settledEnd",
+    replace: "this.#end + DURABLE_FRAME_SIZE",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "no Durable frame is written in front of entries",
     in: "Segment.append",
-    find: "const lead = this.#durableFrameSize(); const size = lead + FRAME_HEADER_SIZE + " +
+    find: "const lead = this.#leadSize(); const size = lead + FRAME_HEADER_SIZE + " +
       "data.length;",
     replace: "const lead = 0; const size = lead + FRAME_HEADER_SIZE + data.length;",
     caughtBy: [RECOVERY, "case C: salvage sets the bytes aside and goes on with what is before"],
@@ -509,8 +509,9 @@ const WRITING: readonly Mutation[] = [
   {
     name: "an entry's checksum is not written",
     in: "Segment.#writeEntries",
-    find: "this.#checksum.seal(buffer, 0, size); this.#write(buffer, size); this.#entriesEnd",
-    replace: "this.#write(buffer, size); this.#entriesEnd",
+    find:
+      "this.#checksum.seal(buffer, 0, size); this.#write(buffer, size); this.#marks.wrote(this.#end);",
+    replace: "this.#write(buffer, size); this.#marks.wrote(this.#end);",
     caughtBy: [WAL, "entries come back by index, in a list, and in a range"],
   },
   {
@@ -565,9 +566,9 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a Durable frame vouches for what a sync that runs may yet fail over",
-    in: "Segment.#coveredAtOnce",
-    find: "if (this.#syncs.isPending) { this.#unsettledEnd",
-    replace: "if (this.#closed) { this.#unsettledEnd",
+    in: "Marks.syncedAtOnce",
+    find: "if (isContested)",
+    replace: "if (isContested && this.#syncedCount < 0)",
     caughtBy: [OVERLAP, "no Durable frame vouches for what a sync that runs may yet fail over"],
   },
   {
@@ -708,8 +709,8 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "after a truncation, what is durable is not vouched for",
-    in: "Segment.cut",
-    find: "this.#vouched = 0;",
+    in: "Marks.cutting",
+    find: "this.#told = 0;",
     replace: "",
     caughtBy: [
       RECOVERY,

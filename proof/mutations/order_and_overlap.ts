@@ -172,7 +172,8 @@ const REWRITING: readonly Mutation[] = [
     name: "a truncation is over for others before it is",
     in: "Lifecycle.alone",
     find: "this.#state = rewriting; try { await this.inTurn(change);",
-    replace: "this.#state = OPEN; try { await this.inTurn(change);",
+    replace:
+      "this.#state = rewriting; void Promise.resolve().then(() => this.#state = OPEN); try { await this.inTurn(change);",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
 ];
@@ -182,34 +183,30 @@ const NOTING: readonly Mutation[] = [
   {
     name: "the durable end is noted before the fdatasync has ended",
     in: "Segment.sync",
-    find: "end = this.#entriesEnd; const bytes = this.unsyncedBytes;",
-    replace: "end = this.#entriesEnd; const bytes = this.unsyncedBytes; this.#durableEnd = " +
-      "Math.max(this.#durableEnd, end);",
+    find: "covered = this.#marks.begin();",
+    replace: "covered = this.#marks.begin(); this.#marks.synced({ count: 0, end: covered.end });",
     caughtBy: overlapping("appendAndSync"),
   },
   {
     name: "entries count as durable before the fdatasync has ended",
     in: "Segment.sync",
-    find: "count = this.offsets.count; end = this.#entriesEnd;",
-    replace: "count = this.offsets.count; this.#durableCount = Math.max(this.#durableCount, " +
-      "count); end = this.#entriesEnd;",
+    find: "covered = this.#marks.begin();",
+    replace: "covered = this.#marks.begin(); this.#marks.synced({ count: covered.count, end: 0 });",
     caughtBy: overlapping("appendAndSync"),
   },
   {
     name: "a sync covers what was there when it was asked for, and counts what came until it began",
-    in: "Segment.sync",
-    find: "this.#durableCount = Math.max(this.#durableCount, count); this.#settledCount = " +
-      "this.#durableCount; this.#durableEnd = Math.max(this.#durableEnd, " +
-      "this.#unsettledEnd, end);",
-    replace: "this.#durableCount = Math.max(count, this.offsets.count); this.#settledCount = " +
-      "this.#durableCount; this.#durableEnd = Math.max(this.#durableEnd, " +
-      "this.#unsettledEnd, end);",
+    in: "Marks.synced",
+    find:
+      "this.#syncedCount = Math.max(this.#syncedCount, count); this.#settledCount = this.#syncedCount; this.#settledEnd = Math.max(this.#settledEnd, this.#unsettledEnd, end);",
+    replace:
+      "this.#syncedCount = Math.max(count, this.#offsets.count); this.#settledCount = this.#syncedCount; this.#settledEnd = Math.max(this.#settledEnd, this.#unsettledEnd, end);",
     caughtBy: overlapping("sync"),
   },
   {
     name: "entries that are being cut count as durable meanwhile",
-    in: "Segment.cut",
-    find: "this.#durableCount = Math.min(this.#durableCount, count);",
+    in: "Marks.cutting",
+    find: "this.#syncedCount = Math.min(this.#syncedCount, count);",
     replace: "",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
@@ -224,17 +221,16 @@ const NOTING: readonly Mutation[] = [
   },
   {
     name: "a truncation forgets what an earlier one has left vouched for",
-    in: "Segment.cut",
-    find: "this.#mostVouched = Math.min(this.#mostVouched, end);",
-    replace: "this.#mostVouched = 0;",
+    in: "Marks.cutting",
+    find: "this.#mostTold = Math.min(this.#mostTold, end);",
+    replace: "this.#mostTold = end < 0 ? end : 0;",
     caughtBy: [CRASH, "every crash of one truncation after the other keeps every promise"],
   },
   {
     name: "a cut leaves the durable end where it was",
-    in: "Segment.cut",
-    find: "this.#durableCount = this.#settledCount = count; this.#durableEnd = " +
-      "this.#entriesEnd; this.#unsettledEnd = 0;",
-    replace: "this.#durableCount = this.#settledCount = count; this.#unsettledEnd = 0;",
+    in: "Marks.cut",
+    find: "this.#settledEnd = this.#writtenEnd;",
+    replace: "",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {

@@ -180,7 +180,7 @@ export class Segments {
 
   /** Whether the last file says of everything that is durable that it is, as far as it can. */
   get isAnnounced(): boolean {
-    return this.#active.isTold;
+    return this.#active.isAnnounced;
   }
 
   /** The size of all segments in bytes. */
@@ -270,7 +270,7 @@ export class Segments {
    * @throws {WalError} As `Segment.append`.
    */
   announce(): boolean {
-    return this.#active.vouch();
+    return this.#active.announce();
   }
 
   /**
@@ -485,7 +485,7 @@ export class Segments {
     const batchEnd = last.batchEndAround(position);
     const count = batchEnd ?? position;
     const mustRedo = count < last.offsets.count &&
-      last.vouchesBeyond(last.tailFrom(count).offset);
+      last.mayTellBeyond(last.tailFrom(count).offset);
     if (mustRedo) {
       try {
         await this.#context.redo.begin(last.tailFrom(count), [], 0);

@@ -192,7 +192,7 @@ export class LogReader {
     return isThere;
   }
 
-  /** Refuses to go on in a log that was closed, or whose head was truncated beyond the next entry. */
+  /** Refuses to continue in a log that was closed, or whose head was truncated beyond the next entry. */
   #requireNext({ cursor, to }: Loop): void {
     this.#lifecycle.admit("entries");
     const next = cursor.index + 1;
@@ -210,7 +210,7 @@ export class LogReader {
     );
   }
 
-  /** Refuses to go on in a log that is no longer the one that was read up to here. */
+  /** Refuses to continue in a log that is no longer the one that was read up to here. */
   #requireSame(account: ShownEntries): void {
     if (this.#files === undefined || !(account instanceof Account)) return;
     const replaced = account.firstReplaced(this.#files.view);

@@ -1,8 +1,7 @@
 /**
  * The segment that a log appends to: its making, writes, syncs, cuts and seal.
  *
- * It keeps account of three ends: of the bytes written, of the entries that a sync has covered
- * (durable), and of those that a Durable frame in the file tells of (vouched).
+ * How far it is written, synced and told is kept by {@linkcode Marks}.
  *
  * @module
  */
@@ -37,6 +36,7 @@ import {
 } from "../format/segment_frame.ts";
 import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
+import { type Coverage, Marks } from "./marks.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./target.ts";
 import type { Batches, SegmentScan } from "./frame_walk.ts";
@@ -132,17 +132,7 @@ export class Segment implements Entries {
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
   #end: number;
-  #entriesEnd: number;
-  #durableCount: number;
-  #durableEnd: number;
-  /** What a blocking sync has covered while another ran, whose verdict is waited for. */
-  #unsettledEnd = 0;
-  /** How many entries all syncs so far agree on. */
-  #settledCount: number;
-  /** What a Durable frame in the file vouches for, at least. */
-  #vouched: number;
-  /** The same at the most: a cut leaves some of the Durable frames. */
-  #mostVouched: number;
+  readonly #marks: Marks;
   /** Where the zeros behind the end go to; the end, if there are none. */
   #allocated: number;
   /** How far to extend the file; 0 once that has failed. */
@@ -190,11 +180,7 @@ export class Segment implements Entries {
     this.#counters = counters;
     this.#directory = directory;
     this.#end = scan.end;
-    this.#entriesEnd = scan.entriesEnd;
-    this.#durableCount = durableCount;
-    this.#settledCount = durableCount;
-    this.#durableEnd = scan.entriesEnd;
-    this.#vouched = this.#mostVouched = scan.vouched;
+    this.#marks = new Marks(scan.offsets, scan, durableCount, scan.version === 2);
     this.#allocated = scan.end;
     // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
     this.#preallocate = scan.version === 2 ? preallocate : 0;
@@ -204,7 +190,7 @@ export class Segment implements Entries {
 
   /** How many entries a sync has covered. */
   get durableCount(): number {
-    return this.#durableCount;
+    return this.#marks.syncedCount;
   }
 
   /** The bytes in use. */
@@ -224,12 +210,12 @@ export class Segment implements Entries {
 
   /** How many bytes of entries were written since the last sync began to cover them. */
   get unsyncedBytes(): number {
-    return this.#entriesEnd - Math.max(this.#durableEnd, this.#unsettledEnd);
+    return this.#marks.unsyncedBytes;
   }
 
   /** Whether every entry is durable. */
   get isDurable(): boolean {
-    return this.#durableCount === this.offsets.count;
+    return this.#marks.isSynced;
   }
 
   /** Whether a sync runs. */
@@ -238,8 +224,8 @@ export class Segment implements Entries {
   }
 
   /** Whether the file tells of every entry that is durable, as far as its version can. */
-  get isTold(): boolean {
-    return this.#durableFrameSize() === 0;
+  get isAnnounced(): boolean {
+    return this.#leadSize() === 0;
   }
 
   /** The bytes that an append of an entry would take, at the most. */
@@ -264,9 +250,10 @@ export class Segment implements Entries {
    * file could not be brought back to that.
    */
   append(data: Uint8Array): void {
-    const lead = this.#durableFrameSize();
+    const lead = this.#leadSize();
     const size = lead + FRAME_HEADER_SIZE + data.length;
-    const buffer = this.#stage(size, lead);
+    const buffer = this.#bufferFor(size);
+    if (lead > 0) this.#putDurableFrame(buffer);
     writeFrameHeader(buffer, lead, TYPE_DATA, data.length);
     buffer.set(data, lead + FRAME_HEADER_SIZE);
     const start = this.#end + lead;
@@ -280,10 +267,11 @@ export class Segment implements Entries {
    * @throws {WalError} As {@linkcode append}.
    */
   appendBatch(entries: readonly Uint8Array[]): void {
-    const lead = this.#durableFrameSize();
+    const lead = this.#leadSize();
     const first = lead + BATCH_FRAME_SIZE;
     const bytes = sizeOfFrames(entries);
-    const buffer = this.#stage(first + bytes, lead);
+    const buffer = this.#bufferFor(first + bytes);
+    if (lead > 0) this.#putDurableFrame(buffer);
     beginInternal(buffer, lead, "batch", BATCH_SIZE);
     writeBatchFields(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);
     let at = first;
@@ -309,8 +297,9 @@ export class Segment implements Entries {
    * @throws {WalError} As {@linkcode append}.
    */
   appendFrames(frames: Uint8Array): void {
-    const lead = this.#durableFrameSize();
-    const buffer = this.#stage(lead + frames.length, lead);
+    const lead = this.#leadSize();
+    const buffer = this.#bufferFor(lead + frames.length);
+    if (lead > 0) this.#putDurableFrame(buffer);
     buffer.set(frames, lead);
     const start = this.#end + lead;
     this.#writeEntries(buffer, lead + frames.length, lead);
@@ -323,8 +312,8 @@ export class Segment implements Entries {
   #writeEntries(buffer: Uint8Array, size: number, lead: number): void {
     this.#checksum.seal(buffer, 0, size);
     this.#write(buffer, size);
-    this.#entriesEnd = this.#end;
-    if (lead > 0) this.#vouched = this.#mostVouched = this.#durableEnd;
+    this.#marks.wrote(this.#end);
+    if (lead > 0) this.#marks.tell();
   }
 
   /**
@@ -333,13 +322,14 @@ export class Segment implements Entries {
    * @returns Whether it was written.
    * @throws As {@linkcode append}.
    */
-  vouch(): boolean {
-    const size = this.#durableFrameSize();
+  announce(): boolean {
+    const size = this.#leadSize();
     if (size === 0) return false;
-    const buffer = this.#stage(size, size);
+    const buffer = this.#bufferFor(size);
+    this.#putDurableFrame(buffer);
     this.#checksum.seal(buffer, 0, size);
     this.#write(buffer, size);
-    this.#vouched = this.#mostVouched = this.#durableEnd;
+    this.#marks.tell();
     return true;
   }
 
@@ -350,11 +340,9 @@ export class Segment implements Entries {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async sync(): Promise<void> {
-    let count = 0;
-    let end = 0;
+    let covered: Coverage = { count: 0, end: 0 };
     await this.#run("the last entries", () => {
-      count = this.offsets.count;
-      end = this.#entriesEnd;
+      covered = this.#marks.begin();
       const bytes = this.unsyncedBytes;
       const running = this.#file.syncData();
       // The disk is at work meanwhile.
@@ -362,9 +350,7 @@ export class Segment implements Entries {
       return running;
     });
     this.requireInPlace();
-    this.#durableCount = Math.max(this.#durableCount, count);
-    this.#settledCount = this.#durableCount;
-    this.#durableEnd = Math.max(this.#durableEnd, this.#unsettledEnd, end);
+    this.#marks.synced(covered);
   }
 
   /** Makes a sync after the one that runs. The file stays open until it has ended. */
@@ -403,7 +389,7 @@ export class Segment implements Entries {
       file.syncDataBlocking();
     });
     this.requireInPlace();
-    this.#coveredAtOnce();
+    this.#marks.syncedAtOnce(this.#syncs.isPending);
   }
 
   /** Makes a sync now, through the second descriptor. */
@@ -415,20 +401,6 @@ export class Segment implements Entries {
       this.#syncs.runBlocking(() => sync(file));
     } catch (cause) {
       throw this.#syncFailed(doing, cause);
-    }
-  }
-
-  /**
-   * A blocking sync has covered all entries. If another runs, that one has a verdict too, and until
-   * then no Durable frame may vouch for them.
-   */
-  #coveredAtOnce(): void {
-    this.#durableCount = this.offsets.count;
-    if (this.#syncs.isPending) {
-      this.#unsettledEnd = this.#entriesEnd;
-    } else {
-      this.#settledCount = this.#durableCount;
-      this.#durableEnd = this.#entriesEnd;
     }
   }
 
@@ -490,7 +462,7 @@ export class Segment implements Entries {
     let checksum = 0;
     if (this.version === 2) {
       const size = sealFrameSize(count);
-      const buffer = this.#stage(size, 0);
+      const buffer = this.#bufferFor(size);
       beginInternal(buffer, 0, "seal", sealSize(count));
       writeSealFields(buffer, FRAME_HEADER_SIZE, this.offsets, count);
       this.#checksum.seal(buffer, 0, size);
@@ -514,7 +486,7 @@ export class Segment implements Entries {
       this.offsets.cut(count);
       this.#cuts++;
     }
-    this.#coveredAtOnce();
+    this.#marks.syncedAtOnce(this.#syncs.isPending);
     return { firstIndex: this.firstIndex, size: this.#end, checksum };
   }
 
@@ -533,9 +505,9 @@ export class Segment implements Entries {
     return { file: this.#file, firstIndex: this.firstIndex, offset };
   }
 
-  /** Whether a Durable frame may vouch for more than what is before an offset. */
-  vouchesBeyond(offset: number): boolean {
-    return this.#mostVouched > offset;
+  /** Whether a Durable frame may tell of more than what is before an offset. */
+  mayTellBeyond(offset: number): boolean {
+    return this.#marks.mayTellBeyond(offset);
   }
 
   /**
@@ -556,21 +528,14 @@ export class Segment implements Entries {
       this.#batches.starts.cut(batches);
       this.#batches.ends.cut(batches);
       this.#end = end;
-      this.#entriesEnd = count === 0 ? 0 : end;
-      this.#durableCount = Math.min(this.#durableCount, count);
-      this.#settledCount = Math.min(this.#settledCount, count);
-      // The Durable frames that told of what is left may have been cut off too, or be there still.
-      this.#vouched = 0;
-      this.#mostVouched = Math.min(this.#mostVouched, end);
+      this.#marks.cutting(count, end);
     } catch (cause) {
       throw this.#syncFailed("the truncation", cause);
     }
     this.#forgetWrites();
     await this.#run("the truncation", () => this.#file.sync());
     this.requireInPlace();
-    this.#durableCount = this.#settledCount = count;
-    this.#durableEnd = this.#entriesEnd;
-    this.#unsettledEnd = 0;
+    this.#marks.cut(count);
   }
 
   /** In a reader: which file this is. It is asked for once, since an open file stays what it is. */
@@ -606,8 +571,8 @@ export class Segment implements Entries {
         seen,
         previous: NO_SEGMENT,
         batches: this.#batches,
-        entriesEnd: this.#entriesEnd,
-        vouched: this.#vouched,
+        entriesEnd: this.#marks.writtenEnd,
+        vouched: this.#marks.told,
         seal: this.#seal,
         end: this.#end,
         size: this.#end,
@@ -619,10 +584,8 @@ export class Segment implements Entries {
     // A cut since the first look at the size left nothing to scan.
     if (scan.size <= this.#end && !seen.isIn(this.#file)) return false;
     this.#end = scan.end;
-    this.#entriesEnd = scan.entriesEnd;
-    this.#vouched = scan.vouched;
+    this.#marks.found(scan);
     this.#seal = scan.seal;
-    this.#durableCount = offsets.countBelow(scan.vouched);
     // A Seal may tell of fewer entries.
     return offsets.count >= count;
   }
@@ -630,7 +593,7 @@ export class Segment implements Entries {
   /** In a reader: shows no more than so many of the entries, as if the others had not been found. */
   showOnly(count: number): void {
     this.offsets.cut(count);
-    this.#durableCount = Math.min(this.#durableCount, count);
+    this.#marks.showOnly(count);
   }
 
   /** Gives the file back, once no sync runs. */
@@ -643,20 +606,13 @@ export class Segment implements Entries {
   }
 
   /** How large the Durable frame is that the next write begins with: 0 if none is owed. */
-  #durableFrameSize(): number {
-    const isOwed = this.version === 2 && this.#durableEnd > this.#vouched;
-    // After a sync that failed nothing is vouched for.
-    return isOwed && !this.#syncs.hasFailed ? DURABLE_FRAME_SIZE : 0;
+  #leadSize(): number {
+    // After a sync that failed the file tells of nothing more.
+    return this.#marks.isOwed && !this.#syncs.hasFailed ? DURABLE_FRAME_SIZE : 0;
   }
 
-  /**
-   * Where to stage a write of some bytes: the kernel's memory, unless it is too large for that. If
-   * there is a `lead`, it begins with a Durable frame.
-   */
-  #stage(size: number, lead: number): Uint8Array {
-    const { staging } = this.#checksum;
-    const buffer = size <= staging.length ? staging : this.#take(size);
-    if (lead === 0) return buffer;
+  /** Puts a Durable frame at the start of what is written next. */
+  #putDurableFrame(buffer: Uint8Array): void {
     if (this.logId === undefined) throw new TypeError("A version 2 segment has a log id");
     beginInternal(buffer, 0, "durable", DURABLE_SIZE);
     writeDurableFields(
@@ -665,9 +621,14 @@ export class Segment implements Entries {
       this.logId,
       this.firstIndex,
       this.#end,
-      this.#durableEnd,
+      this.#marks.settledEnd,
     );
-    return buffer;
+  }
+
+  /** Where a write of some bytes is put together: in the kernel's memory, if it is large enough. */
+  #bufferFor(size: number): Uint8Array {
+    const { staging } = this.#checksum;
+    return size <= staging.length ? staging : this.#take(size);
   }
 
   #take(size: number): Uint8Array {
@@ -747,7 +708,7 @@ export class Segment implements Entries {
   }
 
   #syncFailed(doing: string, cause: unknown): SyncFailedError {
-    const durableIndex = this.firstIndex - 1 + this.#settledCount;
+    const durableIndex = this.firstIndex - 1 + this.#marks.settledCount;
     return new SyncFailedError(this.path, durableIndex, doing, cause);
   }
 }

@@ -178,7 +178,7 @@ export class Lifecycle<E = unknown> {
   }
 
   /**
-   * Lets a call go on, or refuses it. One that is to wait for {@linkcode rewritten} has done so.
+   * Admits a call, or refuses it. One that is to wait for {@linkcode rewritten} has done so.
    *
    * @throws {WalError} `ERR_WAL_BUSY`, `ERR_WAL_CLOSED`, `ERR_WAL_READ_ONLY`.
    * @throws The error that ended the handle.
@@ -203,7 +203,7 @@ export class Lifecycle<E = unknown> {
   }
 
   /**
-   * Refuses to go on with a handle that has ended.
+   * Refuses what would use a handle that has ended.
    *
    * @throws The error that ended it.
    */

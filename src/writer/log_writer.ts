@@ -2,7 +2,7 @@
  * The writing side of an open log: what is appended, made durable, dropped and stored, and how a
  * handle ends.
  *
- * Arguments are right, and {@linkcode Lifecycle.admit} has let each call go on.
+ * Arguments were checked, and {@linkcode Lifecycle.admit} has admitted each call.
  *
  * @module
  */

@@ -22,7 +22,7 @@ export interface StagedEntry {
 
 /** What was staged. The frames are overwritten when the next entry is. */
 export interface StagedGroup {
-  /** Data frames, one behind the other, without their checksums. */
+  /** Data frames, one after the other, without their checksums. */
   readonly frames: Uint8Array;
   readonly entries: readonly StagedEntry[];
 }
