@@ -986,8 +986,8 @@ const META_FILE: readonly Mutation[] = [
   {
     name: "an update does not sync the first slot before it writes the second",
     in: "MetaFile.update",
-    find: "await this.#file.sync();",
-    replace: "",
+    find: "await this.#file.sync(); if (isNew",
+    replace: "if (isNew",
     caughtBy: [
       DURABILITY,
       "a state is the old one or the new after a crash at any step of its storing",
