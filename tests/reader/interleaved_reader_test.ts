@@ -296,10 +296,13 @@ function followAll(log: Wal): Map<number, string> {
   return seen;
 }
 
+/** The last two meet a writer between a reader's last look at a file and its end. */
+const SEEDS = [...Array(60).keys(), 233, 240];
+
 test("whenever the files change, a reader shows what the log had, and no other error", {
   timeout: 120_000,
 }, async () => {
-  for (let seed = 0; seed < 60; seed++) {
+  for (const seed of SEEDS) {
     const work = await workAtRandom(seededRandom(seed));
     for (let turn = 0; turn < 4; turn++) {
       const wrong = await read(work, seededRandom(1000 * seed + turn));
