@@ -312,7 +312,7 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "what an interrupted making left is not cut before the log is made anew",
-    in: "Steps.#beginAnew",
+    in: "Steps.#beginAgain",
     find: "source.file.truncate(0);",
     replace: "",
     caughtBy: [
@@ -322,7 +322,7 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "a log that is made anew is not synced",
-    in: "Steps.#beginAnew",
+    in: "Steps.#beginAgain",
     find: "await syncSegment(source);",
     replace: "",
     caughtBy: [

@@ -129,8 +129,8 @@ export function consequencesOf(opening: Opening): string[] {
           : [`would set ${bytes(step.to - step.from)} of ${step.path} aside in a ".cut-" file`];
       case "remove":
         return [`would remove ${step.path}: ${step.why}`];
-      case "begin anew":
-        return [`would begin ${step.path} anew`];
+      case "begin again":
+        return [`would begin ${step.path} again`];
       case "begin next":
         return [`would make the next segment, ${step.next}`];
       case "roll":

@@ -83,7 +83,7 @@ export interface SegmentReport {
   readonly lastIndex: number;
   /** Whether its last frame is a Seal; a full segment of version 1 has none. */
   readonly sealed: boolean;
-  /** `"head"`: below the head, and opening would remove it; `"unused"`: so would it, or make it anew. */
+  /** `"head"`: below the head, and opening would remove it; `"unused"`: so would it, or begin it again. */
   readonly left: "head" | "unused" | null;
   readonly frames: Readonly<Record<string, Tally>>;
 }

@@ -7,8 +7,8 @@ import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
 
 /**
- * Makes a directory and its parents, each durable in its own parent; also those that are there, as
- * far as whoever made them may have died before.
+ * Makes a directory and its parents, each durable in its own parent. Those that are there are made
+ * durable too: the process that made them may have died before it did so.
  */
 export async function makeDirectories(
   fileSystem: FileSystem,

@@ -62,13 +62,13 @@ export interface Recovery {
   readonly segment: string;
   /** Where in it the log ended, in bytes. */
   readonly offset: number;
-  /** How many bytes behind that were cut off; 0 in a log opened with `readOnly`. */
+  /** How many bytes after that were cut off; 0 in a log opened with `readOnly`. */
   readonly bytesCut: number;
   /** The file that the bytes were set aside in before they were cut, if they were. */
   readonly setAside: string | undefined;
   /** How many entries the log has kept. */
   readonly entries: number;
-  /** Whether the log was made, or made anew because its making had been interrupted. */
+  /** Whether the log was made, or made again because its making was interrupted. */
   readonly created: boolean;
 }
 

@@ -61,7 +61,7 @@ export type Step =
   }
   /** Empties a file and begins a segment in it. */
   | {
-    readonly kind: "begin anew";
+    readonly kind: "begin again";
     readonly path: string;
     readonly firstIndex: number;
     readonly version: FormatVersion;
@@ -154,7 +154,7 @@ export interface OpenPlan {
   /** The full segments, in order. */
   readonly sealed: readonly SealedSegmentInfo[];
   /** The last segment that was in use, or the only file; `undefined` if there is no file. */
-  readonly last: (SegmentFile & { readonly isBegun: boolean }) | undefined;
+  readonly last: SegmentFile | undefined;
 }
 
 /** What an open does about the segments. */
@@ -250,7 +250,7 @@ export function planOpening(findings: Findings, options: PlanOptions): Plan {
     logId,
     headIndex,
     sealed: joined.sealed,
-    last: { path: last.path, firstIndex: last.firstIndex, isBegun: last.kind === "scanned" },
+    last: { path: last.path, firstIndex: last.firstIndex },
   };
 }
 
@@ -258,11 +258,12 @@ export function planOpening(findings: Findings, options: PlanOptions): Plan {
 export function reportOf(ends: readonly EndFinding[]): PlannedReport {
   const last = reportOfEnd(ends.at(-1) as EndFinding);
   const unused = ends.at(-2);
-  // One is told of: the torn end, or else the segment that was never in use.
-  const isTorn = last.case !== "A" && last.case !== "B";
-  if (unused === undefined || isTorn || last.created) return last;
+  if (unused === undefined || last.created) return last;
+  // One of two is reported: the one that may have held entries.
   const removed = reportOfEnd(unused);
-  return { ...removed, case: removed.case === "C" ? "C" : "E", created: false };
+  if (removed.case === "C") return { ...removed, created: false };
+  const isClean = last.case === "A" || last.case === "B";
+  return isClean ? { ...removed, case: "E", created: false } : last;
 }
 
 function refuse(reason: Reason, error: WalError): Refusal {
@@ -343,14 +344,14 @@ function stepsOfUnused(end: EndFinding): Step[] {
   return [...stepsAside(end), { kind: "remove", path: end.path, why: "never in use" }];
 }
 
-/** Does what the decision table says of the last segment's end, or begins the only file anew. */
+/** Does what the decision table says of the last segment's end, or begins the only file again. */
 function stepsOfLast(last: EndFinding, { format }: PlanOptions): Step[] {
   const aside = stepsAside(last);
   if (last.kind === "scanned") return [...aside, secureEnd(last)];
   const { path, firstIndex } = last;
   // A segment of version 1 cannot say where it begins.
   const version = firstIndex === 1 ? format : 2;
-  return [...aside, { kind: "begin anew", path, firstIndex, version }];
+  return [...aside, { kind: "begin again", path, firstIndex, version }];
 }
 
 /** Keeps what a segment has after its end, if it may be more than a torn write. */

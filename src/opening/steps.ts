@@ -121,8 +121,8 @@ export class Steps {
         return await this.#setAside(step);
       case "remove":
         return await this.#remove(step);
-      case "begin anew":
-        return await this.#beginAnew(step);
+      case "begin again":
+        return await this.#beginAgain(step);
       case "secure end":
         return await this.#secureEnd(step);
       case "secure meta":
@@ -168,7 +168,7 @@ export class Steps {
     await directory.sync();
   }
 
-  async #beginAnew({ path, firstIndex, version }: StepOf<"begin anew">): Promise<void> {
+  async #beginAgain({ path, firstIndex, version }: StepOf<"begin again">): Promise<void> {
     const { source } = this.#look.fileOf(path);
     const { logId } = this.#context;
     source.file.truncate(0);

@@ -22,6 +22,7 @@ import {
   type PlanOptions,
   planReplacement,
   type Reason,
+  reportOf,
   type Step,
 } from "../../src/opening/plan.ts";
 import type { RecoveryCase } from "../../src/segment/decision.ts";
@@ -334,7 +335,7 @@ const STEPS: readonly (readonly [
           : found.end !== "nothing",
       ),
   ],
-  ["begin anew", ({ end }) => Number(!isBegun(end))],
+  ["begin again", ({ end }) => Number(!isBegun(end))],
   ["secure end", ({ end }) => Number(isBegun(end))],
   ["secure meta", ({ meta }) => Number(meta !== "none")],
   ["remove", (found) => leftoversOf(found).length],
@@ -464,29 +465,44 @@ test("a replacement removes the later segments, the newest first", () => {
   });
 });
 
-/** The plan of a log, which is not refused. */
+const CLEAN: Combination = {
+  meta: "none",
+  head: 1,
+  ownPath: "no error",
+  chain: "only file",
+  oldest: "none",
+  end: "scanned",
+  case: "A",
+  version: 2,
+  entries: 3,
+  isSealed: false,
+  unused: "none",
+  options: { recovery: "default", format: 2, readOnly: false },
+};
+
+/** The steps of a log, which is not refused. */
 function stepsOf(changed: Partial<Combination>): readonly Step[] {
-  const plan = planOpening(
-    findingsOf({
-      meta: "none",
-      head: 1,
-      ownPath: "no error",
-      chain: "only file",
-      oldest: "none",
-      end: "scanned",
-      case: "A",
-      version: 2,
-      entries: 3,
-      isSealed: false,
-      unused: "none",
-      options: { recovery: "default", format: 2, readOnly: false },
-      ...changed,
-    }),
-    { recovery: "default", format: 2, readOnly: false },
-  );
+  const combination = { ...CLEAN, ...changed };
+  const plan = planOpening(findingsOf(combination), combination.options);
   assert(plan.kind === "open");
   return plan.steps;
 }
+
+test("one end is reported: damage, then a torn end, then a file that was never in use", () => {
+  const found = (last: Partial<Combination>, unused: Combination["unused"]): string => {
+    const { case: name, segment, isSetAside } = reportOf(
+      findingsOf({ ...CLEAN, ...last, unused }).ends,
+    );
+    return `${name} ${segment === PATH ? "last" : "unused"} ${isSetAside}`;
+  };
+  assertEquals(found({}, "none"), "A last false");
+  assertEquals(found({}, "nothing"), "E unused false");
+  assertEquals(found({ case: "B" }, "other bytes"), "E unused true");
+  assertEquals(found({ case: "D" }, "nothing"), "D last true");
+  assertEquals(found({ case: "E" }, "other bytes"), "E last false");
+  assertEquals(found({ case: "D" }, "frames"), "C unused true");
+  assertEquals(found({ end: "nothing", entries: 0 }, "nothing"), "E last false");
+});
 
 test("a step says what it does to which file, with offsets", () => {
   const end = { kind: "secure end", path: PATH, firstIndex: 1, end: 200 } as const;

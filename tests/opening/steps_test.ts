@@ -277,7 +277,7 @@ test("every kind of step was interrupted", () => {
     "make log": true,
     "set aside": true,
     "remove": true,
-    "begin anew": true,
+    "begin again": true,
     "secure end": true,
     "secure meta": true,
     "sync directory": true,
