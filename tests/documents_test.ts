@@ -15,7 +15,7 @@ import { SEGMENT_FRAME_SIZE } from "../src/format/segment_frame.ts";
 import { MAX_SLOT_SIZE, MAX_STATE_SIZE, SLOT_OFFSETS } from "../src/format/meta_slot.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { OFFSETS_BUDGET } from "../src/segment/sealed_segment.ts";
-import { segmentPath } from "../src/files/segments.ts";
+import { segmentPath } from "../src/files/names.ts";
 import { type Rule, RULES } from "../src/writer/lifecycle.ts";
 import { ROOT } from "../kit/runtime.ts";
 

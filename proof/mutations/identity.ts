@@ -29,8 +29,8 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "the spelling of a log without its first file is not looked for",
     in: "spelled beside logPathOf",
-    find: "return isBeside ? meta.slice(0, -META.length) : path;",
-    replace: "return isBeside ? path : path;",
+    find: "return directoryOf(meta) === directoryOf(path) ? logOfMeta(meta) ?? path : path;",
+    replace: "return path;",
     caughtBy: [LOG_PATH, "where letter case makes no difference, every spelling is the one log"],
   },
   {

@@ -97,8 +97,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a torn last write of a version 1 file is not cut",
     in: "Steps.#writeAgain",
-    find: "if (end < size) file.truncate(end); writeAll(",
-    replace: 'if (way !== "in place" && end < size) file.truncate(end); writeAll(',
+    find: "if (end < size) file.truncate(end); copyStretch(",
+    replace: 'if (way !== "in place" && end < size) file.truncate(end); copyStretch(',
     caughtBy: [RECOVERY, "version 1: a cut at any byte recovers the whole entries before it"],
   },
   {
@@ -112,8 +112,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a version 1 file is not written again",
     in: "Steps.#writeAgain",
-    find: "writeAll(file, from, pieces(file, from, end));",
-    replace: 'if (way !== "in place") writeAll(file, from, pieces(file, from, end));',
+    find: "copyStretch(file, from, end, file, from);",
+    replace: 'if (way !== "in place") copyStretch(file, from, end, file, from);',
     caughtBy: [
       DURABILITY,
       "an entry whose sync failed is durable when open has returned it (version 1, ext4)",

@@ -17,7 +17,8 @@ import {
   recoveredLine,
 } from "../../src/cli/recovered_lines.ts";
 import { type Missing, type RecoveredEntry, RecoveredLog } from "../../src/cli/recovered_log.ts";
-import { isNameOfLog, setAsideFile } from "../../src/cli/set_aside_files.ts";
+import { setAsideFile } from "../../src/cli/set_aside_files.ts";
+import { isNameOfLog } from "../../src/files/names.ts";
 import { TakenEntries } from "../../src/cli/taken_entries.ts";
 import { encodeRedoRecord } from "../../src/format/redo_record.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";

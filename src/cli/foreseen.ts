@@ -17,11 +17,12 @@ import {
   planReplacement,
   type Step,
 } from "../opening/plan.ts";
+import { metaPath } from "../files/names.ts";
 import { lookAtSegments, ownPathError } from "../opening/view.ts";
 import type { SegmentScan } from "../segment/frame_walk.ts";
 import type { SegmentSource } from "../segment/source.ts";
 import type { ForeseenFiles } from "./foreseen_files.ts";
-import { metaPath, redoFile } from "./log_files.ts";
+import { redoFile } from "./log_files.ts";
 
 /** How often a log is looked at that a writer changes meanwhile. */
 const ATTEMPTS = 3;

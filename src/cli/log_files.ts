@@ -22,11 +22,6 @@ export function segmentFiles(fileSystem: FileSystem, path: string): SegmentFile[
   return files;
 }
 
-/** The path of a log's meta file. */
-export function metaPath(path: string): string {
-  return `${path}.meta`;
-}
-
 /** A log's redo file, to be read. */
 export function redoFile(fileSystem: FileSystem, path: string, checksum: FrameChecksum): RedoFile {
   const directory = new LogDirectory(fileSystem, directoryOf(path));

@@ -23,7 +23,7 @@ import {
   stateLine,
 } from "./recovered_lines.ts";
 import { type Missing, type RecoveredEntry, RecoveredLog } from "./recovered_log.ts";
-import { isNameOfLog } from "./set_aside_files.ts";
+import { isNameOfLog } from "../files/names.ts";
 import { openNew, TakenEntries } from "./taken_entries.ts";
 
 /** The permissions of the file that is made, as of a log: it may hold secrets. */

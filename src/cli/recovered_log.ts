@@ -21,11 +21,11 @@ import { decodeMetaSlot, MAX_SLOT_SIZE, type MetaSlot, SLOT_OFFSETS } from "../f
 import { decodeRedoRecord, META_FILE, REDO_HEAD_SIZE } from "../format/redo_record.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
-import { firstIndexOf, segmentPath } from "../files/segments.ts";
+import { firstIndexOf, lockPath, metaPath, redoPath, segmentPath } from "../files/names.ts";
 import { commonId, fromHead } from "./chain.ts";
 import { BUFFER_SIZE, createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_range.ts";
-import { metaPath, readStart, redoFile } from "./log_files.ts";
+import { readStart, redoFile } from "./log_files.ts";
 import { clipped, endsWith, PatientFile, type Readable, spliced } from "./readable_file.ts";
 import { type SetAsideFile, setAsideFile, setAsideFiles } from "./set_aside_files.ts";
 import {
@@ -254,7 +254,8 @@ export class RecoveredLog {
     const writer = writerOf(this.#fileSystem, this.#path);
     this.#isWritten = writer !== undefined;
     if (writer !== undefined) {
-      const text = `${this.#path}.lock: ${writer} the log open to write, and what is just being ` +
+      const text =
+        `${lockPath(this.#path)}: ${writer} the log open to write, and what is just being ` +
         "written may look damaged. End it and recover again before you trust the log's end";
       yield { kind: "note", text };
     }
@@ -290,7 +291,7 @@ export class RecoveredLog {
     const what = firstIndex === META_FILE
       ? "the .meta file was being replaced"
       : `the segment from index ${firstIndex} was being replaced from offset ${offset} on`;
-    const text = `${this.#path}.redo: ${what}: what follows is as opening would make it`;
+    const text = `${redoPath(this.#path)}: ${what}: what follows is as opening would make it`;
     yield { kind: "note", text };
     return firstIndex === META_FILE ? parts : parts.filter((part) => part.firstIndex <= firstIndex);
   }
@@ -786,7 +787,7 @@ export class RecoveredLog {
     const crc32 = (bytes: Uint8Array): number => this.#checksum.crc32(bytes);
     try {
       if (this.#replacement?.firstIndex === META_FILE) {
-        const redo = readStart(this.#fileSystem, `${this.#path}.redo`, 2 * MAX_SLOT_SIZE);
+        const redo = readStart(this.#fileSystem, redoPath(this.#path), 2 * MAX_SLOT_SIZE);
         const slot = decodeMetaSlot((redo ?? new Uint8Array(0)).subarray(REDO_HEAD_SIZE), crc32);
         if (slot !== undefined) return slot;
       }
@@ -830,7 +831,7 @@ export class RecoveredLog {
     const replacement = this.#replacement;
     if (replacement?.firstIndex !== firstIndex || isSetAside) return undefined;
     const { offset, length } = replacement;
-    const redo = this.#open(`${this.#path}.redo`);
+    const redo = this.#open(redoPath(this.#path));
     if (redo === undefined || isFileSystemError(redo)) return undefined;
     return {
       over: (file) => spliced(file, offset, redo, REDO_HEAD_SIZE, length),
@@ -841,7 +842,7 @@ export class RecoveredLog {
   /** The tail in a redo file that is not whole, if the segment does not have it. */
   #damagedRedo({ firstIndex }: Part): Insertion[] {
     if (this.#replacement !== undefined) return [];
-    const path = `${this.#path}.redo`;
+    const path = redoPath(this.#path);
     const head = readStart(this.#fileSystem, path, REDO_HEAD_SIZE);
     const record = head === undefined ? undefined : decodeRedoRecord(head);
     if (record === undefined || record.firstIndex !== firstIndex || record.length === 0) return [];

@@ -11,7 +11,7 @@ import { directoryOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { LogDirectory } from "../fs/log_directory.ts";
 import { MetaFile } from "../files/meta.ts";
-import { pieces } from "../fs/stretch.ts";
+import { copyStretch } from "../fs/stretch.ts";
 import { Wal } from "../wal.ts";
 import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
@@ -21,7 +21,8 @@ import { foresee } from "./foreseen.ts";
 import { ForeseenFiles } from "./foreseen_files.ts";
 import { consequence, consequencesOf } from "./inspect.ts";
 import { foreseenOutcome, openingOf } from "./inspection.ts";
-import { metaPath, segmentFiles } from "./log_files.ts";
+import { cutPath, lockPath, metaPath } from "../files/names.ts";
+import { segmentFiles } from "./log_files.ts";
 import { printLines } from "./output.ts";
 import { rangeOf } from "./truncate.ts";
 
@@ -44,7 +45,7 @@ export async function repair(args: string[]): Promise<number> {
     return 0;
   }
 
-  const lock = await fileSystem.lock(`${path}.lock`, PERMISSIONS);
+  const lock = await fileSystem.lock(lockPath(path), PERMISSIONS);
   try {
     const rest = unkept(fileSystem, path, segmentFiles(fileSystem, path), checksum);
     if (rest !== undefined) await setAside(fileSystem, path, rest);
@@ -125,13 +126,9 @@ async function copyAside(
 ): Promise<string> {
   const source = fileSystem.open(from, "read");
   try {
-    const copy = createCopy(fileSystem, `${path}.cut-${String(firstIndex).padStart(20, "0")}-0`);
+    const copy = createCopy(fileSystem, path, firstIndex);
     try {
-      let at = 0;
-      for (const piece of pieces(source, 0, source.size())) {
-        copy.file.write(piece, at);
-        at += piece.length;
-      }
+      copyStretch(source, 0, source.size(), copy.file, 0);
       await copy.file.sync();
     } finally {
       copy.file.close();
@@ -143,9 +140,13 @@ async function copyAside(
 }
 
 /** A file of a name that is not taken: the same segment may have been set aside before. */
-function createCopy(fileSystem: FileSystem, base: string): { path: string; file: File } {
+function createCopy(
+  fileSystem: FileSystem,
+  log: string,
+  segment: number,
+): { path: string; file: File } {
   for (let copy = 1;; copy++) {
-    const path = copy === 1 ? base : `${base}-${copy}`;
+    const path = cutPath({ log, segment, offset: 0, copy });
     try {
       return { path, file: fileSystem.open(path, "create", PERMISSIONS) };
     } catch (error) {

@@ -25,11 +25,11 @@ import {
 } from "../format/meta_slot.ts";
 import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { requireLog } from "../segment/scan.ts";
-import { segmentPath } from "../files/segments.ts";
+import { metaPath, redoPath, segmentPath } from "../files/names.ts";
 import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import type { SegmentFile } from "../files/beginning.ts";
-import { metaPath, readStart, redoFile, segmentFiles } from "./log_files.ts";
+import { readStart, redoFile, segmentFiles } from "./log_files.ts";
 import { type CheckedSegment, checkSegment, type Place, type Tail } from "./segment_check.ts";
 
 /** What the check tells as it goes. */
@@ -280,7 +280,7 @@ export class Verification {
 
   /** Tells of the redo file, and what opening would do with it. */
   #checkRedo(): void {
-    const path = `${this.#path}.redo`;
+    const path = redoPath(this.#path);
     const redo = redoFile(this.#fileSystem, this.#path, frameChecksum);
     if (!redo.exists()) return;
     try {

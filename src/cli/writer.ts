@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { lockPath } from "../files/names.ts";
 import { hostname } from "node:os";
 import process from "node:process";
 import { type FileSystem, isFileSystemError, memberOf } from "../fs/file_system.ts";
@@ -13,7 +14,7 @@ const RECORD_SIZE = 4096;
 
 /** Who has the log open to write, or may have, in words; undefined if nobody has. */
 export function writerOf(fileSystem: FileSystem, path: string): string | undefined {
-  const record = recordOf(fileSystem, `${path}.lock`);
+  const record = recordOf(fileSystem, lockPath(path));
   if (record === undefined) return undefined;
   const { pid, host, runtime } = record;
   if (typeof pid !== "number") return "a process that the lock file does not name may have";

@@ -17,7 +17,7 @@ import { directoryOf, nameOf, pathIn } from "../fs/path.ts";
 import { requireLog } from "../segment/scan.ts";
 import { type SealedSegmentInfo, segmentDamaged } from "../segment/sealed_segment.ts";
 import { type Beginning, ownFrameOf, readBeginning, type SegmentFile } from "./beginning.ts";
-import { firstIndexOf, isBeyondEnd, segmentPath } from "./segments.ts";
+import { firstIndexOf, isBeyondEnd, segmentPath } from "./names.ts";
 
 /** What a segment says of itself and of the log. */
 export interface Stated {

@@ -10,10 +10,7 @@
 import { WalError } from "../errors.ts";
 import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "../fs/path.ts";
-import { setAsidePath } from "./quarantine.ts";
-
-/** The longest that the log adds to its name: the 999th copy of bytes that were set aside. */
-const LONGEST: string = setAsidePath("", Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 999);
+import { LONGEST_ENDING } from "./names.ts";
 
 /**
  * Refuses a path beside which not all files of a log can be made.
@@ -34,7 +31,7 @@ export function requireRoom(fileSystem: FileSystem, path: string): void {
   throw new WalError(
     "ERR_WAL_INVALID_ARGUMENT",
     `The name of the log "${path}" has ${sizeOf(name)} bytes. The log's other files have up to ` +
-      `${LONGEST.length} bytes more, and ` +
+      `${LONGEST_ENDING.length} bytes more, and ` +
       (most === 0
         ? "in this directory, whose own path is that long, the system has no room for them. Choose " +
           "another directory."
@@ -48,7 +45,7 @@ export function requireRoom(fileSystem: FileSystem, path: string): void {
 /** Whether the file system takes the longest name. */
 function hasRoom(fileSystem: FileSystem, directory: string, name: string): boolean {
   try {
-    fileSystem.identify(pathIn(directory, name + LONGEST));
+    fileSystem.identify(pathIn(directory, name + LONGEST_ENDING));
   } catch (error) {
     if (!isFileSystemError(error)) throw error;
     // Whatever else is wrong, those who open a file are told of.

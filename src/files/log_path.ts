@@ -8,9 +8,7 @@
 import { WalError } from "../errors.ts";
 import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "../fs/path.ts";
-import { firstIndexOf } from "./segments.ts";
-
-const META = ".meta";
+import { isPartBeside, logOfMeta, metaPath } from "./names.ts";
 
 /**
  * The absolute real path of a log's first file, or of the one to be made.
@@ -26,9 +24,8 @@ export function logPathOf(fileSystem: FileSystem, path: string): string {
 /** The path in the directory's spelling, which a log tells by its meta file once the first is gone. */
 function spelled(fileSystem: FileSystem, path: string): string {
   if (fileSystem.identify(path) !== undefined) return path;
-  const meta = fileSystem.realPath(`${path}${META}`);
-  const isBeside = directoryOf(meta) === directoryOf(path) && meta.endsWith(META);
-  return isBeside ? meta.slice(0, -META.length) : path;
+  const meta = fileSystem.realPath(metaPath(path));
+  return directoryOf(meta) === directoryOf(path) ? logOfMeta(meta) ?? path : path;
 }
 
 /**
@@ -40,9 +37,7 @@ function requireNothingBeside(fileSystem: FileSystem, path: string, real: string
   const name = nameOf(path);
   // The same directory may spell the name in another way.
   if (directory === directoryOf(real) && name.toLowerCase() === nameOf(real).toLowerCase()) return;
-  const isPart = (file: string): boolean =>
-    file === `${name}${META}` || file === `${name}.redo` || (firstIndexOf(name, file) ?? 1) > 1;
-  const part = namesIn(fileSystem, directory).find(isPart);
+  const part = namesIn(fileSystem, directory).find((file) => isPartBeside(name, file));
   if (part === undefined) return;
   throw new WalError(
     "ERR_WAL_FORMAT",

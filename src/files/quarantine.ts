@@ -5,7 +5,8 @@
  */
 import { type File, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
-import { pieces } from "../fs/stretch.ts";
+import { copyStretch } from "../fs/stretch.ts";
+import { cutPath } from "./names.ts";
 
 /** Which bytes to keep, and where. */
 export interface Stretch {
@@ -32,11 +33,7 @@ export async function setAside(
 ): Promise<string> {
   const { path, file } = create(directory, stretch);
   try {
-    let at = 0;
-    for (const piece of pieces(stretch.file, stretch.from, stretch.to)) {
-      file.write(piece, at);
-      at += piece.length;
-    }
+    copyStretch(stretch.file, stretch.from, stretch.to, file, 0);
     await file.sync();
   } finally {
     file.close();
@@ -45,24 +42,13 @@ export async function setAside(
   return path;
 }
 
-/** The path of a file for bytes that are set aside, the first or a later of the same place. */
-export function setAsidePath(
-  logPath: string,
-  segment: number,
-  from: number,
-  copy: number,
-): string {
-  const base = `${logPath}.cut-${String(segment).padStart(20, "0")}-${from}`;
-  return copy === 1 ? base : `${base}-${copy}`;
-}
-
 /** Makes a file of a name that is not taken: the same place may have been cut before. */
 function create(
   directory: LogDirectory,
   { logPath, segment, from, permissions }: Stretch,
 ): { path: string; file: File } {
   for (let copy = 1;; copy++) {
-    const path = setAsidePath(logPath, segment, from, copy);
+    const path = cutPath({ log: logPath, segment, offset: from, copy });
     try {
       return { path, file: directory.create(path, permissions) };
     } catch (error) {

@@ -33,8 +33,9 @@ import {
 } from "../fs/file_system.ts";
 import { nameOf } from "../fs/path.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
-import { pieces } from "../fs/stretch.ts";
+import { copyStretch, pieces, writing } from "../fs/stretch.ts";
 import type { Target } from "../segment/target.ts";
+import { redoPath } from "./names.ts";
 
 const CHECKSUM_SIZE = 4;
 
@@ -63,7 +64,7 @@ export class RedoFile {
   ) {
     this.#fileSystem = fileSystem;
     this.#directory = directory;
-    this.#path = `${logPath}.redo`;
+    this.#path = redoPath(logPath);
     this.#permissions = permissions;
     this.#checksum = checksum;
   }
@@ -83,7 +84,9 @@ export class RedoFile {
     const record = { firstIndex, offset, oldLength: size - offset, oldChecksum, length };
     const redo = this.#directory.create(this.#path, this.#permissions);
     try {
-      const checksum = this.#checksum.crc32Of(written(redo, encodeRedoRecord(record), tail));
+      const checksum = this.#checksum.crc32Of(
+        writing(redo, 0, joined(encodeRedoRecord(record), tail)),
+      );
       const end = new Uint8Array(CHECKSUM_SIZE);
       writeUint32(end, 0, checksum);
       redo.write(end, REDO_HEAD_SIZE + length);
@@ -127,11 +130,7 @@ export class RedoFile {
     file.truncate(offset);
     const redo = this.#fileSystem.open(this.#path, "read");
     try {
-      let at = offset;
-      for (const piece of pieces(redo, REDO_HEAD_SIZE, REDO_HEAD_SIZE + length)) {
-        file.write(piece, at);
-        at += piece.length;
-      }
+      copyStretch(redo, REDO_HEAD_SIZE, REDO_HEAD_SIZE + length, file, offset);
     } finally {
       redo.close();
     }
@@ -257,18 +256,8 @@ function markInUse(redo: File, length: number): void {
   redo.write(IN_USE, REDO_HEAD_SIZE + length + CHECKSUM_SIZE);
 }
 
-/** Writes a head and what follows it, a piece at a time. */
-function* written(
-  file: File,
-  head: Uint8Array,
-  tail: Iterable<Uint8Array>,
-): Generator<Uint8Array> {
-  file.write(head, 0);
+/** A head, and then what follows it. */
+function* joined(head: Uint8Array, tail: Iterable<Uint8Array>): Generator<Uint8Array> {
   yield head;
-  let at = head.length;
-  for (const piece of tail) {
-    file.write(piece, at);
-    at += piece.length;
-    yield piece;
-  }
+  yield* tail;
 }

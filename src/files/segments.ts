@@ -12,7 +12,7 @@ import { isEnd, MovedError, outcomeUnknown, WalError, writeFailed } from "../err
 import type { FormatVersion } from "../format/file_header.ts";
 import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
-import { isFirstIndex, MAX_INDEX } from "../format/limits.ts";
+import { MAX_INDEX } from "../format/limits.ts";
 import {
   type File,
   type FileSystem,
@@ -21,6 +21,7 @@ import {
 } from "../fs/file_system.ts";
 import type { Guards } from "./guards.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
+import { segmentPath } from "./names.ts";
 import type { RedoFile } from "./redo.ts";
 import { isUnfinished, scanSegment } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
@@ -46,39 +47,6 @@ const MAX_OPEN = 64;
 
 /** How many full segments are looked at each time: a log may have very many. */
 const LOOKED_AT = 64;
-
-/** Digits of an index in a file's name, so that names sort as the indexes do. */
-const INDEX_DIGITS = 20;
-
-const MAX_UINT64 = 2n ** 64n - 1n;
-
-/** The file of the segment that begins with an index. */
-export function segmentPath(path: string, firstIndex: number): string {
-  return firstIndex === 1 ? path : `${path}.${String(firstIndex).padStart(INDEX_DIGITS, "0")}`;
-}
-
-/** The first index that a file's name tells, for the log's file named `name`; undefined if none. */
-export function firstIndexOf(name: string, file: string): number | undefined {
-  if (file === name) return 1;
-  const index = numberOf(name, file);
-  return index !== undefined && index > 1 && isFirstIndex(Number(index))
-    ? Number(index)
-    : undefined;
-}
-
-/** Whether a file has the name of a segment that begins where no index is. */
-export function isBeyondEnd(name: string, file: string): boolean {
-  const index = numberOf(name, file);
-  return index !== undefined && index > MAX_INDEX && !isFirstIndex(Number(index));
-}
-
-/** The u64 that a file's name ends in as a segment's does; undefined if it does not. */
-function numberOf(name: string, file: string): bigint | undefined {
-  const digits = file.slice(name.length + 1);
-  if (!file.startsWith(`${name}.`) || !/^\d{20}$/.test(digits)) return undefined;
-  const index = BigInt(digits);
-  return index <= MAX_UINT64 ? index : undefined;
-}
 
 /** What all segments of a log have in common. */
 export interface SegmentContext extends SegmentSettings {

@@ -1,5 +1,6 @@
 /**
- * A stretch of a file, read a piece at a time, so that no file's size decides how much memory is taken.
+ * A stretch of a file, read or copied a piece at a time, so that no file's size decides how much memory
+ * is taken.
  *
  * @module
  */
@@ -42,4 +43,29 @@ export function* windows(
 /** Reads a stretch of a file a piece at a time; a piece is overwritten by the next. */
 export function* pieces(file: File, from: number, to: number): Generator<Uint8Array> {
   for (const { bytes } of windows(file, from, to, 0)) yield bytes;
+}
+
+/** Writes pieces into a file from an offset on, one after the other, and passes each on. */
+export function* writing(
+  file: File,
+  offset: number,
+  pieces: Iterable<Uint8Array>,
+): Generator<Uint8Array> {
+  let at = offset;
+  for (const piece of pieces) {
+    file.write(piece, at);
+    at += piece.length;
+    yield piece;
+  }
+}
+
+/** Copies the bytes `from` up to `to` of a file to an offset of another, or of the same. */
+export function copyStretch(
+  source: File,
+  from: number,
+  to: number,
+  file: File,
+  offset: number,
+): void {
+  for (const _ of writing(file, offset, pieces(source, from, to)));
 }

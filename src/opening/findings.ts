@@ -11,6 +11,7 @@ import { WalError } from "../errors.ts";
 import { type Beginning, ownFrameOf, readBeginning, type SegmentFile } from "../files/beginning.ts";
 import { segmentFilesOf } from "../files/chain.ts";
 import type { MetaFile } from "../files/meta.ts";
+import { metaPath, redoPath } from "../files/names.ts";
 import type { InterruptedRedo, RedoFile } from "../files/redo.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import { META_FILE } from "../format/redo_record.ts";
@@ -109,7 +110,7 @@ export interface Sight {
 
 /** Looks at the redo file. */
 export function lookAtRedo(sight: Sight, redo: RedoFile): RedoFinding {
-  const path = `${sight.path}.redo`;
+  const path = redoPath(sight.path);
   if (!redo.exists()) return { kind: "none" };
   let record: InterruptedRedo | undefined;
   try {
@@ -131,7 +132,7 @@ function targetOf(
   { firstIndex }: InterruptedRedo,
 ): string | undefined {
   const target = firstIndex === META_FILE
-    ? `${path}.meta`
+    ? metaPath(path)
     : segmentFilesOf(fileSystem, path).find((file) => file.firstIndex === firstIndex)?.path;
   // The redo file is durable together with all names, so without the other it was not yet in use.
   const names = fileSystem.list(directoryOf(path));

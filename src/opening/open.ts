@@ -10,6 +10,7 @@
 import { CorruptionError, WalError } from "../errors.ts";
 import { requireOwnPath, segmentFilesOf } from "../files/chain.ts";
 import { requireRoom } from "../files/log_name.ts";
+import { lockPath } from "../files/names.ts";
 import { logPathOf } from "../files/log_path.ts";
 import type { Guards } from "../files/guards.ts";
 import type { MetaFile } from "../files/meta.ts";
@@ -116,9 +117,9 @@ export async function openLog(
   try {
     if (options.readOnly) return await viewPatiently(fileSystem, path, options);
     await prepare(setting);
-    lock = await fileSystem.lock(`${path}.lock`, options.mode);
+    lock = await fileSystem.lock(lockPath(path), options.mode);
     acceptLock(lock, options.lock, path);
-    setting.directory.keepLock(`${path}.lock`, lock);
+    setting.directory.keepLock(lockPath(path), lock);
     return { ...await recover(setting), lock };
   } catch (error) {
     setting.directory.close();

@@ -17,7 +17,7 @@ import {
   segmentMissing,
   type Stated,
 } from "../files/chain.ts";
-import { segmentPath } from "../files/segments.ts";
+import { segmentPath } from "../files/names.ts";
 import { FILE_HEADER_SIZE, type FormatVersion } from "../format/file_header.ts";
 import { sameLog } from "../format/log_id.ts";
 import { NO_SEGMENT, type PreviousSegment, SEGMENT_FRAME_SIZE } from "../format/segment_frame.ts";

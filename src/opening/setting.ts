@@ -5,6 +5,7 @@
  */
 import { Guards } from "../files/guards.ts";
 import { MetaFile } from "../files/meta.ts";
+import { metaPath } from "../files/names.ts";
 import { RedoFile } from "../files/redo.ts";
 import type { SegmentContext } from "../files/segments.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
@@ -41,7 +42,7 @@ export class Setting {
 
   /** The path of the meta file. */
   get metaPath(): string {
-    return `${this.path}.meta`;
+    return metaPath(this.path);
   }
 
   /** The meta file, not read yet. */

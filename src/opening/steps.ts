@@ -13,7 +13,7 @@ import { setAside } from "../files/quarantine.ts";
 import { beginSegment, createSegment, type SegmentContext, Segments } from "../files/segments.ts";
 import { NO_SEGMENT } from "../format/segment_frame.ts";
 import { type File, FileSystemError } from "../fs/file_system.ts";
-import { pieces } from "../fs/stretch.ts";
+import { copyStretch, pieces } from "../fs/stretch.ts";
 import { isUnfinished, scanSegment } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
 import { Segment, type WritableSource } from "../segment/segment.ts";
@@ -224,7 +224,7 @@ export class Steps {
     }
     // Without space for a redo file, what is written over itself is the next best.
     if (end < size) file.truncate(end);
-    writeAll(file, from, pieces(file, from, end));
+    copyStretch(file, from, end, file, from);
   }
 }
 
@@ -241,12 +241,4 @@ export async function syncSegment({ file, path }: SegmentSource): Promise<void> 
 export function closeBoth({ file, second }: WritableSource): void {
   file.close();
   second.close();
-}
-
-/** Writes pieces one after the other. */
-function writeAll(file: File, offset: number, pieces: Iterable<Uint8Array>): void {
-  for (const piece of pieces) {
-    file.write(piece, offset);
-    offset += piece.length;
-  }
 }

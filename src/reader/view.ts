@@ -10,7 +10,8 @@ import { CorruptionError } from "../errors.ts";
 import { type FileSystem, type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import type { MetaFile } from "../files/meta.ts";
 import type { OpenedLog } from "../opening/open.ts";
-import { segmentPath, type Segments } from "../files/segments.ts";
+import { segmentPath } from "../files/names.ts";
+import type { Segments } from "../files/segments.ts";
 
 /** A log's files, and what was found in them. */
 export class View {
