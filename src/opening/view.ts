@@ -10,7 +10,7 @@ import type { MetaFile } from "../files/meta.ts";
 import { Segments } from "../files/segments.ts";
 import { FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { decide } from "../segment/decision.ts";
-import { noFrames, type SegmentScan } from "../segment/frame_walk.ts";
+import { nothingFound, type SegmentScan } from "../segment/frame_walk.ts";
 import { scanOn } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
 import { Segment } from "../segment/segment.ts";
@@ -85,13 +85,13 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
     if (plan.kind === "refuse") throw plan.error;
     const { last, sealed, headIndex, logId } = plan;
     if (last === undefined) throw new FileSystemError("ENOENT", "Open", path);
-    const { source, scan = emptyScan(last.firstIndex) } = look.fileOf(last.path);
+    const { source, scan = nothingFound(last.firstIndex) } = look.fileOf(last.path);
     const identity = identities.get(last.path);
     // Before the writer cuts a full segment, it removes the files after it.
     const isUntouched = (): boolean => fileSystem.identify(last.path) === identity;
     const durable = scan.offsets.countBelow(scan.vouched);
     const isStale = headIndex > scan.firstIndex + scan.offsets.count;
-    const shown = isStale ? emptyScan(headIndex) : scan;
+    const shown = isStale ? nothingFound(headIndex) : scan;
     const context = { ...setting.context(logId), isUntouched };
     const active = new Segment(source, shown, isStale ? 0 : durable, context);
     const segments = new Segments(context, isStale ? [] : sealed, active);
@@ -148,8 +148,3 @@ const judgeLive: Judge = (source, scan) => {
     scan = now;
   }
 };
-
-/** What a reader sees of a log that is being made. */
-function emptyScan(firstIndex: number): SegmentScan {
-  return { ...noFrames(1), firstIndex, end: 0, size: 0 };
-}

@@ -36,7 +36,8 @@ const MAX_READ = 256 * 1024;
 /** What a segment holds up to X. */
 export interface SegmentScan {
   readonly kind: "scanned";
-  readonly version: FormatVersion;
+  /** `undefined` if no byte of the file says it yet. */
+  readonly version: FormatVersion | undefined;
   /** The log's id; version 1 has none. */
   readonly logId: Uint8Array | undefined;
   readonly firstIndex: number;
@@ -66,22 +67,31 @@ export interface Batches {
   readonly ends: OffsetIndex;
 }
 
-/** What a walk begins with behind a file's header. */
+/** What a walk begins with after a file's header. */
 export function noFrames(version: FormatVersion, remembers: boolean = false): SegmentScan {
+  const seen = remembers ? new Seen(FILE_HEADER_SIZE) : undefined;
+  return { ...nothingFound(1), version, seen, end: FILE_HEADER_SIZE, size: FILE_HEADER_SIZE };
+}
+
+/**
+ * What is known of a segment by its name only, as of a file that is still being made: none of its bytes
+ * says anything yet.
+ */
+export function nothingFound(firstIndex: number): SegmentScan {
   return {
     kind: "scanned",
-    version,
+    version: undefined,
     logId: undefined,
-    firstIndex: 1,
+    firstIndex,
     previous: NO_SEGMENT,
     offsets: new OffsetIndex(),
     entriesEnd: 0,
     vouched: 0,
     seal: undefined,
     batches: { starts: new OffsetIndex(), ends: new OffsetIndex() },
-    seen: remembers ? new Seen(FILE_HEADER_SIZE) : undefined,
-    end: FILE_HEADER_SIZE,
-    size: FILE_HEADER_SIZE,
+    seen: undefined,
+    end: 0,
+    size: 0,
   };
 }
 
@@ -122,7 +132,7 @@ interface PlacedFrame<Frame = InternalFrame> {
 class FrameWalk {
   readonly #source: SegmentSource;
   readonly #earlier: SegmentScan;
-  readonly #version: FormatVersion;
+  readonly #version: FormatVersion | undefined;
   readonly #offsets: OffsetIndex;
   readonly #seen: Seen | undefined;
   readonly #size: number;

@@ -113,8 +113,8 @@ export function openAgain(fileSystem: FileSystem, path: string, file: File): Fil
 export class Segment implements Entries {
   /** The file's path. */
   readonly path: string;
-  /** The version of the file's format. */
-  readonly version: FormatVersion;
+  /** The version of the file's format; in a reader `undefined` if the file does not say it yet. */
+  readonly version: FormatVersion | undefined;
   /** The log's id; version 1 has none. */
   readonly logId: Uint8Array | undefined;
   /** The index of the first entry that the segment can hold. */
@@ -546,7 +546,7 @@ export class Segment implements Entries {
 
   /** In a reader: whether the writer has ended the segment, or may have gone on without a sign of it. */
   get mayBeFull(): boolean {
-    return this.#seal !== undefined || this.version === 1;
+    return this.#seal !== undefined || this.version !== 2;
   }
 
   /**
