@@ -236,8 +236,8 @@ const NOTING: readonly Mutation[] = [
   {
     name: "a state and a head count before they are durable",
     in: "MetaFile.update",
-    find: "await this.#file.sync();",
-    replace: "this.#current = slot; await this.#file.sync();",
+    find: "await this.#file.sync(); if (isNew",
+    replace: "this.#current = slot; await this.#file.sync(); if (isNew",
     caughtBy: overlapping("truncateBeforeIndex of all"),
   },
   {

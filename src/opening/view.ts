@@ -10,7 +10,7 @@ import type { MetaFile } from "../files/meta.ts";
 import { Segments } from "../files/segments.ts";
 import { FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { decide } from "../segment/decision.ts";
-import { nothingFound, type SegmentScan } from "../segment/frame_walk.ts";
+import { nothingFound } from "../segment/frame_walk.ts";
 import { scanOn } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
 import { Segment } from "../segment/segment.ts";
