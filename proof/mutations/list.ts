@@ -154,7 +154,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a replacement that a crash interrupted is not gone on with",
     in: "finishInterrupted",
-    find: "if (plan !== undefined) await finishReplacement(setting, redo, plan.steps);",
+    find: "if (plan !== undefined) await finishReplacement(setting, plan.steps);",
     replace: "if (plan !== undefined) await setting.redo.end();",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
@@ -273,7 +273,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a redo file is not marked when an interrupted replacement goes on",
     in: "replaceTail",
-    find: "redo.goOn(record);",
+    find: "redo.goOn({ length });",
     replace: "",
     caughtBy: [
       DURABILITY,

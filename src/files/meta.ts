@@ -29,7 +29,7 @@ import {
 } from "../format/meta_slot.ts";
 import { MAX_SEQUENCE } from "../format/limits.ts";
 import { mayBegin } from "../format/magic.ts";
-import { META_FILE } from "../format/redo_record.ts";
+import { META_FILE, type RedoRecord } from "../format/redo_record.ts";
 import {
   type File,
   type FileSystem,
@@ -37,7 +37,7 @@ import {
   isFileSystemError,
 } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
-import type { InterruptedRedo, RedoFile } from "./redo.ts";
+import type { RedoFile } from "./redo.ts";
 
 /** A log that is only read may have a name beside which there is no room for this file's. */
 const NOT_THERE: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>([
@@ -251,7 +251,7 @@ export class MetaFile {
   }
 
   /** Goes on with what a crash in {@linkcode secure} left half done. To be called before a load. */
-  async restore(redo: RedoFile, record: InterruptedRedo): Promise<void> {
+  async restore(redo: RedoFile, record: Pick<RedoRecord, "length">): Promise<void> {
     const file = this.#fileSystem.open(this.#path, "write");
     try {
       redo.goOn(record);

@@ -116,7 +116,7 @@ export class RedoFile {
   }
 
   /** Notes in an interrupted replacement's redo file that it goes on. */
-  goOn({ length }: RedoRecord): void {
+  goOn({ length }: Pick<RedoRecord, "length">): void {
     const redo = this.#fileSystem.open(this.#path, "write");
     try {
       markInUse(redo, length);
@@ -126,7 +126,7 @@ export class RedoFile {
   }
 
   /** Gives a tail up and writes the one that {@linkcode begin} was given, and makes it durable. */
-  async finish({ file, offset }: Target, length: number): Promise<void> {
+  async finish({ file, offset }: Pick<Target, "file" | "offset">, length: number): Promise<void> {
     file.truncate(offset);
     const redo = this.#fileSystem.open(this.#path, "read");
     try {
@@ -184,7 +184,7 @@ export class RedoFile {
   }
 
   /** The new tail of a replacement that was interrupted. */
-  readTail({ length }: RedoRecord): Uint8Array {
+  readTail({ length }: Pick<RedoRecord, "length">): Uint8Array {
     const tail = new Uint8Array(length);
     const redo = this.#fileSystem.open(this.#path, "read");
     try {

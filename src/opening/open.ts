@@ -178,10 +178,9 @@ async function recover(setting: Setting): Promise<Opened> {
 
 /** Finishes the replacement of a tail that a crash interrupted, or takes it back. */
 async function finishInterrupted(setting: Setting): Promise<void> {
-  const redo = lookAtRedo(setting, setting.redo);
-  const plan = planReplacement(redo);
+  const plan = planReplacement(lookAtRedo(setting, setting.redo));
   if (plan?.kind === "refuse") throw plan.error;
-  if (plan !== undefined) await finishReplacement(setting, redo, plan.steps);
+  if (plan !== undefined) await finishReplacement(setting, plan.steps);
 }
 
 async function recoverSegments(

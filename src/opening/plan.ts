@@ -40,8 +40,8 @@ export type Step =
     readonly length: number;
     readonly removes: readonly string[];
   }
-  /** Writes both slots of the meta file again. */
-  | { readonly kind: "finish meta replacement"; readonly path: string }
+  /** Gives both slots of the meta file what the redo file has for them. */
+  | { readonly kind: "finish meta replacement"; readonly path: string; readonly length: number }
   | { readonly kind: "remove redo file"; readonly path: string }
   /** Makes the first segment of a new log. */
   | { readonly kind: "make log"; readonly path: string }
@@ -186,14 +186,12 @@ export function planReplacement(redo: RedoFinding): ReplacementPlan | Refusal | 
       const steps: Step[] = [];
       const { tail, target, isMeta, record, after, path } = redo;
       if (tail !== "untouched") {
+        const { offset, length } = record;
+        const removes = after.map(({ path }) => path).toReversed();
         steps.push(
-          isMeta ? { kind: "finish meta replacement", path: target } : {
-            kind: "finish replacement",
-            path: target,
-            offset: record.offset,
-            length: record.length,
-            removes: after.map(({ path }) => path).toReversed(),
-          },
+          isMeta
+            ? { kind: "finish meta replacement", path: target, length }
+            : { kind: "finish replacement", path: target, offset, length, removes },
         );
       }
       steps.push({ kind: "remove redo file", path });

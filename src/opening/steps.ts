@@ -17,7 +17,7 @@ import { copyStretch, pieces } from "../fs/stretch.ts";
 import { isUnfinished, scanSegment } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
 import { Segment, type WritableSource } from "../segment/segment.ts";
-import type { InterruptedReplacement, RedoFinding, SegmentLook } from "./findings.ts";
+import type { SegmentLook } from "./findings.ts";
 import type { OpenPlan, Step } from "./plan.ts";
 import type { Setting } from "./setting.ts";
 
@@ -26,16 +26,15 @@ type StepOf<K extends Step["kind"]> = Extract<Step, { readonly kind: K }>;
 /** Does the steps about a redo file. */
 export async function finishReplacement(
   setting: Setting,
-  redo: RedoFinding,
   steps: readonly Step[],
 ): Promise<void> {
   for (const step of steps) {
     switch (step.kind) {
       case "finish replacement":
-        await replaceTail(setting, redo as InterruptedReplacement, step);
+        await replaceTail(setting, step);
         break;
       case "finish meta replacement":
-        await setting.meta().restore(setting.redo, (redo as InterruptedReplacement).record);
+        await setting.meta().restore(setting.redo, step);
         break;
       case "remove redo file":
         await setting.redo.end();
@@ -48,7 +47,6 @@ export async function finishReplacement(
 
 async function replaceTail(
   { fileSystem, directory, redo }: Setting,
-  { record }: InterruptedReplacement,
   { path, offset, length, removes }: StepOf<"finish replacement">,
 ): Promise<void> {
   const file = fileSystem.open(path, "write");
@@ -60,8 +58,8 @@ async function replaceTail(
       directory.remove(segment);
       await directory.sync();
     }
-    redo.goOn(record);
-    await redo.finish({ file, firstIndex: record.firstIndex, offset }, length);
+    redo.goOn({ length });
+    await redo.finish({ file, offset }, length);
   } catch (cause) {
     throw outcomeUnknown(path, 0, "the truncation that was interrupted", cause);
   } finally {
