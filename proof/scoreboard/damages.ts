@@ -209,5 +209,6 @@ function* forgeries(
     internal(sealPayload(offsets.map((offset) => offset + FILE_HEADER_SIZE))),
   ];
   yield ["an Internal frame of an unknown kind", internal(Uint8Array.of(77))];
+  yield ["an Internal frame of a kind to be skipped", internal(Uint8Array.of(128, 1, 2, 3))];
   yield ["an empty Internal frame", internal(new Uint8Array(0))];
 }
