@@ -196,7 +196,20 @@ export class MetaFile {
     } catch (error) {
       this.close();
       if (!isFileSystemError(error) || !NOT_THERE.has(error.code)) throw error;
+      if (error.code === "ENOENT") this.#requireNoLink();
     }
+  }
+
+  /** Refuses a link that leads nowhere: what it led to may have the state and the first index. */
+  #requireNoLink(): void {
+    const real = this.#fileSystem.realPath(this.#path);
+    if (real === this.#path) return;
+    throw new WalError(
+      "ERR_WAL_FORMAT",
+      `"${this.#path}" is a link to "${real}", which is not there: the log's state and first index ` +
+        "may be in it. Nothing was changed. Put that file back, or remove the link if there is " +
+        "none; then open the log again.",
+    );
   }
 
   /** What the newest valid slot holds. */

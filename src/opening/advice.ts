@@ -4,13 +4,19 @@
  * @module
  */
 import { reasonOf, WalError, type WalErrorCode } from "../errors.ts";
+import { isNameOfLog } from "../files/names.ts";
 import { type FileSystemError, type FileSystemErrorCode, memberOf } from "../fs/file_system.ts";
+import { nameOf } from "../fs/path.ts";
 
 /** The log's error for a failed call, with what to do next. */
 export function describe(error: FileSystemError, path: string): WalError {
   const isNodes = memberOf(error.cause, "code") === "ERR_ACCESS_DENIED";
-  const [code, advice]: [WalErrorCode, string] = isNodes ? NO_SYNC : ADVICE[error.code] ??
-    ["ERR_WAL_IO", "Mend the cause and open the log again."];
+  const isBeside = error.path !== path && isNameOfLog(nameOf(path), nameOf(error.path));
+  const [code, advice]: [WalErrorCode, string] = isNodes
+    ? NO_SYNC
+    : isBeside && NO_FILES.has(error.code)
+    ? NOT_OURS
+    : ADVICE[error.code] ?? ["ERR_WAL_IO", "Mend the cause and open the log again."];
   return new WalError(code, `Cannot open the log "${path}": ${reasonOf(error)}. ${advice}`, {
     cause: error,
   });
@@ -33,6 +39,21 @@ const NO_SYNC: [WalErrorCode, string] = [
 const NO_FILE: [WalErrorCode, string] = [
   "ERR_WAL_NOT_A_FILE",
   "Give the path of a file, or of one to be made.",
+];
+
+/** What a name of the log's own leads to if these come of it is no file. */
+const NO_FILES: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>([
+  "EISDIR",
+  "ENOTDIR",
+  "EEXIST",
+  "EINVAL",
+  "ELOOP",
+]);
+
+const NOT_OURS: [WalErrorCode, string] = [
+  "ERR_WAL_FORMAT",
+  "That name is for a file of the log, and it is none. It was not changed: move it away, and open " +
+  "the log again.",
 ];
 
 const ADVICE: Readonly<Partial<Record<FileSystemErrorCode, [WalErrorCode, string]>>> = {

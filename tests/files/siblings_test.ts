@@ -4,12 +4,16 @@
  *
  * @module
  */
+import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Wal, WalError, type WalErrorCode, type WalOptions } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { bytes, readFile, text, toHex, withLog, writeFile } from "../../kit/logs.ts";
+import { withFolder } from "../../kit/temporary.ts";
 
 const LOG = "orders";
 const numbered = (index: number): string => `${LOG}.${`${index}`.padStart(20, "0")}`;
@@ -120,6 +124,48 @@ for (const ending of ["redo", "meta"]) {
     }
   });
 }
+
+test("a name of the log's own that leads to no file is refused, and the log is as it was", () =>
+  withFolder(async (folder) => {
+    if (process.platform === "win32") return; // Links need a right of their own there.
+    for (const ending of ["lock", "meta", "redo", "00000000000000000009"]) {
+      for (const make of [mkdirSync, (path: string): void => symlinkSync(path, path)]) {
+        const path = join(folder, `${ending}-${make.name}`);
+        await using log = await Wal.open(path);
+        await log.appendAndSync(bytes("a"));
+        await log.close();
+        rmSync(`${path}.${ending}`, { force: true });
+        make(`${path}.${ending}`);
+        const { code, message } = await assertRejects(() => Wal.open(path), WalError);
+        assertEquals([ending, code], [ending, "ERR_WAL_FORMAT"], message);
+        assertStringIncludes(message, `"${path}.${ending}"`);
+        rmSync(`${path}.${ending}`, { recursive: true });
+        await using again = await Wal.open(path);
+        assertEquals(again.lastIndex, 1);
+      }
+    }
+  }));
+
+test("a meta file behind a link that leads nowhere is not taken for one that is not there", () =>
+  withFolder(async (folder) => {
+    if (process.platform === "win32") return;
+    const path = join(folder, "a.wal");
+    const elsewhere = join(folder, "elsewhere");
+    await using log = await Wal.open(path);
+    await log.setState(bytes("a vote"));
+    await log.close();
+    renameSync(`${path}.meta`, elsewhere);
+    symlinkSync(elsewhere, `${path}.meta`);
+    renameSync(elsewhere, `${elsewhere}.away`);
+    for (const readOnly of [false, true]) {
+      const { code, message } = await assertRejects(() => Wal.open(path, { readOnly }), WalError);
+      assertEquals(code, "ERR_WAL_FORMAT", message);
+      assertStringIncludes(message, `"${path}.meta" is a link to "${elsewhere}"`);
+    }
+    renameSync(`${elsewhere}.away`, elsewhere);
+    await using again = await Wal.open(path);
+    assertEquals(text(again.state), "a vote");
+  }));
 
 test("a log that is named as a later segment keeps its entries when LOG is opened", async () => {
   for (const [index, isThere] of [[2, false], [7, false], [4, true], [7, true]] as const) {

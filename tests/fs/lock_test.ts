@@ -172,12 +172,12 @@ test("a lock file that is no file is refused, and one behind a link is used", ()
     const lock = `${path}.lock`;
     mkdirSync(lock);
     const { code, message } = await assertRejects(() => Wal.open(path), WalError);
-    assertEquals(code, "ERR_WAL_NOT_A_FILE");
+    assertEquals(code, "ERR_WAL_FORMAT");
     assertStringIncludes(message, lock);
     rmdirSync(lock);
     if (process.platform === "win32") return; // Links need a right of their own there.
     symlinkSync("/dev/null", lock);
-    assertEquals((await assertRejects(() => Wal.open(path), WalError)).code, "ERR_WAL_NOT_A_FILE");
+    assertEquals((await assertRejects(() => Wal.open(path), WalError)).code, "ERR_WAL_FORMAT");
     rmSync(lock);
     symlinkSync(join(folder, "nowhere", "lock"), lock);
     assertEquals((await assertRejects(() => Wal.open(path), WalError)).code, "ERR_WAL_NOT_FOUND");
