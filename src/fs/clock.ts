@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { findBuiltin } from "./builtins.ts";
 
 /** A moment to come. */
 export interface Timer {
@@ -43,10 +44,7 @@ interface Pair {
 
 /** The places, those first that fewer test runners reach. */
 function places(): readonly Timers[] {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?(name: string): unknown };
-  };
-  const builtin = process?.getBuiltinModule?.("node:timers") as Timers | undefined;
+  const builtin = findBuiltin<Timers>("node:timers");
   return builtin === undefined ? [globalThis as Timers] : [builtin, globalThis as Timers];
 }
 

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { constants } from "node:os";
+import { builtin } from "../builtins.ts";
 import type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
 import { outcomeOf } from "../posix/flock.ts";
 import { takeLock } from "../posix/lock_file.ts";
@@ -20,6 +20,8 @@ import { nodeFiles } from "../posix/node_file.ts";
 import { type Flock, flockByProgram, guardBy, lockOwner, tryLock } from "../posix/node_lock.ts";
 
 export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+
+const { constants } = builtin<typeof import("node:os")>("node:os");
 
 /** The part of `bun:ffi` that is used. */
 interface ForeignFunctions {

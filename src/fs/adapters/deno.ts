@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { resolve } from "node:path";
+import { builtin } from "../builtins.ts";
 import {
   type Directory,
   type File,
@@ -44,6 +44,8 @@ import {
 } from "../posix/system_call.ts";
 
 export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+
+const { resolve } = builtin<typeof import("node:path")>("node:path");
 
 /** The part of an open file of Deno that is used. */
 interface FsFile {

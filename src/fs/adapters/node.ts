@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { fsyncSync } from "node:fs";
+import { builtin } from "../builtins.ts";
 import type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
 import { memberOf } from "../file_system.ts";
 import { takeLock } from "../posix/lock_file.ts";
@@ -21,6 +21,8 @@ import { guardOnNode, lockOwner, tryLockOnNode } from "../posix/node_lock.ts";
 import { toFileSystemError } from "../posix/system_call.ts";
 
 export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+
+const { fsyncSync } = builtin<typeof import("node:fs")>("node:fs");
 
 /**
  * The file system of Node, by `node:fs`.

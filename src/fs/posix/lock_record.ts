@@ -7,10 +7,12 @@
  *
  * @module
  */
-import { readFileSync, readlinkSync, statfsSync } from "node:fs";
-import process from "node:process";
+import { builtin } from "../builtins.ts";
 import { type LockHolder, WalError } from "../../errors.ts";
 import { type File, isFileSystemError, memberOf } from "../file_system.ts";
+
+const { readFileSync, readlinkSync, statfsSync } = builtin<typeof import("node:fs")>("node:fs");
+const process = builtin<typeof import("node:process")>("node:process");
 
 /** No record is longer, in bytes. */
 const MAX_RECORD_SIZE = 1024;

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import * as fs from "node:fs";
+import type { BigIntStats } from "node:fs";
+import { builtin } from "../builtins.ts";
 import { type Directory, type File, FileSystemError, type OpenMode } from "../file_system.ts";
 import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
@@ -14,6 +15,8 @@ import {
   toFileSystemError,
   tolerateUnsupported,
 } from "./system_call.ts";
+
+const fs = builtin<typeof import("node:fs")>("node:fs");
 
 const FLAGS: Readonly<Record<OpenMode, string>> = { read: "r", write: "r+", create: "wx+" };
 
@@ -238,7 +241,7 @@ export const nodeFiles: {
 };
 
 /** Which file this is: its device, and its number there; a directory may get that of a file. */
-function identityOf(found: fs.BigIntStats): string {
+function identityOf(found: BigIntStats): string {
   return `${found.dev}:${found.ino}${found.isDirectory() ? "/" : ""}`;
 }
 

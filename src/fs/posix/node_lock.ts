@@ -3,10 +3,7 @@
  *
  * @module
  */
-import { spawn } from "node:child_process";
-import { constants, openSync } from "node:fs";
-import { hostname } from "node:os";
-import process from "node:process";
+import { builtin } from "../builtins.ts";
 import { clock, type Timer } from "../clock.ts";
 import { reasonOf, WalError } from "../../errors.ts";
 import { type File, type Guard, isFileSystemError } from "../file_system.ts";
@@ -22,6 +19,11 @@ import {
 } from "./lock_record.ts";
 import { NodeFile, nodeFiles } from "./node_file.ts";
 import { toFileSystemError } from "./system_call.ts";
+
+const { spawn } = builtin<typeof import("node:child_process")>("node:child_process");
+const { constants, openSync } = builtin<typeof import("node:fs")>("node:fs");
+const { hostname } = builtin<typeof import("node:os")>("node:os");
+const process = builtin<typeof import("node:process")>("node:process");
 
 /** open(2) flags that take the lock with the file, which `node:fs` passes on but does not name. */
 const EXCLUSIVE_OPEN: Readonly<Partial<Record<NodeJS.Platform, number>>> = {

@@ -4,13 +4,17 @@
  *
  * @module
  */
-import { basename, dirname, isAbsolute, join, sep } from "node:path";
+import { builtin } from "../builtins.ts";
 import {
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
   isFileSystemError,
 } from "../file_system.ts";
+
+const { basename, dirname, isAbsolute, join, sep } = builtin<typeof import("node:path")>(
+  "node:path",
+);
 
 /** How many links lead from one to the next at the most: what Linux allows (path_resolution(7)). */
 const MAX_LINKS = 40;
