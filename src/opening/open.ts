@@ -213,9 +213,14 @@ async function recoverSegments(
 /** Looks at the segments to write them. */
 function lookDurably(setting: Setting): SegmentLook<WritableSource> {
   return new SegmentLook(setting, ({ path }) => {
-    const { file, second } = openTwice(setting.fileSystem, path);
-    setting.directory.keep(path, file);
-    return { ...setting.source(file, path), second };
+    const both = openTwice(setting.fileSystem, path);
+    try {
+      setting.directory.keep(path, both.file);
+    } catch (error) {
+      closeBoth(both);
+      throw error;
+    }
+    return { ...setting.source(both.file, path), second: both.second };
   }, (source, scan) => ({ scan, decision: decide(source, scan) }));
 }
 

@@ -236,7 +236,7 @@ export async function syncSegment({ file, path }: SegmentSource): Promise<void> 
 }
 
 /** Closes both descriptors of a segment's file. */
-export function closeBoth({ file, second }: WritableSource): void {
+export function closeBoth({ file, second }: Pick<WritableSource, "file" | "second">): void {
   file.close();
   second.close();
 }

@@ -77,7 +77,12 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
   const identities = new Map<string, string>();
   const { look, findings } = lookAtSegments(setting, found, (path) => {
     const file = fileSystem.open(path, "read");
-    identities.set(path, file.identity());
+    try {
+      identities.set(path, file.identity());
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     return { ...setting.source(file, path), remembers: true };
   }, ownPathError(setting));
   try {
