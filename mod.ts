@@ -30,13 +30,13 @@ export type { FollowOptions } from "./src/reader/follow.ts";
 export type { FormatVersion } from "./src/format/file_header.ts";
 export {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
   type Guard,
-  type Lock,
   type OpenMode,
+  type WriterLock,
 } from "./src/fs/file_system.ts";
 export type { Recovery } from "./src/opening/open.ts";
 export type { WalOptions } from "./src/options.ts";

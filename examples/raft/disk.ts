@@ -15,13 +15,13 @@
  */
 import {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   type Guard,
-  type Lock,
   LockedError,
   type OpenMode,
+  type WriterLock,
 } from "@durable/wal";
 import type { Random } from "./random.ts";
 
@@ -104,7 +104,7 @@ export class Disk {
 /** What a process sees of the disk, until it dies. */
 export class Process implements FileSystem {
   readonly #disk: Disk;
-  readonly #open = new Set<File>();
+  readonly #open = new Set<FileHandle>();
   #isAlive = true;
   #locked = false;
   /** How many more calls that change something succeed; endless if not counted. */
@@ -152,7 +152,7 @@ export class Process implements FileSystem {
     if (!this.#isAlive) throw new FileSystemError("EIO", operation, path);
   }
 
-  open(path: string, mode: OpenMode, permissions?: number): File {
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     this.requireAlive("Open", path);
     const file = this.#disk.under.open(path, mode, permissions);
     this.#open.add(file);
@@ -210,7 +210,7 @@ export class Process implements FileSystem {
   }
 
   /** The lock is the process's own: the disk has one process at a time. */
-  async lock(path: string): Promise<Lock> {
+  async lock(path: string): Promise<WriterLock> {
     await Promise.resolve();
     this.requireAlive("Lock", path);
     if (this.#locked) {
@@ -231,14 +231,14 @@ export class Process implements FileSystem {
   }
 }
 
-class DiskFile implements File {
+class DiskFile implements FileHandle {
   readonly #process: Process;
   readonly #disk: Disk;
   readonly #path: string;
-  readonly #file: File;
+  readonly #file: FileHandle;
   readonly #onClose: () => void;
 
-  constructor(process: Process, disk: Disk, path: string, file: File, onClose: () => void) {
+  constructor(process: Process, disk: Disk, path: string, file: FileHandle, onClose: () => void) {
     this.#process = process;
     this.#disk = disk;
     this.#path = path;
@@ -325,13 +325,13 @@ function chooseSurvivors(changes: readonly Change[], random: Random): Change[] {
   return survivors;
 }
 
-function undo(file: File, change: Change): void {
+function undo(file: FileHandle, change: Change): void {
   file.truncate(change.oldSize);
   file.write(change.old, change.kind === "write" ? change.offset : change.size);
   file.truncate(change.oldSize);
 }
 
-function redo(file: File, change: Change): void {
+function redo(file: FileHandle, change: Change): void {
   if (change.kind === "write") file.write(change.data, change.offset);
   else file.truncate(change.size);
 }
@@ -343,7 +343,7 @@ function writeAnew(fileSystem: FileSystem, path: string, content: Uint8Array): v
 }
 
 /** All bytes of a file. */
-export function readAll(file: File): Uint8Array {
+export function readAll(file: FileHandle): Uint8Array {
   const content = new Uint8Array(file.size());
   file.read(content, 0);
   return content;

@@ -6,11 +6,11 @@
  */
 import type {
   Directory,
-  File,
+  FileHandle,
   FileSystem,
   Guard,
-  Lock,
   OpenMode,
+  WriterLock,
 } from "../../src/fs/file_system.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
 import { Finding } from "./finding.ts";
@@ -80,7 +80,7 @@ export class Meter {
 }
 
 /** A file of bytes that is only read. */
-export class BytesFile implements File {
+export class BytesFile implements FileHandle {
   readonly #bytes: Uint8Array;
   readonly #meter: Meter;
 
@@ -138,7 +138,7 @@ export class MeteredFileSystem implements FileSystem {
     this.#meter = meter;
   }
 
-  open(path: string, mode: OpenMode, permissions?: number): File {
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     return new MeteredFile(this.#under.open(path, mode, permissions), this.#meter);
   }
 
@@ -174,7 +174,7 @@ export class MeteredFileSystem implements FileSystem {
     this.#under.syncDirectoryBlocking(path);
   }
 
-  lock(path: string, permissions: number): Promise<Lock> {
+  lock(path: string, permissions: number): Promise<WriterLock> {
     return this.#under.lock(path, permissions);
   }
 
@@ -183,11 +183,11 @@ export class MeteredFileSystem implements FileSystem {
   }
 }
 
-class MeteredFile implements File {
-  readonly #under: File;
+class MeteredFile implements FileHandle {
+  readonly #under: FileHandle;
   readonly #meter: Meter;
 
-  constructor(under: File, meter: Meter) {
+  constructor(under: FileHandle, meter: Meter) {
     this.#under = under;
     this.#meter = meter;
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type FileSystem, type Lock, WalError } from "../../mod.ts";
+import { type FileSystem, WalError, type WriterLock } from "../../mod.ts";
 import {
   BrokenPromise,
   CrashFileSystem,
@@ -142,7 +142,7 @@ class Opened extends FaultyFileSystem {
     this.#tell = tell;
   }
 
-  override lock(path: string, permissions: number): Promise<Lock> {
+  override lock(path: string, permissions: number): Promise<WriterLock> {
     this.#tell();
     return super.lock(path, permissions);
   }

@@ -10,11 +10,11 @@
  */
 import {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
-  type Lock,
   type OpenMode,
+  type WriterLock,
 } from "../../mod.ts";
 import { CrashFileSystem, type CrashOptions } from "../../src/testing/testing.ts";
 import type { FailingDirectory, FailingFile } from "../../src/testing/crash_file_system.ts";
@@ -139,12 +139,12 @@ export class HeldDisk {
       fail();
       throw new FileSystemError(what === "truncate" ? "EIO" : "ENOSPC", what, path);
     };
-    const sync = (what: string, under: File | Directory, call: () => Promise<void>) => {
+    const sync = (what: string, under: FileHandle | Directory, call: () => Promise<void>) => {
       note(what);
       if (this.#fails()) this.#failing = under as FailingFile | FailingDirectory;
       return call();
     };
-    const syncBlocking = (what: string, under: File | Directory, call: () => void): void => {
+    const syncBlocking = (what: string, under: FileHandle | Directory, call: () => void): void => {
       note(what);
       if (this.#fails()) (under as FailingFile | FailingDirectory).failSync();
       this.#isBlocking = true;
@@ -154,7 +154,7 @@ export class HeldDisk {
         this.#isBlocking = false;
       }
     };
-    const closing = (under: File | Directory, path: string): () => void => {
+    const closing = (under: FileHandle | Directory, path: string): () => void => {
       let isOpen = true;
       user.open.push(path);
       return () => {
@@ -164,8 +164,8 @@ export class HeldDisk {
       };
     };
     const nothing = (): void => {};
-    const fileOf = (file: File, path: string): File =>
-      like<File>(file, {
+    const fileOf = (file: FileHandle, path: string): FileHandle =>
+      like<FileHandle>(file, {
         read: (into, offset, length) => {
           this.activity++;
           return file.read(into, offset, length);
@@ -186,7 +186,7 @@ export class HeldDisk {
     return like<FileSystem>(disk, {
       open: (path: string, mode: OpenMode) => {
         this.activity++;
-        const open = (): File => fileOf(disk.open(path, mode), path);
+        const open = (): FileHandle => fileOf(disk.open(path, mode), path);
         return mode === "create" ? change("create", path, open, nothing) : open();
       },
       remove: (path) => change("remove", path, () => disk.remove(path), nothing),
@@ -205,7 +205,7 @@ export class HeldDisk {
         await this.hold(`lock "${path}"`);
         const lock = await disk.lock(path);
         user.hasLock = true;
-        return like<Lock>(lock, {
+        return like<WriterLock>(lock, {
           release: () => {
             if (!user.hasLock) this.wrongs.push(`${name} gives the lock back twice`);
             user.hasLock = false;

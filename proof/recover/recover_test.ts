@@ -23,7 +23,7 @@ import { TakenEntries } from "../../src/cli/taken_entries.ts";
 import { encodeRedoRecord } from "../../src/format/redo_record.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
 import { writeUint32 } from "../../src/format/integers.ts";
-import { type File, type FileSystem, FileSystemError } from "../../src/fs/file_system.ts";
+import { type FileHandle, type FileSystem, FileSystemError } from "../../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { bytes, readFile, text, withLog, writeFile } from "../../kit/logs.ts";
 
@@ -597,7 +597,7 @@ test("what a device cannot read is passed over", async () => {
   writeFile(fileSystem, PATH, content);
   const bad = { from: 5000, to: 5001 };
   const open = fileSystem.open.bind(fileSystem);
-  fileSystem.open = (path, mode): File => {
+  fileSystem.open = (path, mode): FileHandle => {
     const file = open(path, mode);
     const read = file.read.bind(file);
     file.read = (into, offset, length = into.length) => {

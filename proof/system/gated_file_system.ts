@@ -6,11 +6,11 @@
  */
 import type {
   Directory,
-  File,
+  FileHandle,
   FileSystem,
   Guard,
-  Lock,
   OpenMode,
+  WriterLock,
 } from "../../src/fs/file_system.ts";
 import type { GatedCall } from "./remote_lines.ts";
 
@@ -43,7 +43,7 @@ export class GatedFileSystem implements FileSystem {
     this.#at = at;
   }
 
-  open(path: string, mode: OpenMode, permissions?: number): File {
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     return new GatedFile(this, path, this.#under.open(path, mode, permissions));
   }
 
@@ -84,7 +84,7 @@ export class GatedFileSystem implements FileSystem {
     this.pass({ name: "fsync", path }, () => this.#under.syncDirectoryBlocking(path));
   }
 
-  lock(path: string, permissions: number): Promise<Lock> {
+  lock(path: string, permissions: number): Promise<WriterLock> {
     return this.#under.lock(path, permissions);
   }
 
@@ -115,12 +115,12 @@ export class GatedFileSystem implements FileSystem {
   }
 }
 
-class GatedFile implements File {
+class GatedFile implements FileHandle {
   readonly #system: GatedFileSystem;
   readonly #path: string;
-  readonly #under: File;
+  readonly #under: FileHandle;
 
-  constructor(system: GatedFileSystem, path: string, under: File) {
+  constructor(system: GatedFileSystem, path: string, under: FileHandle) {
     this.#system = system;
     this.#path = path;
     this.#under = under;

@@ -6,7 +6,7 @@
  */
 import { SLOT_OFFSETS } from "../format/meta_slot.ts";
 import { REDO_HEAD_SIZE } from "../format/redo_record.ts";
-import { type File, type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import { type FileHandle, type FileSystem, FileSystemError } from "../fs/file_system.ts";
 import { pathIn } from "../fs/path.ts";
 import type { InterruptedReplacement } from "../opening/findings.ts";
 import { type Readable, spliced } from "./readable_file.ts";
@@ -61,12 +61,12 @@ export class ForeseenFiles implements FileSystem {
   }
 
   /** Opens a file, to be read. */
-  open(path: string): File {
+  open(path: string): FileHandle {
     const change = this.#changes.get(path);
     if (change?.kind === "gone") throw new FileSystemError("ENOENT", "Open", path);
     const file = this.#under.open(path, "read");
     if (change === undefined) return file;
-    let redo: File;
+    let redo: FileHandle;
     try {
       redo = this.#under.open(change.redo, "read");
     } catch (error) {
@@ -91,18 +91,18 @@ export class ForeseenFiles implements FileSystem {
 }
 
 /** A file with other bytes than it has. */
-class ForeseenFile implements File {
+class ForeseenFile implements FileHandle {
   readonly write: () => never = refuse;
   readonly truncate: () => never = refuse;
   readonly sync: () => never = refuse;
   readonly syncData: () => never = refuse;
   readonly syncBlocking: () => never = refuse;
   readonly syncDataBlocking: () => never = refuse;
-  readonly #file: File;
-  readonly #redo: File;
+  readonly #file: FileHandle;
+  readonly #redo: FileHandle;
   readonly #bytes: Readable;
 
-  constructor(file: File, redo: File, bytes: Readable) {
+  constructor(file: FileHandle, redo: FileHandle, bytes: Readable) {
     this.#file = file;
     this.#redo = redo;
     this.#bytes = bytes;

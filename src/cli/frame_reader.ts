@@ -17,7 +17,7 @@ import {
 import { readUint32, writeUint32 } from "../format/integers.ts";
 import { MAX_INTERNAL_SIZE } from "../format/kinds.ts";
 import { readSealTrailer, SEAL_OFFSETS_AT, SEAL_TRAILER_SIZE } from "../format/seal_frame.ts";
-import type { File } from "../fs/file_system.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 
 /** How much is read at a time, so that it is checked while the processor's cache still has it. */
 const READ_SIZE = 1024 * 1024;
@@ -60,7 +60,7 @@ export function createFrameBuffer(largest: number = BUFFER_SIZE): Uint8Array {
 export class FrameReader {
   /** The file's size in bytes when the reading began. */
   readonly size: number;
-  readonly #file: Pick<File, "read" | "size">;
+  readonly #file: Pick<FileHandle, "read" | "size">;
   readonly #crc: IHasher;
   readonly #buffer: Uint8Array;
   readonly #longest: number;
@@ -70,7 +70,7 @@ export class FrameReader {
 
   /** @param maxEntrySize What the search for frames takes for the longest payload. */
   constructor(
-    file: Pick<File, "read" | "size">,
+    file: Pick<FileHandle, "read" | "size">,
     crc: IHasher,
     buffer: Uint8Array,
     maxEntrySize: number,

@@ -13,7 +13,7 @@ import {
 } from "../format/frame.ts";
 import { readUint32 } from "../format/integers.ts";
 import { type InternalFrame, MAX_INTERNAL_SIZE, readInternalPayload } from "../format/kinds.ts";
-import type { File } from "../fs/file_system.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 
 /** How much is read at a time, in bytes. */
 const READ_SIZE = 64 * 1024;
@@ -43,7 +43,7 @@ export interface Stretch {
 
 /** Walks the frames of a file; ends early where no frame can begin. */
 export function* framesOf(
-  file: File,
+  file: FileHandle,
   { firstIndex, end }: Stretch,
 ): Generator<Frame, void, undefined> {
   let buffer = new Uint8Array(READ_SIZE);

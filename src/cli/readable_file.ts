@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import { type FileHandle, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 
 /** What is read of a file. */
-export type Readable = Pick<File, "read" | "size">;
+export type Readable = Pick<FileHandle, "read" | "size">;
 
 /** How much is given up where the device fails, in bytes. */
 const BLOCK_SIZE = 4096;
@@ -17,7 +17,7 @@ const UNREADABLE = 0xff;
 
 /** Reads what can be read of a file. */
 export class PatientFile implements Readable {
-  readonly #file: File;
+  readonly #file: FileHandle;
   #unreadable = 0;
 
   constructor(fileSystem: FileSystem, path: string) {

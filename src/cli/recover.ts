@@ -7,7 +7,7 @@
  */
 import process from "node:process";
 import { MAX_LENGTH } from "../format/frame.ts";
-import type { File, FileSystem } from "../fs/file_system.ts";
+import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { locateLog } from "../opening/open.ts";
@@ -232,7 +232,7 @@ class Recovery {
 }
 
 /** Writes lines to a file, one after the other. */
-function linesTo(file: File): LineWriter {
+function linesTo(file: FileHandle): LineWriter {
   let at = 0;
   return new LineWriter((batch) => {
     file.write(batch, at);

@@ -6,7 +6,7 @@
  */
 import { CorruptionError, RESTORE } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
-import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import { type FileHandle, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
 import { runtimeFileSystem } from "../fs/runtime.ts";
 import { LogDirectory } from "../fs/log_directory.ts";
@@ -144,7 +144,7 @@ function createCopy(
   fileSystem: FileSystem,
   log: string,
   segment: number,
-): { path: string; file: File } {
+): { path: string; file: FileHandle } {
   for (let copy = 1;; copy++) {
     const path = cutPath({ log, segment, offset: 0, copy });
     try {

@@ -13,7 +13,7 @@ import {
 import { FRAME_HEADER_SIZE, TYPE_INTERNAL } from "../format/frame.ts";
 import { readInternalPayload } from "../format/kinds.ts";
 import { SEGMENT_FRAME_SIZE, type SegmentFrame } from "../format/segment_frame.ts";
-import type { File, FileSystem } from "../fs/file_system.ts";
+import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { pieces } from "../fs/stretch.ts";
 
 /** A segment's file, by its name. */
@@ -80,7 +80,7 @@ function segmentFrameIn(
   return frame.kind === "segment" ? frame : undefined;
 }
 
-function isZero(file: File, size: number): boolean {
+function isZero(file: FileHandle, size: number): boolean {
   for (const piece of pieces(file, 0, size)) if (piece.some((byte) => byte !== 0)) return false;
   return true;
 }

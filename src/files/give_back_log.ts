@@ -4,7 +4,7 @@
  * @module
  */
 import { reasonOf, WalError } from "../errors.ts";
-import { type FileSystemError, isFileSystemError, type Lock } from "../fs/file_system.ts";
+import { type FileSystemError, isFileSystemError, type WriterLock } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { Guards } from "./guards.ts";
 import type { LogContents } from "./log_contents.ts";
@@ -18,7 +18,7 @@ export async function giveBackLog(
   { path, segments, meta }: LogContents,
   guards: Guards,
   directory: LogDirectory,
-  lock: Lock | undefined,
+  lock: WriterLock | undefined,
 ): Promise<WalError | undefined> {
   let failure: FileSystemError | undefined;
   await guards.close();

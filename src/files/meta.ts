@@ -31,7 +31,7 @@ import { MAX_SEQUENCE } from "../format/limits.ts";
 import { mayBegin } from "../format/magic.ts";
 import { META_FILE, type RedoRecord } from "../format/redo_record.ts";
 import {
-  type File,
+  type FileHandle,
   type FileSystem,
   type FileSystemErrorCode,
   isFileSystemError,
@@ -59,7 +59,7 @@ export class MetaFile {
   readonly #permissions: number;
   readonly #checksum: FrameChecksum;
   #current: MetaSlot | undefined;
-  #file: File | undefined;
+  #file: FileHandle | undefined;
   /** How many bytes the file has at the least, where it is written. */
   #size = 0;
   /** In a reader: which file it is, and the redo file that may have what it is to hold. */
@@ -111,7 +111,7 @@ export class MetaFile {
   }
 
   /** Refuses a file without a valid slot, unless it was being made. */
-  #requireUnfinished(file: File): void {
+  #requireUnfinished(file: FileHandle): void {
     if (!this.#isOwn(file)) throw notOurs(this.#path, "meta file", "META");
     // The second slot is written when the first is durable. Without it, the making was interrupted.
     if (file.size() > SLOT_OFFSETS[1]) {
@@ -351,7 +351,7 @@ export class MetaFile {
   }
 
   /** Whether a file without a valid slot is one that was being made, or one that is damaged. */
-  #isOwn(file: File): boolean {
+  #isOwn(file: FileHandle): boolean {
     const [first, second] = SLOT_OFFSETS.map((offset) => {
       const head = new Uint8Array(MIN_SLOT_SIZE);
       return head.subarray(0, file.read(head, offset));
@@ -383,7 +383,7 @@ export class MetaFile {
 }
 
 /** A file's size; of one that cannot be asked, as large as can be. */
-function sizeOf(file: File): number {
+function sizeOf(file: FileHandle): number {
   try {
     return file.size();
   } catch (error) {
@@ -393,7 +393,7 @@ function sizeOf(file: File): number {
 }
 
 /** Gives up all blocks of the file and writes a slot twice. */
-async function writeAnew(file: File, slot: Uint8Array): Promise<void> {
+async function writeAnew(file: FileHandle, slot: Uint8Array): Promise<void> {
   file.truncate(0);
   for (const offset of SLOT_OFFSETS) file.write(slot, offset);
   await file.sync();

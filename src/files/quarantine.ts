@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type File, isFileSystemError } from "../fs/file_system.ts";
+import { type FileHandle, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { copyStretch } from "../fs/stretch.ts";
 import { cutPath } from "./names.ts";
@@ -11,7 +11,7 @@ import { cutPath } from "./names.ts";
 /** Which bytes to keep, and where. */
 export interface Stretch {
   /** The file that has them. */
-  readonly file: File;
+  readonly file: FileHandle;
   /** The log's path, which the new file's name begins with. */
   readonly logPath: string;
   /** The first index of the file's segment. */
@@ -46,7 +46,7 @@ export async function setAside(
 function create(
   directory: LogDirectory,
   { logPath, segment, from, permissions }: Stretch,
-): { path: string; file: File } {
+): { path: string; file: FileHandle } {
   for (let copy = 1;; copy++) {
     const path = cutPath({ log: logPath, segment, offset: from, copy });
     try {

@@ -26,7 +26,7 @@ import {
   type RedoRecord,
 } from "../format/redo_record.ts";
 import {
-  type File,
+  type FileHandle,
   type FileSystem,
   type FileSystemErrorCode,
   isFileSystemError,
@@ -199,7 +199,7 @@ export class RedoFile {
    * Whether a file's tail was not yet being replaced: it is the old one, or is not there at all. Then
    * the redo file may be one that the disk does not have.
    */
-  isUntouched(file: File, redo: InterruptedRedo): boolean {
+  isUntouched(file: FileHandle, redo: InterruptedRedo): boolean {
     const { offset, oldLength, oldChecksum, isInUse } = redo;
     const size = file.size();
     if (size < offset) return true;
@@ -209,7 +209,7 @@ export class RedoFile {
   }
 
   /** Whether a file holds the new tail, all of it. */
-  isFinished(file: File, { offset, length }: InterruptedRedo): boolean {
+  isFinished(file: FileHandle, { offset, length }: InterruptedRedo): boolean {
     const size = file.size();
     // Nothing is appended before the redo file is gone.
     if (length === 0) return size === offset;
@@ -223,7 +223,7 @@ export class RedoFile {
     }
   }
 
-  async #syncAll(redo: File): Promise<void> {
+  async #syncAll(redo: FileHandle): Promise<void> {
     try {
       await redo.sync();
       await this.#directory.sync();
@@ -252,7 +252,7 @@ function impossible(path: string): WalError {
  * the same machine sees it, and knows that the redo file is on the disk; and after a power cut what is
  * read of the two files is on the disk anyway.
  */
-function markInUse(redo: File, length: number): void {
+function markInUse(redo: FileHandle, length: number): void {
   redo.write(IN_USE, REDO_HEAD_SIZE + length + CHECKSUM_SIZE);
 }
 

@@ -14,7 +14,7 @@ import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
 import { MAX_INDEX } from "../format/limits.ts";
 import {
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   isFileSystemError,
@@ -667,7 +667,7 @@ export class Segments {
     return { ...this.#source(file, path), second };
   }
 
-  #source(file: File, path: string): SegmentSource {
+  #source(file: FileHandle, path: string): SegmentSource {
     const { checksum, maxEntrySize } = this.#context;
     return { file, path, checksum, maxEntrySize };
   }
@@ -713,7 +713,7 @@ export function createSegment(
   const version = firstIndex === 1 ? context.format : 2;
   const path = segmentPath(context.path, firstIndex);
   const file = directory.create(path, permissions, true);
-  let second: File | undefined;
+  let second: FileHandle | undefined;
   try {
     second = openAgain(fileSystem, path, file);
     const source = { file, second, path, checksum, maxEntrySize };

@@ -1,5 +1,5 @@
 /**
- * The only seam between the log and a runtime: {@linkcode FileSystem} and {@linkcode File}.
+ * The only seam between the log and a runtime: {@linkcode FileSystem} and {@linkcode FileHandle}.
  *
  * A call is synchronous where it takes microseconds (the page cache), and a promise where the disk
  * is waited for. Every implementation loops on short writes, retries interrupted calls (`EINTR`),
@@ -148,7 +148,7 @@ export function memberOf(error: unknown, name: "code" | "errno" | "message" | "n
 export type OpenMode = "read" | "write" | "create";
 
 /** One open file. Offsets and sizes are in bytes. */
-export interface File {
+export interface FileHandle {
   /**
    * Reads into the first `length` bytes of `into` (default: all of it), from `offset` in the file,
    * until they are full or the file ends.
@@ -188,12 +188,12 @@ export interface Directory {
   sync(): Promise<void>;
   /** The same while the caller waits; for a roll, between two appends. */
   syncBlocking(): void;
-  /** Gives it back, as {@linkcode File.close} does. */
+  /** Gives it back, as {@linkcode FileHandle.close} does. */
   close(): void;
 }
 
 /** A lock that is held. */
-export interface Lock {
+export interface WriterLock {
   /**
    * What holds it: the kernel (`"kernel"`), or only a checked record of the process in the lock
    * file (`"record"`), where neither the runtime nor a `flock` program gives access to the kernel's.
@@ -217,7 +217,7 @@ export interface Guard {
 /** What the log needs of a runtime's files. Paths are the runtime's own. */
 export interface FileSystem {
   /** Opens a file; `permissions` (as for chmod) count when it is created. */
-  open(path: string, mode: OpenMode, permissions?: number): File;
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle;
   /** The names in a directory, in no order. */
   list(directory: string): string[];
   /**
@@ -264,7 +264,7 @@ export interface FileSystem {
    * @throws `LockedError` where another holds it, in this process or in any other; `WalError`
    * (`ERR_WAL_FORMAT`) where the file has the content of something else.
    */
-  lock(path: string, permissions: number): Promise<Lock>;
+  lock(path: string, permissions: number): Promise<WriterLock>;
   /**
    * Takes the kernel's exclusive lock on a file that exists, by whatever name: a guard on one of its
    * names excludes one on another. It dies with its holder. Where the kernel's lock is out of reach,

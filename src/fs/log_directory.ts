@@ -10,10 +10,10 @@
 import { MovedError, reasonOf } from "../errors.ts";
 import {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   isFileSystemError,
-  type Lock,
+  type WriterLock,
 } from "./file_system.ts";
 import { Syncs } from "./syncs.ts";
 
@@ -32,7 +32,7 @@ export class LogDirectory {
   readonly #open = new Map<string, string>();
   /** The same of files that are not open. */
   readonly #closed = new Map<string, string>();
-  #lock: { readonly path: string; readonly lock: Lock } | undefined;
+  #lock: { readonly path: string; readonly lock: WriterLock } | undefined;
 
   /** Names a directory; a reader does no more. */
   constructor(fileSystem: FileSystem, path: string) {
@@ -54,7 +54,7 @@ export class LogDirectory {
   }
 
   /** Counts on a name to lead to an open file. */
-  keep(path: string, file: File): void {
+  keep(path: string, file: FileHandle): void {
     this.#closed.delete(path);
     this.#open.set(path, file.identity());
   }
@@ -67,7 +67,7 @@ export class LogDirectory {
   }
 
   /** Counts on a lock to be held. */
-  keepLock(path: string, lock: Lock): void {
+  keepLock(path: string, lock: WriterLock): void {
     this.#lock = { path, lock };
   }
 
@@ -102,9 +102,9 @@ export class LogDirectory {
    * @throws {FileSystemError} If it could not be made.
    * @throws {MovedError} If the directory's path leads elsewhere; then nothing is left there.
    */
-  create(path: string, permissions: number, isKept: boolean = false): File {
+  create(path: string, permissions: number, isKept: boolean = false): FileHandle {
     this.#requireSelf();
-    let file: File | undefined;
+    let file: FileHandle | undefined;
     try {
       file = this.#fileSystem.open(path, "create", permissions);
       if (this.#identity !== undefined) this.#require(path, file.identity());
@@ -185,7 +185,7 @@ export class LogDirectory {
   }
 
   /** Removes a file that was made where it does not belong. */
-  #takeBack(path: string, file: File): void {
+  #takeBack(path: string, file: FileHandle): void {
     try {
       if (this.#fileSystem.identify(path) === file.identity()) this.#fileSystem.remove(path);
     } catch (error) {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { File } from "./file_system.ts";
+import type { FileHandle } from "./file_system.ts";
 
 /** How much is read at a time, in bytes. */
 const CHUNK_SIZE = 1024 * 1024;
@@ -24,7 +24,7 @@ export interface Window {
  * next window.
  */
 export function* windows(
-  file: File,
+  file: FileHandle,
   from: number,
   to: number,
   overlap: number,
@@ -41,13 +41,13 @@ export function* windows(
 }
 
 /** Reads a stretch of a file a piece at a time; a piece is overwritten by the next. */
-export function* pieces(file: File, from: number, to: number): Generator<Uint8Array> {
+export function* pieces(file: FileHandle, from: number, to: number): Generator<Uint8Array> {
   for (const { bytes } of windows(file, from, to, 0)) yield bytes;
 }
 
 /** Writes pieces into a file from an offset on, one after the other, and passes each on. */
 export function* writing(
-  file: File,
+  file: FileHandle,
   offset: number,
   pieces: Iterable<Uint8Array>,
 ): Generator<Uint8Array> {
@@ -61,10 +61,10 @@ export function* writing(
 
 /** Copies the bytes `from` up to `to` of a file to an offset of another, or of the same. */
 export function copyStretch(
-  source: File,
+  source: FileHandle,
   from: number,
   to: number,
-  file: File,
+  file: FileHandle,
   offset: number,
 ): void {
   for (const _ of writing(file, offset, pieces(source, from, to)));

@@ -15,7 +15,7 @@ import { metaPath, redoPath } from "../files/names.ts";
 import type { InterruptedRedo, RedoFile } from "../files/redo.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import { META_FILE } from "../format/redo_record.ts";
-import type { File, FileSystem } from "../fs/file_system.ts";
+import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import type { Decision } from "../segment/decision.ts";
 import type { SegmentScan } from "../segment/frame_walk.ts";
@@ -170,7 +170,7 @@ function replacementOf(
 function tailOf(
   redo: RedoFile,
   record: InterruptedRedo,
-  file: File,
+  file: FileHandle,
 ): InterruptedReplacement["tail"] {
   if (redo.isUntouched(file, record)) return "untouched";
   if (redo.isUntouched(file, { ...record, isInUse: false })) return "old";

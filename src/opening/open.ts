@@ -16,7 +16,7 @@ import type { Guards } from "../files/guards.ts";
 import type { MetaFile } from "../files/meta.ts";
 import type { Segments } from "../files/segments.ts";
 import { pause } from "../fs/clock.ts";
-import { type FileSystem, isFileSystemError, type Lock } from "../fs/file_system.ts";
+import { type FileSystem, isFileSystemError, type WriterLock } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import type { ResolvedOptions } from "../options.ts";
@@ -80,7 +80,7 @@ export interface OpenedLog {
   readonly counters: SegmentCounters;
   readonly directory: LogDirectory;
   /** None if the log is only read. */
-  readonly lock: Lock | undefined;
+  readonly lock: WriterLock | undefined;
   readonly guards: Guards;
   readonly recovery: Recovery;
 }
@@ -112,7 +112,7 @@ export async function openLog(
   path: string,
   options: ResolvedOptions,
 ): Promise<OpenedLog> {
-  let lock: Lock | undefined;
+  let lock: WriterLock | undefined;
   const setting = new Setting(fileSystem, path, options);
   try {
     if (options.readOnly) return await viewPatiently(fileSystem, path, options);
@@ -133,7 +133,7 @@ export async function openLog(
 }
 
 /** Gives the lock back of an open that has failed already. */
-function releaseAnyhow(lock: Lock | undefined): void {
+function releaseAnyhow(lock: WriterLock | undefined): void {
   try {
     lock?.release();
   } catch (error) {

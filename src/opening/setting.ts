@@ -10,7 +10,7 @@ import { RedoFile } from "../files/redo.ts";
 import type { SegmentContext } from "../files/segments.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { LOG_ID_SIZE } from "../format/log_id.ts";
-import type { File, FileSystem } from "../fs/file_system.ts";
+import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { LogDirectory } from "../fs/log_directory.ts";
 import { directoryOf } from "../fs/path.ts";
 import type { ResolvedOptions } from "../options.ts";
@@ -52,7 +52,7 @@ export class Setting {
   }
 
   /** A segment's open file, to be scanned. */
-  source(file: File, path: string): SegmentSource {
+  source(file: FileHandle, path: string): SegmentSource {
     return { file, path, checksum: this.checksum, maxEntrySize: this.options.maxEntrySize };
   }
 

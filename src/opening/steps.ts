@@ -12,7 +12,7 @@ import type { MetaFile } from "../files/meta.ts";
 import { setAside } from "../files/quarantine.ts";
 import { beginSegment, createSegment, type SegmentContext, Segments } from "../files/segments.ts";
 import { NO_SEGMENT } from "../format/segment_frame.ts";
-import { type File, FileSystemError } from "../fs/file_system.ts";
+import { type FileHandle, FileSystemError } from "../fs/file_system.ts";
 import { copyStretch, pieces } from "../fs/stretch.ts";
 import { isUnfinished, scanSegment } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
@@ -201,7 +201,7 @@ export class Steps {
   }
 
   async #writeAgain(
-    file: File,
+    file: FileHandle,
     { way, firstIndex, from, end, size }: StepOf<"secure end">,
   ): Promise<void> {
     if (way === "from memory") {

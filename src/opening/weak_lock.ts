@@ -5,7 +5,7 @@
  * @module
  */
 import { WalError } from "../errors.ts";
-import type { Lock } from "../fs/file_system.ts";
+import type { WriterLock } from "../fs/file_system.ts";
 
 /** What the process is marked with once it was warned, also by another copy of this library. */
 const WARNED: unique symbol = Symbol.for("@durable/wal/weak-lock");
@@ -23,7 +23,7 @@ interface Runtime {
  * @param wanted Whether anything weaker than the kernel's lock is refused.
  * @throws {WalError} `ERR_WAL_WEAK_LOCK`.
  */
-export function acceptLock({ kind }: Lock, wanted: "any" | "kernel", path: string): void {
+export function acceptLock({ kind }: WriterLock, wanted: "any" | "kernel", path: string): void {
   if (kind === "kernel") return;
   const what =
     `The lock of the log "${path}" is only a record in "${path}.lock": the kernel's lock ` +

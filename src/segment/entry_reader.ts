@@ -16,7 +16,7 @@ import {
   writeFrameHeader,
 } from "../format/frame.ts";
 import { readUint32 } from "../format/integers.ts";
-import type { File } from "../fs/file_system.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { SegmentSource } from "./source.ts";
 
@@ -53,7 +53,7 @@ export interface Frames {
 export class EntryReader {
   /** Where they are. */
   readonly entries: Entries;
-  readonly #file: File;
+  readonly #file: FileHandle;
   readonly #path: string;
   readonly #checksum: FrameChecksum;
   readonly #firstIndex: number;

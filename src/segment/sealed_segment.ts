@@ -17,7 +17,7 @@ import {
   SEAL_TRAILER_SIZE,
   sealFrameSize,
 } from "../format/seal_frame.ts";
-import type { File } from "../fs/file_system.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import { pieces } from "../fs/stretch.ts";
 import type { SegmentScan } from "./frame_walk.ts";
@@ -61,7 +61,7 @@ export class SealedSegment {
   readonly offsets: Offsets;
   /** Whether the Seal failed its check and the segment was scanned instead. */
   readonly rebuilt: boolean;
-  readonly #file: File;
+  readonly #file: FileHandle;
 
   /**
    * Opens it for use. As long as the budget lasts its offsets are held in memory; then each read of
@@ -119,7 +119,7 @@ export class SealedSegment {
 /** The offsets of a Seal that was checked, of which a window is in memory, or all. */
 class SealOffsets implements Offsets {
   readonly count: number;
-  readonly #file: File;
+  readonly #file: FileHandle;
   readonly #at: number;
   readonly #window: Uint32Array;
   /** The same memory. */
@@ -128,7 +128,7 @@ class SealOffsets implements Offsets {
   #from = 0;
   #to = 0;
 
-  constructor(file: File, count: number, sealAt: number, window: number) {
+  constructor(file: FileHandle, count: number, sealAt: number, window: number) {
     this.count = count;
     this.#file = file;
     this.#at = sealAt + SEAL_OFFSETS_AT;

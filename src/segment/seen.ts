@@ -7,7 +7,7 @@
  */
 import { CHECKSUM_AT } from "../format/frame.ts";
 import { readUint32 } from "../format/integers.ts";
-import type { File } from "../fs/file_system.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 import { OffsetIndex } from "./offset_index.ts";
 
 /**
@@ -68,7 +68,7 @@ export class Seen {
   }
 
   /** Whether the file still holds the last bytes where they were. */
-  isIn(file: File): boolean {
+  isIn(file: FileHandle): boolean {
     const now = new Uint8Array(this.#length);
     if (file.read(now, this.#end - now.length) < now.length) return false;
     // Four bytes at a time: a follower does this at each look.

@@ -34,7 +34,7 @@ import {
   SEGMENT_SIZE,
   writeSegmentFields,
 } from "../format/segment_frame.ts";
-import { type File, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import { type FileHandle, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { type Coverage, Marks } from "./marks.ts";
 import type { OffsetIndex } from "./offset_index.ts";
@@ -74,7 +74,7 @@ export interface SegmentSettings {
 /** A segment's file that is written. */
 export interface WritableSource extends SegmentSource {
   /** A second descriptor of the file, opened together with the first, for syncs that block. */
-  readonly second: File;
+  readonly second: FileHandle;
 }
 
 /**
@@ -82,7 +82,10 @@ export interface WritableSource extends SegmentSource {
  *
  * @throws {FileSystemError} If it cannot be opened.
  */
-export function openTwice(fileSystem: FileSystem, path: string): { file: File; second: File } {
+export function openTwice(
+  fileSystem: FileSystem,
+  path: string,
+): { file: FileHandle; second: FileHandle } {
   const file = fileSystem.open(path, "write");
   try {
     return { file, second: openAgain(fileSystem, path, file) };
@@ -98,7 +101,7 @@ export function openTwice(fileSystem: FileSystem, path: string): { file: File; s
  * @throws {FileSystemError} If it cannot be opened.
  * @throws {MovedError} If the path leads to another file meanwhile.
  */
-export function openAgain(fileSystem: FileSystem, path: string, file: File): File {
+export function openAgain(fileSystem: FileSystem, path: string, file: FileHandle): FileHandle {
   const second = fileSystem.open(path, "write");
   try {
     if (second.identity() === file.identity()) return second;
@@ -126,8 +129,8 @@ export class Segment implements Entries {
 
   readonly #batches: Batches;
   readonly #source: SegmentSource;
-  readonly #file: File;
-  readonly #second: File | undefined;
+  readonly #file: FileHandle;
+  readonly #second: FileHandle | undefined;
   readonly #syncs = new Syncs();
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
@@ -393,7 +396,7 @@ export class Segment implements Entries {
   }
 
   /** Makes a sync now, through the second descriptor. */
-  #runBlocking(doing: string, sync: (file: File) => void): void {
+  #runBlocking(doing: string, sync: (file: FileHandle) => void): void {
     const file = this.#second;
     if (file === undefined) throw new TypeError("A segment that is only read has nothing to sync");
     this.#counters.syncs++;

@@ -5,11 +5,11 @@
  */
 import type { FrameChecksum } from "../format/checksum.ts";
 import { MAX_INTERNAL_SIZE } from "../format/kinds.ts";
-import type { File } from "../fs/file_system.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 
 /** A file to judge, and what is needed for it. */
 export interface SegmentSource {
-  readonly file: File;
+  readonly file: FileHandle;
   readonly path: string;
   readonly checksum: FrameChecksum;
   readonly maxEntrySize: number;

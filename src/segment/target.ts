@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { File } from "../fs/file_system.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 
 /** Whose tail is to be replaced. */
 export interface Target {
-  readonly file: File;
+  readonly file: FileHandle;
   /** Of the segment; 0 for the meta file. */
   readonly firstIndex: number;
   /** Where the tail begins, in bytes from the start of the file. */

@@ -22,13 +22,13 @@ import { requireChoice, requireCount, requireOptions } from "../arguments.ts";
 import { LockedError } from "../errors.ts";
 import {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
   type Guard,
-  type Lock,
   type OpenMode,
+  type WriterLock,
 } from "../fs/file_system.ts";
 import { BLOCK_SIZE, type Change, changesOf, changesOfTruncation, Content } from "./changes.ts";
 import { seededRandom } from "./random.ts";
@@ -268,7 +268,7 @@ export class CrashFileSystem implements FileSystem {
   }
 
   /** Opens a file. */
-  open(path: string, mode: OpenMode): File {
+  open(path: string, mode: OpenMode): FileHandle {
     const [directory, name] = this.#locate(path, "Open");
     const found = name === "" ? directory : directory.cached.get(name);
     if (mode === "create") {
@@ -347,7 +347,7 @@ export class CrashFileSystem implements FileSystem {
   }
 
   /** Takes the lock, which dies with the process, or throws `LockedError`. */
-  async lock(path: string): Promise<Lock> {
+  async lock(path: string): Promise<WriterLock> {
     await Promise.resolve();
     return { kind: "kernel", ...this.#hold(partsOf(path).join("/"), path) };
   }
@@ -360,7 +360,7 @@ export class CrashFileSystem implements FileSystem {
     return this.#hold(`/${identity}`, path);
   }
 
-  #hold(name: string, path: string): Omit<Lock, "kind"> {
+  #hold(name: string, path: string): Omit<WriterLock, "kind"> {
     const process = this.#process;
     const { locks } = process;
     if (locks.has(name)) {
@@ -385,7 +385,7 @@ export class CrashFileSystem implements FileSystem {
     return other;
   }
 
-  #fileOf(node: FileNode, path: string, isWritable: boolean): File {
+  #fileOf(node: FileNode, path: string, isWritable: boolean): FileHandle {
     const observer: Observer = (call) => this.#observer?.(call);
     const rules = { failedSync: this.#failedSync, errorTold: this.#errorTold };
     const identity = this.#identityOf(node);
@@ -425,7 +425,7 @@ interface Failing {
 }
 
 /** A file that knows what a failed sync does to it. */
-export type FailingFile = File & Failing;
+export type FailingFile = FileHandle & Failing;
 
 /** A directory that knows the same. Its names stay for the next sync. */
 export type FailingDirectory = Directory & Failing;

@@ -12,14 +12,14 @@ import {
 } from "../arguments.ts";
 import {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
   type Guard,
   isFileSystemErrorCode,
-  type Lock,
   type OpenMode,
+  type WriterLock,
 } from "../fs/file_system.ts";
 import { nameOf } from "../fs/path.ts";
 import type { FailingDirectory, FailingFile } from "./crash_file_system.ts";
@@ -283,7 +283,7 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   /** Opens a file. */
-  open(path: string, mode: OpenMode, permissions?: number): File {
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     const operation = mode === "create" ? "create" : "open";
     const effect = this.#record(operation, path);
     if (effect?.kind === "fail") throw new FileSystemError(effect.code, operation, path);
@@ -368,7 +368,7 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   /** Takes a lock. */
-  lock(path: string, permissions: number): Promise<Lock> {
+  lock(path: string, permissions: number): Promise<WriterLock> {
     return this.#under.lock(path, permissions);
   }
 

@@ -11,7 +11,7 @@ import type { Guards } from "../files/guards.ts";
 import { giveBackLog } from "../files/give_back_log.ts";
 import type { LogContents } from "../files/log_contents.ts";
 import type { FormatVersion } from "../format/file_header.ts";
-import { isFileSystemError, type Lock } from "../fs/file_system.ts";
+import { isFileSystemError, type WriterLock } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Announcer } from "./announce.ts";
@@ -28,7 +28,7 @@ const WRITE_BEHIND = 8 * 1024 * 1024;
 export interface WrittenLog {
   readonly contents: LogContents;
   readonly directory: LogDirectory;
-  readonly lock: Lock | undefined;
+  readonly lock: WriterLock | undefined;
   readonly guards: Guards;
 }
 
@@ -44,7 +44,7 @@ export interface Listener {
 export class LogWriter {
   readonly #log: LogContents;
   readonly #directory: LogDirectory;
-  readonly #lock: Lock | undefined;
+  readonly #lock: WriterLock | undefined;
   readonly #guards: Guards;
   readonly #isBlocking: boolean;
   readonly #format: FormatVersion;

@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type File, FileSystemError, type OpenMode, Wal, WalError } from "../../mod.ts";
+import { type FileHandle, FileSystemError, type OpenMode, Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { bytes, KNOWN_ENTRIES, KNOWN_V1, text, withLog } from "../../kit/logs.ts";
 import { withFolder } from "../../kit/temporary.ts";
@@ -171,7 +171,7 @@ class ShortNames extends MemoryFileSystem {
     throw new FileSystemError("ENAMETOOLONG", "Find", path);
   }
 
-  override open(path: string, mode: OpenMode): File {
+  override open(path: string, mode: OpenMode): FileHandle {
     this.#require(path);
     return super.open(path, mode);
   }

@@ -17,13 +17,13 @@ import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
-  type File,
-  type Lock,
+  type FileHandle,
   LockedError,
   type OpenMode,
   Wal,
   WalError,
   type WalOptions,
+  type WriterLock,
 } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { spawnSync } from "../../kit/child.ts";
@@ -57,7 +57,7 @@ class IgnoringCase extends MemoryFileSystem {
     return name ?? path;
   }
 
-  override open(path: string, mode: OpenMode): File {
+  override open(path: string, mode: OpenMode): FileHandle {
     return super.open(this.#spelled(path), mode);
   }
 
@@ -73,7 +73,7 @@ class IgnoringCase extends MemoryFileSystem {
     return this.#spelled(path);
   }
 
-  override lock(path: string): Promise<Lock> {
+  override lock(path: string): Promise<WriterLock> {
     return super.lock(path.toLowerCase());
   }
 }

@@ -22,7 +22,7 @@ import {
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { type File, MovedError, type OpenMode, Wal, type WalOptions } from "../../mod.ts";
+import { type FileHandle, MovedError, type OpenMode, Wal, type WalOptions } from "../../mod.ts";
 import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
@@ -236,7 +236,7 @@ for (const [what, meddle] of Object.entries(SLOWER_MEDDLINGS)) {
 class Meddled extends FaultyFileSystem {
   meddle: (() => void) | undefined;
 
-  override open(path: string, mode: OpenMode, permissions?: number): File {
+  override open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     const meddle = mode === "create" ? this.meddle : undefined;
     if (mode === "create") this.meddle = undefined;
     meddle?.();

@@ -10,7 +10,7 @@ import { CorruptionError, SyncFailedError, Wal, WalError, type WalOptions } from
 import { readInternalPayload } from "../../src/format/kinds.ts";
 import { sealFrameSize } from "../../src/format/seal_frame.ts";
 import type { SegmentFrame } from "../../src/format/segment_frame.ts";
-import { type File, FileSystemError, type OpenMode } from "../../src/fs/file_system.ts";
+import { type FileHandle, FileSystemError, type OpenMode } from "../../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { FaultyFileSystem, type FileOperation } from "../../src/testing/faulty_file_system.ts";
 import {
@@ -878,7 +878,7 @@ class CountingFileSystem extends MemoryFileSystem {
   open_ = 0;
   most = 0;
 
-  override open(path: string, mode: OpenMode): File {
+  override open(path: string, mode: OpenMode): FileHandle {
     const file = super.open(path, mode);
     this.most = Math.max(this.most, ++this.open_);
     const close = file.close.bind(file);

@@ -13,7 +13,13 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { type File, FileSystemError, type Lock, LockedError, type WalError } from "../../mod.ts";
+import {
+  type FileHandle,
+  FileSystemError,
+  LockedError,
+  type WalError,
+  type WriterLock,
+} from "../../mod.ts";
 import { type LockOutcome, outcomeOf } from "../../src/fs/posix/flock.ts";
 import { takeLock } from "../../src/fs/posix/lock_file.ts";
 import {
@@ -127,8 +133,8 @@ async function take(
   fileSystem: MemoryFileSystem | FaultyFileSystem,
   outcome: LockOutcome,
   by: Partial<LockOwner> = {},
-  wrap: (file: File) => File = (file) => file,
-): Promise<Lock> {
+  wrap: (file: FileHandle) => FileHandle = (file) => file,
+): Promise<WriterLock> {
   return await takeLock(fileSystem, PATH, owner(by), () => {
     const isThere = fileSystem.list(".").includes(PATH);
     return { file: wrap(fileSystem.open(PATH, isThere ? "write" : "create")), outcome };
@@ -227,7 +233,7 @@ test("the record of another is not cut by a release", async () => {
 });
 
 /** A file that notes whether it was closed, and cannot be changed once that is said. */
-function uncut(file: File, state: { closed: boolean; fails: boolean }): File {
+function uncut(file: FileHandle, state: { closed: boolean; fails: boolean }): FileHandle {
   return {
     read: (into, offset, length) => file.read(into, offset, length),
     write: (data, offset, length) => {
@@ -393,7 +399,7 @@ test("two that take the lock at once, one with the kernel's and one without, do 
       const under = new MemoryFileSystem();
       writeFile(under, PATH, bytes(""));
       const second = first === "taken" ? "unavailable" : "taken";
-      let other: Promise<Lock | LockedError> | undefined;
+      let other: Promise<WriterLock | LockedError> | undefined;
       let calls = 0;
       const interrupted = new FaultyFileSystem(under);
       const open = interrupted.open.bind(interrupted);
@@ -417,7 +423,7 @@ test("two that take the lock at once, one with the kernel's and one without, do 
           },
         };
       };
-      const one: Lock | LockedError = await take(interrupted, first).catch((error) => error);
+      const one: WriterLock | LockedError = await take(interrupted, first).catch((error) => error);
       const two = await (other ?? take(under, second, { pid: 20 }).catch((error) => error));
       const got = [one, two].filter((result) => !(result instanceof LockedError));
       assertEquals([step, first, got.length], [step, first, 1]);

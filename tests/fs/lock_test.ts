@@ -25,11 +25,11 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import {
   type FileSystem,
   FileSystemError,
-  type Lock,
   LockedError,
   SyncFailedError,
   Wal,
   WalError,
+  type WriterLock,
 } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
@@ -204,7 +204,7 @@ class StuckLock extends FaultyFileSystem {
     super(under);
   }
 
-  override async lock(path: string, permissions: number): Promise<Lock> {
+  override async lock(path: string, permissions: number): Promise<WriterLock> {
     const lock = await super.lock(path, permissions);
     return {
       ...lock,

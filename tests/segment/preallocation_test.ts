@@ -6,7 +6,7 @@
 import { test } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { Wal } from "../../mod.ts";
-import type { File, FileSystem } from "../../src/fs/file_system.ts";
+import type { FileHandle, FileSystem } from "../../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { like } from "../../kit/like.ts";
@@ -181,7 +181,7 @@ test("a reader that is opened while the writer goes on sees no damage", async ()
       const live = like<FileSystem>(fileSystem, {
         open: (path, mode) => {
           const file = fileSystem.open(path, mode);
-          return like<File>(file, {
+          return like<FileHandle>(file, {
             read: (into, offset, length) => {
               if (left-- === 0) writer.write(states[from + 2] ?? last, 0);
               return file.read(into, offset, length);

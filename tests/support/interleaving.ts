@@ -9,12 +9,12 @@
  */
 import type {
   Directory,
-  File,
+  FileHandle,
   FileSystem,
   Guard,
-  Lock,
   OpenMode,
   WalErrorCode,
+  WriterLock,
 } from "../../mod.ts";
 import {
   appended,
@@ -41,7 +41,7 @@ export class SlowFileSystem implements FileSystem {
     await Promise.all([done, this.#wait(call)]);
   }
 
-  open(path: string, mode: OpenMode, permissions?: number): File {
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     const file = this.#under.open(path, mode, permissions);
     return {
       read: (into, offset, length) => file.read(into, offset, length),
@@ -94,7 +94,7 @@ export class SlowFileSystem implements FileSystem {
     this.#under.syncDirectoryBlocking(path);
   }
 
-  lock(path: string, permissions: number): Promise<Lock> {
+  lock(path: string, permissions: number): Promise<WriterLock> {
     return this.#under.lock(path, permissions);
   }
 

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type File, type FileSystem, Wal, type WalOptions } from "../../mod.ts";
+import { type FileHandle, type FileSystem, Wal, type WalOptions } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { like } from "../../kit/like.ts";
 
 /** Something that a writer does to its files, to be done to others again. */
-type Change = (fileSystem: FileSystem, files: Map<number, File>) => void;
+type Change = (fileSystem: FileSystem, files: Map<number, FileHandle>) => void;
 
 /** What a writer did to its files. */
 export class RecordedWriter {
@@ -39,7 +39,7 @@ export class RecordedWriter {
         const file = memory.open(path, mode);
         const id = this.#opened++;
         changes.push((to, files) => void files.set(id, to.open(path, mode)));
-        return like<File>(file, {
+        return like<FileHandle>(file, {
           write: (data, offset, length = data.length) => {
             if (process !== this.#process) return;
             const copy = data.slice(0, length);
@@ -74,7 +74,7 @@ export class RecordedWriter {
 export class ReplayedWriter {
   readonly memory: MemoryFileSystem = new MemoryFileSystem();
   readonly #changes: readonly Change[];
-  readonly #files = new Map<number, File>();
+  readonly #files = new Map<number, FileHandle>();
   #done = 0;
 
   constructor({ changes }: RecordedWriter) {
@@ -102,7 +102,7 @@ export class ReplayedWriter {
       open: (path, mode) => {
         goOn();
         const file = memory.open(path, mode);
-        return like<File>(file, {
+        return like<FileHandle>(file, {
           read: (into, offset, length) => {
             goOn();
             return file.read(into, offset, length);

@@ -15,7 +15,7 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import {
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   LockedError,
@@ -80,7 +80,7 @@ function withFile(
   content: Uint8Array,
   failedSync: FailedSync = "ext4",
   errorTold: ErrorTold = "descriptor",
-): { fileSystem: CrashFileSystem; file: File } {
+): { fileSystem: CrashFileSystem; file: FileHandle } {
   const fileSystem = new CrashFileSystem({ failedSync, errorTold });
   const file = fileSystem.open("a", "create");
   fileSystem.syncDirectoryBlocking(".");
@@ -248,7 +248,7 @@ test("a file that is renamed by a copy may have both names or neither", () => {
 });
 
 test("of a new directory, the parent's sync keeps the name and its own sync what is in it", () => {
-  const make = (): { fileSystem: CrashFileSystem; file: File } => {
+  const make = (): { fileSystem: CrashFileSystem; file: FileHandle } => {
     const fileSystem = new CrashFileSystem();
     fileSystem.makeDirectory("d");
     const file = fileSystem.open("d/a", "create");
@@ -288,7 +288,12 @@ test("bytes behind the end that the disk knows of never come back", () => {
   file.write(of(7), 0);
   const empty = Array.from(fileSystem.crashStates()).filter((disk) => treeOf(disk) === "a=");
   assertEquals(empty.length, 1);
-  for (const grow of [(file: File) => file.truncate(2), (file: File) => file.write(of(0), 1)]) {
+  for (
+    const grow of [
+      (file: FileHandle) => file.truncate(2),
+      (file: FileHandle) => file.write(of(0), 1),
+    ]
+  ) {
     const disk = (empty[0] as CrashFileSystem).fork();
     grow(disk.open("a", "write"));
     assertEquals(treeOf(disk), "a=0,0");
@@ -377,7 +382,7 @@ test("nothing durable is lost, and nothing appears that was never written", SLOW
   fc.assert(
     fc.property(fc.array(STEP, { minLength: 1, maxLength: 14 }), (steps) => {
       const fileSystem = new CrashFileSystem();
-      const files = new Map<string, { told: Told; file: File }>();
+      const files = new Map<string, { told: Told; file: FileHandle }>();
       /** For each name, what it may stand for; `undefined` for nothing. */
       const names = new Map<string, (Told | undefined)[]>([["a", [undefined]], ["b", [undefined]]]);
       for (const step of steps) {
@@ -664,7 +669,7 @@ test("the observer is told of each call that changes something or syncs, before 
 async function failedSyncOf(
   failedSync: FailedSync,
   call: "sync" | "syncData" | "syncDataBlocking" | "syncBlocking",
-): Promise<{ fileSystem: CrashFileSystem; file: File }> {
+): Promise<{ fileSystem: CrashFileSystem; file: FileHandle }> {
   const { fileSystem } = withFile(of(1, 2), failedSync);
   const faulty = new FaultyFileSystem(fileSystem);
   const file = faulty.open("a", "write");
@@ -799,7 +804,7 @@ test("a truncation is durable with the next sync on ext4 and xfs, and undone on 
 // The file system that goes wrong.
 
 /** An open file of three bytes in a file system that goes wrong. */
-function faultyFile(): { faulty: FaultyFileSystem; file: File; under: MemoryFileSystem } {
+function faultyFile(): { faulty: FaultyFileSystem; file: FileHandle; under: MemoryFileSystem } {
   const under = new MemoryFileSystem();
   const faulty = new FaultyFileSystem(under);
   const file = faulty.open("d.a", "create");
@@ -808,7 +813,7 @@ function faultyFile(): { faulty: FaultyFileSystem; file: File; under: MemoryFile
 }
 
 /** Every operation, made once, by name. */
-function callsOf(fileSystem: FileSystem, file: File): Record<FileOperation, () => unknown> {
+function callsOf(fileSystem: FileSystem, file: FileHandle): Record<FileOperation, () => unknown> {
   return {
     open: () => fileSystem.open("d.a", "read"),
     create: () => fileSystem.open("d.new", "create"),
@@ -826,7 +831,7 @@ function callsOf(fileSystem: FileSystem, file: File): Record<FileOperation, () =
 }
 
 const OPERATIONS = Object.keys(
-  callsOf(new MemoryFileSystem(), {} as File),
+  callsOf(new MemoryFileSystem(), {} as FileHandle),
 ) as readonly FileOperation[];
 
 for (const operation of OPERATIONS) {

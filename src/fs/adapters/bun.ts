@@ -13,13 +13,27 @@
  * @module
  */
 import { builtin } from "../builtins.ts";
-import type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+import type {
+  Directory,
+  FileHandle,
+  FileSystem,
+  Guard,
+  OpenMode,
+  WriterLock,
+} from "../file_system.ts";
 import { outcomeOf } from "../posix/flock.ts";
 import { takeLock } from "../posix/lock_file.ts";
 import { nodeFiles } from "../posix/node_file.ts";
 import { type Flock, flockByProgram, guardBy, lockOwner, tryLock } from "../posix/node_lock.ts";
 
-export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+export type {
+  Directory,
+  FileHandle,
+  FileSystem,
+  Guard,
+  OpenMode,
+  WriterLock,
+} from "../file_system.ts";
 
 const { constants } = builtin<typeof import("node:os")>("node:os");
 
@@ -47,7 +61,7 @@ export class BunFileSystem implements FileSystem {
   #flock: Flock | undefined;
 
   /** Opens a file. */
-  open(path: string, mode: OpenMode, permissions?: number): File {
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     return nodeFiles.open(path, mode, permissions);
   }
 
@@ -97,7 +111,7 @@ export class BunFileSystem implements FileSystem {
   }
 
   /** Takes the lock, or throws `LockedError`. */
-  async lock(path: string, permissions: number): Promise<Lock> {
+  async lock(path: string, permissions: number): Promise<WriterLock> {
     const flock = this.#flock ?? await this.#findFlock();
     return await takeLock(this, path, lockOwner("bun"), () => tryLock(flock, path, permissions));
   }

@@ -15,12 +15,12 @@
 import { builtin } from "../builtins.ts";
 import {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   type Guard,
-  type Lock,
   type OpenMode,
+  type WriterLock,
 } from "../file_system.ts";
 import { guardOn, type LockOutcome, outcomeOf } from "../posix/flock.ts";
 import { type LockAttempt, takeLock } from "../posix/lock_file.ts";
@@ -43,7 +43,14 @@ import {
   tolerateUnsupported,
 } from "../posix/system_call.ts";
 
-export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+export type {
+  Directory,
+  FileHandle,
+  FileSystem,
+  Guard,
+  OpenMode,
+  WriterLock,
+} from "../file_system.ts";
 
 const { resolve } = builtin<typeof import("node:path")>("node:path");
 
@@ -125,7 +132,7 @@ export class DenoFileSystem implements FileSystem {
   readonly #deno: DenoNamespace = (globalThis as unknown as { Deno: DenoNamespace }).Deno;
 
   /** Opens a file. */
-  open(path: string, mode: OpenMode, permissions = 0o666): File {
+  open(path: string, mode: OpenMode, permissions = 0o666): FileHandle {
     return attempt("Open", path, () => {
       if (mode !== "create") this.#requireRegularFile(path);
       const options = { ...OPTIONS[mode], ...(mode === "create" ? { mode: permissions } : {}) };
@@ -234,7 +241,7 @@ export class DenoFileSystem implements FileSystem {
   }
 
   /** Takes the lock, or throws `LockedError`. */
-  async lock(path: string, permissions: number): Promise<Lock> {
+  async lock(path: string, permissions: number): Promise<WriterLock> {
     const { pid } = this.#deno;
     // To ask for a permission that is not granted would stop the program with a prompt.
     const host = this.#isGranted({ name: "sys", kind: "hostname" })
@@ -360,7 +367,7 @@ function tryLock(file: FsFile, path: string): LockOutcome {
   }
 }
 
-class DenoFile implements File {
+class DenoFile implements FileHandle {
   readonly #path: string;
   readonly #file: FsFile;
   #open = true;

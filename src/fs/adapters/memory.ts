@@ -22,16 +22,23 @@
 import { LockedError } from "../../errors.ts";
 import {
   type Directory,
-  type File,
+  type FileHandle,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
   type Guard,
-  type Lock,
   type OpenMode,
+  type WriterLock,
 } from "../file_system.ts";
 
-export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+export type {
+  Directory,
+  FileHandle,
+  FileSystem,
+  Guard,
+  OpenMode,
+  WriterLock,
+} from "../file_system.ts";
 
 /** A file's bytes: the first `size` of `bytes`, which grows ahead of them. */
 interface Content {
@@ -49,7 +56,7 @@ export class MemoryFileSystem implements FileSystem {
   readonly #locks = new Set<string>();
 
   /** Opens a file. */
-  open(path: string, mode: OpenMode): File {
+  open(path: string, mode: OpenMode): FileHandle {
     const name = normalize(path);
     const fail = (code: FileSystemErrorCode): never => {
       throw new FileSystemError(code, "Open", path);
@@ -123,7 +130,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   /** Takes the lock, or throws `LockedError`. */
-  lock(path: string): Promise<Lock> {
+  lock(path: string): Promise<WriterLock> {
     return settle(() => ({ kind: "kernel", ...this.#hold(normalize(path), path) }));
   }
 
@@ -135,7 +142,7 @@ export class MemoryFileSystem implements FileSystem {
     return this.#hold(`/${identity}`, path);
   }
 
-  #hold(name: string, path: string): Omit<Lock, "kind"> {
+  #hold(name: string, path: string): Omit<WriterLock, "kind"> {
     if (this.#locks.has(name)) {
       throw new LockedError(path, { pid: undefined, host: undefined, runtime: "memory" });
     }
@@ -161,7 +168,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 }
 
-class MemoryFile implements File {
+class MemoryFile implements FileHandle {
   readonly #path: string;
   readonly #content: Content;
   readonly #writable: boolean;

@@ -13,14 +13,28 @@
  * @module
  */
 import { builtin } from "../builtins.ts";
-import type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+import type {
+  Directory,
+  FileHandle,
+  FileSystem,
+  Guard,
+  OpenMode,
+  WriterLock,
+} from "../file_system.ts";
 import { memberOf } from "../file_system.ts";
 import { takeLock } from "../posix/lock_file.ts";
 import { nodeFiles } from "../posix/node_file.ts";
 import { guardOnNode, lockOwner, tryLockOnNode } from "../posix/node_lock.ts";
 import { toFileSystemError } from "../posix/system_call.ts";
 
-export type { Directory, File, FileSystem, Guard, Lock, OpenMode } from "../file_system.ts";
+export type {
+  Directory,
+  FileHandle,
+  FileSystem,
+  Guard,
+  OpenMode,
+  WriterLock,
+} from "../file_system.ts";
 
 const { fsyncSync } = builtin<typeof import("node:fs")>("node:fs");
 
@@ -33,7 +47,7 @@ const { fsyncSync } = builtin<typeof import("node:fs")>("node:fs");
  */
 export class NodeFileSystem implements FileSystem {
   /** Opens a file. */
-  open(path: string, mode: OpenMode, permissions?: number): File {
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle {
     return nodeFiles.open(path, mode, permissions);
   }
 
@@ -83,7 +97,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   /** Takes the lock, or throws `LockedError`. */
-  async lock(path: string, permissions: number): Promise<Lock> {
+  async lock(path: string, permissions: number): Promise<WriterLock> {
     requireSyncs(path);
     return await takeLock(this, path, lockOwner("node"), () => tryLockOnNode(path, permissions));
   }

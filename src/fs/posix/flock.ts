@@ -5,7 +5,7 @@
  * @module
  */
 import { LockedError } from "../../errors.ts";
-import type { File, FileSystemErrorCode, Guard } from "../file_system.ts";
+import type { FileHandle, FileSystemErrorCode, Guard } from "../file_system.ts";
 import { toFileSystemError } from "./system_call.ts";
 
 /** Whether the kernel's lock is ours now, another's, or out of reach. */
@@ -32,7 +32,7 @@ export function outcomeOf(error: unknown, path: string): LockOutcome {
 }
 
 /** A guard made of the lock on an open file, which goes with it. */
-export function guardOn(file: File, path: string, outcome: LockOutcome): Guard {
+export function guardOn(file: FileHandle, path: string, outcome: LockOutcome): Guard {
   if (outcome === "taken") return { release: (): void => file.close() };
   file.close();
   if (outcome === "unavailable") return { release: (): void => {} };

@@ -19,12 +19,12 @@
 import { pause } from "../clock.ts";
 import { LockedError } from "../../errors.ts";
 import {
-  type File,
+  type FileHandle,
   type FileSystem,
   type FileSystemErrorCode,
   isFileSystemError,
-  type Lock,
   memberOf,
+  type WriterLock,
 } from "../file_system.ts";
 import type { LockOutcome } from "./flock.ts";
 import {
@@ -41,7 +41,7 @@ import {
 /** What one attempt to take the kernel's lock found. */
 export interface LockAttempt {
   /** The lock file, open for reading and writing. */
-  readonly file: File;
+  readonly file: FileHandle;
   readonly outcome: LockOutcome;
 }
 
@@ -71,7 +71,7 @@ export async function takeLock(
   path: string,
   owner: LockOwner,
   attempt: () => LockAttempt | Promise<LockAttempt>,
-): Promise<Lock> {
+): Promise<WriterLock> {
   const { file, outcome } = await attempt();
   try {
     if (outcome === "held") throw await heldBy(file, path, owner);
@@ -92,10 +92,10 @@ export async function takeLock(
 function lockOn(
   fileSystem: FileSystem,
   path: string,
-  file: File,
+  file: FileHandle,
   record: LockRecord,
-  kind: Lock["kind"],
-): Lock {
+  kind: WriterLock["kind"],
+): WriterLock {
   let held = true;
   const identity = file.identity();
   const saysUs = (): boolean => {
@@ -134,7 +134,7 @@ function isSameHolder(some: LockRecord, other: LockRecord): boolean {
 /** Refuses to take a lock whose record says that another has it. */
 function requireFree(
   record: LockRecord,
-  kind: Lock["kind"],
+  kind: WriterLock["kind"],
   path: string,
   owner: LockOwner,
 ): void {
@@ -147,7 +147,7 @@ function requireFree(
 }
 
 /** The error for a lock that the kernel says is another's. */
-async function heldBy(file: File, path: string, owner: LockOwner): Promise<LockedError> {
+async function heldBy(file: FileHandle, path: string, owner: LockOwner): Promise<LockedError> {
   let record = readRecord(file, path);
   for (let tries = 1; record.pid === undefined && tries < TRIES; tries++) {
     // The holder may not have written its record yet.
@@ -207,7 +207,7 @@ async function makeClaim(
   path: string,
   kind: LockRecord["kind"],
   owner: LockOwner,
-): Promise<File | undefined> {
+): Promise<FileHandle | undefined> {
   for (let tries = 1;; tries++) {
     try {
       return unlessFull(kind, () => fileSystem.open(path, "create", 0o600));

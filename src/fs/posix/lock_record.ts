@@ -9,7 +9,7 @@
  */
 import { builtin } from "../builtins.ts";
 import { type LockHolder, WalError } from "../../errors.ts";
-import { type File, isFileSystemError, memberOf } from "../file_system.ts";
+import { type FileHandle, isFileSystemError, memberOf } from "../file_system.ts";
 
 const { readFileSync, readlinkSync, statfsSync } = builtin<typeof import("node:fs")>("node:fs");
 const process = builtin<typeof import("node:process")>("node:process");
@@ -107,7 +107,7 @@ export function encodeRecord(record: LockRecord, size: number): Uint8Array {
  *
  * @throws {WalError} `ERR_WAL_FORMAT`: the file holds something else, which is not ours to touch.
  */
-export function readRecord(file: File, path: string): LockRecord {
+export function readRecord(file: FileHandle, path: string): LockRecord {
   let bytes = new Uint8Array(MAX_RECORD_SIZE + 1);
   try {
     bytes = bytes.subarray(0, file.read(bytes, 0));

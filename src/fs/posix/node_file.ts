@@ -5,7 +5,7 @@
  */
 import type { BigIntStats } from "node:fs";
 import { builtin } from "../builtins.ts";
-import { type Directory, type File, FileSystemError, type OpenMode } from "../file_system.ts";
+import { type Directory, type FileHandle, FileSystemError, type OpenMode } from "../file_system.ts";
 import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
   attempt,
@@ -27,7 +27,7 @@ const FLAGS: Readonly<Record<OpenMode, string>> = { read: "r", write: "r+", crea
 const MAX_CALL = 1024 * 1024 * 1024;
 
 /** An open file of `node:fs`. */
-export class NodeFile implements File {
+export class NodeFile implements FileHandle {
   readonly #path: string;
   readonly #maxCall: number;
   #descriptor: number;

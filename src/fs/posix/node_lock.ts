@@ -6,7 +6,7 @@
 import { builtin } from "../builtins.ts";
 import { clock, type Timer } from "../clock.ts";
 import { reasonOf, WalError } from "../../errors.ts";
-import { type File, type Guard, isFileSystemError } from "../file_system.ts";
+import { type FileHandle, type Guard, isFileSystemError } from "../file_system.ts";
 import { guardOn, type LockOutcome, outcomeOf } from "./flock.ts";
 import type { LockAttempt } from "./lock_file.ts";
 import {
@@ -211,7 +211,7 @@ function openExclusively(path: string, flags: number, permissions: number): Lock
 }
 
 /** Stands for the lock file of a holder that shares it with nobody. */
-function unreadable(path: string): File {
+function unreadable(path: string): FileHandle {
   try {
     return nodeFiles.open(path, "read");
   } catch (error) {
