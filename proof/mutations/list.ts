@@ -144,8 +144,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "the last segment is not synced after it was cut and written again",
     in: "Steps.#secureEnd",
-    find: "await syncSegment(source);",
-    replace: "",
+    find: "await syncSegment(source); const active",
+    replace: "const active",
     caughtBy: [
       DURABILITY,
       "an entry whose sync failed is durable when open has returned it (version 1, ext4)",
@@ -323,8 +323,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a log that is made anew is not synced",
     in: "Steps.#beginAgain",
-    find: "await syncSegment(source);",
-    replace: "",
+    find: "await syncSegment(source); const scan",
+    replace: "const scan",
     caughtBy: [
       DURABILITY,
       "a log that was made anew is opened after any crash, wherever its head has moved",
@@ -525,8 +525,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed fdatasync is taken for a good one",
     in: "Segment.#run",
-    find: "throw this.#syncFailed(doing, cause); }",
-    replace: "if (cause === undefined) throw cause; }",
+    find: "throw this.#syncFailed(doing, cause); } finally",
+    replace: "if (cause === undefined) throw cause; } finally",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
@@ -539,8 +539,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a cut-back cuts nothing",
     in: "Segment.#cutBack",
-    find: "this.#file.truncate(this.#end);",
-    replace: "",
+    find: "this.#file.truncate(this.#end); this.#allocated = this.#end; file.syncBlocking();",
+    replace: "this.#allocated = this.#end; file.syncBlocking();",
     caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
   },
   {
@@ -855,8 +855,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a truncation does not wait for a sync that runs",
     in: "LogWriter.#rewrite",
-    find: "await this.#settled();",
-    replace: "await this.#writeBehind;",
+    find: "await this.#settled(); await",
+    replace: "await this.#writeBehind; await",
     caughtBy: [WAL, "a sync that runs when a truncation is called does not count what that drops"],
   },
   {

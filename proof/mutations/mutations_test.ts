@@ -66,6 +66,13 @@ test("every mutation has one place, and changes it", () => {
   assertEquals(new Set(MUTATIONS.map(({ name }) => name)).size, MUTATIONS.length);
 });
 
+test("what a mutation replaces is once in its whole declaration, so that any member may be renamed", () => {
+  for (const mutation of MUTATIONS) {
+    const [, top = "", beside = ""] = /^(\w+)[^ ]*( beside \w+)?$/.exec(mutation.in) ?? [];
+    assert(PLACES.of({ ...mutation, in: `${top}${beside}` }).file !== "", mutation.name);
+  }
+});
+
 test("a place that is not there, or more than once, is refused", () => {
   const code: Code = new Map(["a", "b"].map((name) => {
     const file = `src/${name}.ts`;

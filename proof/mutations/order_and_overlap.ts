@@ -61,8 +61,8 @@ const CLOSING: readonly Mutation[] = [
   {
     name: "close does not wait for those who wait for a sync",
     in: "LogWriter.#close",
-    find: "await this.#settled();",
-    replace: "await this.#writeBehind;",
+    find: "await this.#settled(); if",
+    replace: "await this.#writeBehind; if",
     caughtBy: overlapping("appendAndSync"),
   },
   {
@@ -96,8 +96,8 @@ const CLOSING: readonly Mutation[] = [
   {
     name: "a loop over entries outlives a close",
     in: "Lifecycle.close",
-    find: "this.#epoch++;",
-    replace: "",
+    find: "this.#epoch++; this.#onChange();",
+    replace: "this.#onChange();",
     caughtBy: overlapping("entries, held in the middle"),
   },
 ];
@@ -206,8 +206,8 @@ const NOTING: readonly Mutation[] = [
   {
     name: "entries that are being cut count as durable meanwhile",
     in: "Marks.cutting",
-    find: "this.#syncedCount = Math.min(this.#syncedCount, count);",
-    replace: "",
+    find: "this.#syncedCount = Math.min(this.#syncedCount, count); this.#settledCount",
+    replace: "this.#settledCount",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
@@ -229,8 +229,8 @@ const NOTING: readonly Mutation[] = [
   {
     name: "a cut leaves the durable end where it was",
     in: "Marks.cut",
-    find: "this.#settledEnd = this.#writtenEnd;",
-    replace: "",
+    find: "this.#settledEnd = this.#writtenEnd; this.#unsettledEnd = 0;",
+    replace: "this.#unsettledEnd = 0;",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
@@ -243,8 +243,8 @@ const NOTING: readonly Mutation[] = [
   {
     name: "a follower is not told that a sync has ended",
     in: "LogWriter.#synced",
-    find: "this.#listener.changed();",
-    replace: "",
+    find: "this.#listener.changed(); this.#announcer.synced();",
+    replace: "this.#announcer.synced();",
     caughtBy: overlapping("appendAndSync"),
   },
 ];

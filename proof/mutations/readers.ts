@@ -147,8 +147,8 @@ export const READERS: readonly Mutation[] = [
   {
     name: "the file is not told of what an open made durable",
     in: "LogWriter.constructor",
-    find: "this.#announcer.whenIdle();",
-    replace: "",
+    find: "guards.whenLost((error) => this.#end(error)); this.#announcer.whenIdle();",
+    replace: "guards.whenLost((error) => this.#end(error));",
     caughtBy: [FOLLOW, "a reader learns what an open made durable"],
   },
   {
