@@ -15,6 +15,7 @@ import {
   type WalContents,
   WalOracle,
 } from "../../src/testing/testing.ts";
+import { onManualClock } from "../../kit/manual_clock.ts";
 import { type Event, PATH, payload, Session } from "./workload.ts";
 
 /** How often the rarer checks are made: for one state in so many. */
@@ -69,35 +70,39 @@ export function trialOf(
   }
 
   return {
-    async run(fileSystem, note) {
-      await program(await Session.open(fileSystem, options, note));
-    },
+    // Else a machine that is slow for a moment makes the log idle, and another program of this one.
+    run: (fileSystem, note) =>
+      onManualClock(async (time) =>
+        await program(await Session.open(fileSystem, options, note, time))
+      ),
 
-    async check(disk, events) {
-      const oracle = judgeOf(events);
-      tally.states++;
-      tally.digest = digestOf(new TextEncoder().encode(tally.digest + disk.origin));
-      const isRare = tally.states % RARELY === 0;
-      const found = isRare ? disk.fork() : disk;
-      const log = await open(found);
-      const contents = contentsOf(log);
-      oracle.judge(contents, "power");
-      const verdict = log.recovery.case;
-      tally.cases[verdict] = (tally.cases[verdict] ?? 0) + 1;
-      await log.close();
-      if (!isRare) return;
-      await checkOn(disk.fork(), contents);
-      const recovery = await exploreCrashes({
-        run: async (fileSystem) => await (await Wal.open(PATH, { ...options, fileSystem })).close(),
-        check: async (disk) => {
-          const log = await open(disk);
-          requireSame(contentsOf(log), contents, "after a crash during the recovery");
-          await log.close();
-        },
-      }, { start: disk, statesPerCrash: 8 });
-      tally.recoveries += recovery.states;
-    },
+    check: (disk, events) => onManualClock(() => check(disk, events)),
   };
+
+  async function check(disk: CrashFileSystem, events: readonly Event[]): Promise<void> {
+    const oracle = judgeOf(events);
+    tally.states++;
+    tally.digest = digestOf(new TextEncoder().encode(tally.digest + disk.origin));
+    const isRare = tally.states % RARELY === 0;
+    const found = isRare ? disk.fork() : disk;
+    const log = await open(found);
+    const contents = contentsOf(log);
+    oracle.judge(contents, "power");
+    const verdict = log.recovery.case;
+    tally.cases[verdict] = (tally.cases[verdict] ?? 0) + 1;
+    await log.close();
+    if (!isRare) return;
+    await checkOn(disk.fork(), contents);
+    const recovery = await exploreCrashes({
+      run: async (fileSystem) => await (await Wal.open(PATH, { ...options, fileSystem })).close(),
+      check: async (disk) => {
+        const log = await open(disk);
+        requireSame(contentsOf(log), contents, "after a crash during the recovery");
+        await log.close();
+      },
+    }, { start: disk, statesPerCrash: 8 });
+    tally.recoveries += recovery.states;
+  }
 }
 
 /** The oracle, as far as the events go. */

@@ -12,6 +12,8 @@ import {
   type WalOperation,
 } from "../../src/testing/testing.ts";
 
+import type { ManualClock } from "../../kit/manual_clock.ts";
+
 /** The log's path: in a directory that the log has to make. */
 export const PATH = "data/a.wal";
 
@@ -39,6 +41,7 @@ export class Session {
   readonly #fileSystem: FileSystem;
   readonly #options: WalOptions;
   readonly #note: (event: Event) => void;
+  readonly #time: ManualClock;
   #log: Wal;
   #id = 0;
   #payloads = 0;
@@ -47,11 +50,13 @@ export class Session {
     fileSystem: FileSystem,
     options: WalOptions,
     note: (event: Event) => void,
+    time: ManualClock,
     log: Wal,
   ) {
     this.#fileSystem = fileSystem;
     this.#options = options;
     this.#note = note;
+    this.#time = time;
     this.#log = log;
   }
 
@@ -60,9 +65,10 @@ export class Session {
     fileSystem: FileSystem,
     options: WalOptions,
     note: (event: Event) => void,
+    time: ManualClock,
   ): Promise<Session> {
     const log = await Wal.open(PATH, { ...options, fileSystem });
-    return new Session(fileSystem, options, note, log);
+    return new Session(fileSystem, options, note, time, log);
   }
 
   /** The log. */
@@ -155,7 +161,7 @@ export class Session {
 
   /** Lets the log tell its file of the last sync. */
   async idle(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    await this.#time.pass(IDLE_MS);
   }
 
   /** Reads everything in every way. */
