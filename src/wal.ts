@@ -123,7 +123,7 @@ export class Wal {
     this.#opened = opened;
     this.#lifecycle = new Lifecycle(path, options.readOnly, () => this.#reader.changed());
     this.#reader = new LogReader(fileSystem, path, options, opened, this.#lifecycle);
-    if (options.readOnly) return;
+    if (opened.kind === "read-only") return;
     const written = { ...opened, contents: this.#reader.log };
     this.#writer = new LogWriter(written, options, this.#lifecycle, this.#reader);
   }

@@ -24,7 +24,6 @@ const LONG_FILES: readonly string[] = [
   "recovered_log.ts",
   "segment.ts",
   "segment_check.ts",
-  "segments.ts",
   "whole_entries.ts",
 ];
 

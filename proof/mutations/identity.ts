@@ -63,15 +63,15 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "a file that was overwritten is taken for whole",
-    in: "Segment.#isWhole",
+    in: "LastWrite.isIn",
     find: "return readUint32(word, 0) === this.#seenWord;",
     replace: "return word.length === 4;",
     caughtBy: [MOVED, "an entry is not acknowledged beside one that was overwritten"],
   },
   {
     name: "a file that was cut is taken for whole",
-    in: "Segment.#isWhole",
-    find: "if (this.#file.size() < this.#end) return false;",
+    in: "LastWrite.isIn",
+    find: "if (file.size() < end) return false;",
     replace: "",
     caughtBy: [MOVED, "what is cut off before it is synced is not acknowledged"],
   },

@@ -456,7 +456,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a full segment keeps the zeros behind its Seal",
     in: "Segment.seal",
-    find: "this.#trim(); file.syncBlocking();",
+    find: "this.#space.trim(this.#end); file.syncBlocking();",
     replace: "file.syncBlocking();",
     caughtBy: [PREALLOCATION, "close gives the space back, and a roll does"],
   },
@@ -539,8 +539,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a cut-back cuts nothing",
     in: "Segment.#cutBack",
-    find: "this.#file.truncate(this.#end); this.#allocated = this.#end; file.syncBlocking();",
-    replace: "this.#allocated = this.#end; file.syncBlocking();",
+    find: "this.#file.truncate(this.#end); this.#space.gone(); file.syncBlocking();",
+    replace: "this.#space.gone(); file.syncBlocking();",
     caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
   },
   {
@@ -594,8 +594,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a cut-back is not synced",
     in: "Segment.#cutBack",
-    find: "this.#allocated = this.#end; file.syncBlocking();",
-    replace: "this.#allocated = this.#end;",
+    find: "this.#space.gone(); file.syncBlocking();",
+    replace: "this.#space.gone();",
     caughtBy: [
       FAILURE,
       "what a failed write left is cut off durably before anything else is written",
@@ -661,8 +661,10 @@ const WRITING: readonly Mutation[] = [
   {
     name: "close does not sync the last entries",
     in: "LogWriter.#finish",
-    find: "await segments.sync(); if (this.#announcer.now()) await segments.syncLast();",
-    replace: "if (segments.isDurable && this.#announcer.now()) await segments.syncLast();",
+    find:
+      "await this.#segments.sync(); if (this.#announcer.now()) await this.#segments.syncLast();",
+    replace:
+      "if (this.#segments.isDurable && this.#announcer.now()) await this.#segments.syncLast();",
     caughtBy: [
       DURABILITY,
       "after a clean close and a power cut, damage to any entry is known as such",
@@ -671,7 +673,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "close does not sync the Durable frame that tells of the last sync",
     in: "LogWriter.#finish",
-    find: "if (this.#announcer.now()) await segments.syncLast();",
+    find: "if (this.#announcer.now()) await this.#segments.syncLast();",
     replace: "this.#announcer.now();",
     caughtBy: [
       DURABILITY,
@@ -685,8 +687,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a full segment is not synced before the next is made",
     in: "Segment.seal",
-    find: "this.#trim(); file.syncBlocking();",
-    replace: "this.#trim();",
+    find: "this.#space.trim(this.#end); file.syncBlocking();",
+    replace: "this.#space.trim(this.#end);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -780,7 +782,7 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "an empty version 1 file that becomes version 2 is not synced",
-    in: "Segments.#beginAnew",
+    in: "beginAgain",
     find: "source.file.syncBlocking();",
     replace: "",
     caughtBy: [
@@ -819,15 +821,15 @@ const DROPPING: readonly Mutation[] = [
     name: "a tail truncation does not sync each removal before the next",
     in: "Segments.#dropSegmentsBehind",
     find: "directory.remove(segment); await directory.sync(); } catch (cause) { throw " +
-      'outcomeUnknown(segment, this.durableIndex, "the truncation", cause); } }',
+      'outcomeUnknown(segment, this.list.durableIndex, "the truncation", cause); } }',
     replace: "directory.remove(segment); } catch (cause) { throw outcomeUnknown(segment, " +
-      'this.durableIndex, "the truncation", cause); } } await directory.sync();',
+      'this.list.durableIndex, "the truncation", cause); } } await directory.sync();',
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
     name: "a reset to a lower index leaves the entries that it drops",
     in: "LogWriter.#reset",
-    find: "await segments.cutFrom(segments.firstIndex);",
+    find: "await this.#segments.cutFrom(this.#segments.list.firstIndex);",
     replace: "",
     caughtBy: [SEGMENTS, "a reset goes to any index, and its entries are alone there"],
   },
@@ -848,8 +850,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a head truncation removes segments before the head is durable",
     in: "LogWriter.truncateBeforeIndex",
-    find: "await this.#updateMeta(index, state); await segments.dropBefore(index);",
-    replace: "await segments.dropBefore(index); await this.#updateMeta(index, state);",
+    find: "await this.#updateMeta(index, state); await this.#segments.dropBefore(index);",
+    replace: "await this.#segments.dropBefore(index); await this.#updateMeta(index, state);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -862,7 +864,7 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a truncation does not wait for a sync that nobody waits for",
     in: "LogWriter.#rewrite",
-    find: "await this.#settled(); await this.#log.segments.settled();",
+    find: "await this.#settled(); await this.#segments.settled();",
     replace: "await this.#commit.idle();",
     caughtBy: [
       DURABILITY,
@@ -1394,7 +1396,7 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a damaged full segment is appended to again",
-    in: "Segments.#reopen",
+    in: "reopenSegment",
     find: "if (isUnfinished(scan) || scan.offsets.count !== info.count)",
     replace: "if (isUnfinished(scan) || scan.offsets.count < 0)",
     caughtBy: [

@@ -93,7 +93,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a failed open keeps the log's files locked",
-    in: "openLog",
+    in: "openToWrite",
     find: "await setting.guards.close();",
     replace: "",
     caughtBy: [LOCK, "an open that fails tells why, whatever becomes of the lock file"],
@@ -192,7 +192,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "what became of the lock file hides the error of an open",
-    in: "openLog",
+    in: "openToWrite",
     find: "releaseAnyhow(lock);",
     replace: "lock?.release();",
     caughtBy: [LOCK, "an open that fails tells why, whatever becomes of the lock file"],

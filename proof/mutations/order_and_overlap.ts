@@ -137,8 +137,8 @@ const REWRITING: readonly Mutation[] = [
   {
     name: "a tail truncation does not look again for its entry when its turn comes",
     in: "LogWriter.truncateFromIndex",
-    find: "this.#log.requireIndex(index); await this.#log.segments.cutFrom(index);",
-    replace: "await this.#log.segments.cutFrom(index);",
+    find: "this.#log.requireIndex(index); await this.#segments.cutFrom(index);",
+    replace: "await this.#segments.cutFrom(index);",
     caughtBy: overlapping("truncateBeforeIndex of all"),
   },
   {
@@ -154,18 +154,18 @@ const REWRITING: readonly Mutation[] = [
     name: "a truncation of the head stores the state that was there when it was called",
     in: "LogWriter.truncateBeforeIndex",
     find:
-      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state, segments } = this.#log;",
+      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state } = this.#log;",
     replace:
-      "const { state } = this.#log; await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, segments } = this.#log;",
+      "const { state } = this.#log; await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex } = this.#log;",
     caughtBy: overlapping("setState"),
   },
   {
     name: "a truncation of the head looks for its entry when it is called",
     in: "LogWriter.truncateBeforeIndex",
     find:
-      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state, segments } = this.#log; if (index !== lastIndex + 1) this.#log.requireIndex(index);",
+      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state } = this.#log; if (index !== lastIndex + 1) this.#log.requireIndex(index);",
     replace:
-      "if (index !== this.#log.lastIndex + 1) this.#log.requireIndex(index); await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, state, segments } = this.#log;",
+      "if (index !== this.#log.lastIndex + 1) this.#log.requireIndex(index); await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, state } = this.#log;",
     caughtBy: overlapping("reset forward"),
   },
   {
@@ -253,22 +253,22 @@ const NOTING: readonly Mutation[] = [
 const OUTLIVING: readonly Mutation[] = [
   {
     name: "full segments that were read stay open over a reset",
-    in: "Segments.moveTo",
+    in: "SegmentList.dropSealed",
     find: "this.#closeAll(); this.#sealed.length = 0;",
     replace: "this.#sealed.length = 0;",
     caughtBy: overlapping("reset forward"),
   },
   {
     name: "full segments that were read stay open over a tail truncation",
-    in: "Segments.#dropSegmentsBehind",
-    find: "this.#active.close(); this.#closeAll(); this.#sealed.length = kept;",
-    replace: "this.#active.close(); this.#sealed.length = kept;",
+    in: "SegmentList.endWith",
+    find: "this.#last.close(); this.#closeAll(); this.#sealed.length = kept;",
+    replace: "this.#last.close(); this.#sealed.length = kept;",
     caughtBy: overlapping("truncateFromIndex over segments"),
   },
   {
     name: "the last segment stays open when a tail truncation removes it",
-    in: "Segments.#dropSegmentsBehind",
-    find: "this.#active.close(); this.#closeAll(); this.#sealed.length = kept;",
+    in: "SegmentList.endWith",
+    find: "this.#last.close(); this.#closeAll(); this.#sealed.length = kept;",
     replace: "this.#closeAll(); this.#sealed.length = kept;",
     caughtBy: overlapping("truncateFromIndex over segments"),
   },
@@ -282,8 +282,9 @@ const OUTLIVING: readonly Mutation[] = [
   {
     name: "a full segment stays open when the next is made",
     in: "Segments.goOnBehind",
-    find: "this.#active = next; full.close();",
-    replace: "this.#active = next;",
+    find:
+      "this.list.endLast({ path, firstIndex, count: offsets.count, size, checksum }, next); full.close();",
+    replace: "this.list.endLast({ path, firstIndex, count: offsets.count, size, checksum }, next);",
     caughtBy: overlapping("sync"),
   },
   {

@@ -33,8 +33,8 @@ export const READERS: readonly Mutation[] = [
   {
     name: "a reader does not ask whether a full segment was cut",
     in: "showSegments",
-    find: "const context = { ...setting.context(logId), isUntouched };",
-    replace: "const context = setting.context(logId);",
+    find: "isStale ? [] : sealed, active, isUntouched",
+    replace: "isStale ? [] : sealed, active",
     caughtBy: [READER, "getEntry shows no entry under another's index once a full segment was cut"],
   },
   {
@@ -161,8 +161,8 @@ export const READERS: readonly Mutation[] = [
   {
     name: "the file is not told of a sync that had nothing to do",
     in: "LogWriter.sync",
-    find: "if (this.#log.segments.isSettled) this.#announcer.whenIdle(); else",
-    replace: "if (!this.#log.segments.isSettled)",
+    find: "if (this.#segments.isSettled) this.#announcer.whenIdle(); else",
+    replace: "if (!this.#segments.isSettled)",
     caughtBy: [FOLLOW, "a reader learns what a sync that has nothing to do made durable"],
   },
 ];

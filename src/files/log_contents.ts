@@ -5,16 +5,16 @@
  */
 import { noEntry } from "../arguments.ts";
 import type { MetaFile } from "./meta.ts";
-import type { Segments } from "./segments.ts";
+import type { SegmentList } from "./segment_list.ts";
 
 /** The contents of an open log. */
 export class LogContents {
   /** The path of the log's first file. */
   readonly path: string;
-  readonly segments: Segments;
+  readonly segments: SegmentList;
   readonly meta: MetaFile;
 
-  constructor(path: string, segments: Segments, meta: MetaFile) {
+  constructor(path: string, segments: SegmentList, meta: MetaFile) {
     this.path = path;
     this.segments = segments;
     this.meta = meta;

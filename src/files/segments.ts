@@ -1,129 +1,50 @@
 /**
- * The ordered list of a log's segments: which one an index lies in, the roll to the next, and what
- * is dropped from either end.
+ * The segments of a log that is written: an append, the roll to the next one, syncs, and what is
+ * dropped from either end.
  *
- * The last segment is the one that is appended to. The full ones before it are opened when they are
- * read, a bounded number at a time.
+ * The last segment is the one that is appended to. {@linkcode SegmentList} knows the others.
  *
  * @module
  */
-import { EntryCursor, type EntryMemory, type SegmentEntries } from "./entry_cursor.ts";
 import { isEnd, MovedError, outcomeUnknown, WalError, writeFailed } from "../errors.ts";
-import type { FormatVersion } from "../format/file_header.ts";
+import { MAX_INDEX } from "../format/limits.ts";
 import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
-import { MAX_INDEX } from "../format/limits.ts";
-import {
-  type FileHandle,
-  type FileSystem,
-  FileSystemError,
-  isFileSystemError,
-} from "../fs/file_system.ts";
-import type { Guards } from "./guards.ts";
-import type { LogDirectory } from "../fs/log_directory.ts";
-import { segmentPath } from "./names.ts";
-import type { RedoFile } from "./redo.ts";
-import { isUnfinished, scanSegment } from "../segment/scan.ts";
-import type { SegmentSource } from "../segment/source.ts";
-import {
-  OFFSETS_BUDGET,
-  type OffsetsBudget,
-  scanFull,
-  SealedSegment,
-  type SealedSegmentInfo,
-  segmentDamaged,
-} from "../segment/sealed_segment.ts";
-import {
-  openAgain,
-  openTwice,
-  Segment,
-  segmentBeginning,
-  type SegmentSettings,
-  type WritableSource,
-} from "../segment/segment.ts";
-
-/** How many full segments are kept open for reading. */
-const MAX_OPEN = 64;
+import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import type { SealedSegmentInfo } from "../segment/sealed_segment.ts";
+import type { Segment } from "../segment/segment.ts";
+import { sizeOfBatch, sizeOfEntry, sizeOfStaged } from "../segment/write_size.ts";
+import { beginAgain, createSegment, reopenSegment, type SegmentContext } from "./segment_files.ts";
+import { SegmentList } from "./segment_list.ts";
 
 /** How many full segments are looked at each time: a log may have very many. */
 const LOOKED_AT = 64;
 
-/** What all segments of a log have in common. */
-export interface SegmentContext extends SegmentSettings {
-  readonly fileSystem: FileSystem;
-  readonly directory: LogDirectory;
-  /** The log's path. */
-  readonly path: string;
-  readonly checksum: SegmentSource["checksum"];
-  readonly maxEntrySize: number;
-  /** When a segment is full, in bytes. */
-  readonly segmentSize: number;
-  /** The version of new segments; 1 never rolls. */
-  readonly format: FormatVersion;
-  readonly permissions: number;
-  readonly logId: Uint8Array;
-  readonly redo: RedoFile;
-  /**
-   * In a reader: whether no full segment has been cut up to now. Before the writer cuts one, it
-   * removes those after it, so that holds for as long as the last file is there.
-   */
-  readonly isUntouched?: () => boolean;
-  /** Keeps other writers off the oldest file and the last. */
-  readonly guards: Guards;
-}
-
-/** The segments of an open log. */
+/** The segments of a log that is written. */
 export class Segments {
+  /** The segments in order, and their entries to read. */
+  readonly list: SegmentList;
   readonly #context: SegmentContext;
-  readonly #sealed: SealedSegmentInfo[];
-  readonly #budget: OffsetsBudget = { bytes: OFFSETS_BUDGET };
-  /** The full segments that are open, the least recently used first. */
-  readonly #open = new Map<string, SealedSegment>();
-  readonly #rebuilt = new Set<string>();
-  /** The full segments whose Seals were found to hold. */
-  readonly #checked = new WeakSet<SealedSegmentInfo>();
   /** Full segments on which a sync runs that was begun before they were full, or has failed. */
   readonly #unsettled = new Set<Segment>();
   /** How many of the full segments, the oldest, are being dropped. */
   #leaving = 0;
-  #active: Segment;
   /** The full segment whose turn to be looked at is next. */
   #turn = 0;
 
   constructor(context: SegmentContext, sealed: readonly SealedSegmentInfo[], active: Segment) {
     this.#context = context;
-    this.#sealed = [...sealed];
-    this.#active = active;
+    this.list = new SegmentList(context, sealed, active);
   }
 
   /** The segment that is appended to. */
-  get active(): Segment {
-    return this.#active;
+  get #active(): Segment {
+    return this.list.last;
   }
 
   /** The log's id. */
   get logId(): Uint8Array {
     return this.#context.logId;
-  }
-
-  /** How many segments there are. */
-  get count(): number {
-    return this.#sealed.length + 1;
-  }
-
-  /** The first index that a segment has, dropped or not. */
-  get firstIndex(): number {
-    return (this.#sealed[0] ?? this.#active).firstIndex;
-  }
-
-  /** The index of the last entry. */
-  get lastIndex(): number {
-    return this.#active.firstIndex - 1 + this.#active.offsets.count;
-  }
-
-  /** The last index that is known to be durable: full segments are. */
-  get durableIndex(): number {
-    return this.#active.firstIndex - 1 + this.#active.durableCount;
   }
 
   /** Whether every entry is durable, and no sync has yet to say so. */
@@ -151,16 +72,6 @@ export class Segments {
     return this.#active.isAnnounced;
   }
 
-  /** The size of all segments in bytes. */
-  get byteLength(): number {
-    return this.#sealed.reduce((sum, { size }) => sum + size, this.#active.end);
-  }
-
-  /** The files of full segments whose Seals failed their check and were made anew by a scan. */
-  get rebuiltSeals(): string[] {
-    return [...this.#rebuilt];
-  }
-
   /**
    * Appends an entry, to the next segment if it does not fit this one.
    *
@@ -168,7 +79,7 @@ export class Segments {
    */
   append(data: Uint8Array): void {
     this.#requireIndexes(1);
-    if (!this.#fits(1, Segment.sizeOf(data))) this.roll();
+    if (!this.#fits(1, sizeOfEntry(data))) this.roll();
     this.#active.append(data);
   }
 
@@ -179,12 +90,12 @@ export class Segments {
    * segment.
    */
   appendBatch(entries: readonly Uint8Array[]): void {
-    const size = Segment.sizeOfBatch(entries);
+    const size = sizeOfBatch(entries);
     this.#requireFit(entries, size);
     this.#requireIndexes(entries.length);
     const { version, offsets } = this.#active;
-    if (version === 1 && offsets.count === 0) this.#beginAnew();
     // Version 1 has no frame that makes an atom.
+    if (version === 1 && offsets.count === 0) this.#beginAgain();
     else if (version === 1 || (offsets.count > 0 && !this.#fits(entries.length, size))) this.roll();
     this.#active.appendBatch(entries);
   }
@@ -197,7 +108,7 @@ export class Segments {
    * @throws {WalError} As `Segment.append`.
    */
   appendFrames(frames: Uint8Array, count: number): boolean {
-    if (count > this.#indexesLeft || !this.#fits(count, Segment.sizeOfStaged(frames))) return false;
+    if (count > this.#indexesLeft || !this.#fits(count, sizeOfStaged(frames))) return false;
     this.#active.appendFrames(frames);
     return true;
   }
@@ -277,9 +188,9 @@ export class Segments {
     const { directory } = this.#context;
     directory.look();
     this.#active.requireInPlace();
-    const count = isLast ? this.#sealed.length : Math.min(this.#sealed.length, LOOKED_AT);
+    const count = isLast ? this.list.sealed.length : Math.min(this.list.sealed.length, LOOKED_AT);
     for (let i = 0; i < count; i++) {
-      const info = this.#sealed[this.#turn++ % this.#sealed.length];
+      const info = this.list.sealed[this.#turn++ % this.list.sealed.length];
       if (info === undefined) continue;
       directory.require(info.path);
       if (isLast) this.#requireSize(info);
@@ -322,15 +233,19 @@ export class Segments {
   goOnBehind({ size, checksum }: PreviousSegment): void {
     const { path, firstIndex, offsets } = this.#active;
     const end = { firstIndex, size, checksum };
-    const next = createSegment(this.#context, this.lastIndex + 1, end);
-    this.#sealed.push({ path, firstIndex, count: offsets.count, size, checksum });
-    this.#context.directory.keepClosed(path);
-    if (this.#active.isSyncing) this.#unsettled.add(this.#active);
+    const next = createSegment(this.#context, this.list.lastIndex + 1, end);
     const full = this.#active;
-    this.#active = next;
+    this.#context.directory.keepClosed(path);
+    if (full.isSyncing) this.#unsettled.add(full);
+    this.list.endLast({ path, firstIndex, count: offsets.count, size, checksum }, next);
     full.close();
     // The oldest file is guarded meanwhile.
     this.#context.guards.moveSoon(this.#oldest, next.path);
+  }
+
+  /** Makes the last segment, an empty one of version 1, one of version 2. */
+  #beginAgain(): void {
+    this.list.replaceLast(beginAgain(this.#context, this.#active));
   }
 
   /** Guards the last file and the oldest that stays. */
@@ -340,63 +255,7 @@ export class Segments {
 
   /** The path of the oldest file that stays. */
   get #oldest(): string {
-    return (this.#sealed[this.#leaving] ?? this.#active).path;
-  }
-
-  /** Makes an empty segment of version 1, which has no frame that makes an atom, one of version 2. */
-  #beginAnew(): void {
-    const { logId } = this.#context;
-    const { path, firstIndex } = this.#active;
-    const source = this.#openToWrite(path);
-    try {
-      source.file.truncate(0);
-      beginSegment(source, { version: 2, logId, firstIndex, previous: NO_SEGMENT });
-      source.file.syncBlocking();
-      const scan = scanSegment(source);
-      if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", path);
-      this.#active.close();
-      this.#active = new Segment(source, scan, 0, this.#context);
-    } catch (cause) {
-      source.file.close();
-      source.second.close();
-      throw outcomeUnknown(path, firstIndex - 1, "the new beginning of an empty log", cause);
-    }
-  }
-
-  #openToWrite(path: string): WritableSource {
-    try {
-      return this.#writable(path);
-    } catch (cause) {
-      throw writeFailed(`begin "${path}" anew`, cause);
-    }
-  }
-
-  /** Reads the entry at an index that exists. */
-  read(index: number): Uint8Array {
-    if (index >= this.#active.firstIndex) {
-      return this.#active.reader.read(index - this.#active.firstIndex);
-    }
-    const info = this.#locate(index);
-    return this.#use(info).reader.read(index - info.firstIndex);
-  }
-
-  /** Reads the entries of a range in order; ends where they end. */
-  *readRange(from: number, to: number): Generator<Uint8Array> {
-    const cursor = this.cursor(from, to, "copies");
-    while (cursor.advance()) yield cursor.data;
-  }
-
-  /** The same, called for one entry after the other. */
-  cursor(from: number, to: number, memory: EntryMemory): EntryCursor {
-    return new EntryCursor((index) => this.entriesAt(index), from, to, memory);
-  }
-
-  /** The segment that an index lies in; `undefined` behind the last. */
-  entriesAt(index: number): SegmentEntries | undefined {
-    if (index > this.lastIndex) return undefined;
-    if (index >= this.#active.firstIndex) return this.#active;
-    const info = this.#locate(index);
-    return { firstIndex: info.firstIndex, reader: this.#use(info).reader };
+    return (this.list.sealed[this.#leaving] ?? this.#active).path;
   }
 
   /**
@@ -404,21 +263,21 @@ export class Segments {
    * log goes on in a new, small one.
    */
   async dropBefore(index: number): Promise<void> {
-    const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
+    const isAll = index > this.list.lastIndex && this.#active.offsets.count > 0;
     if (isAll && this.#mayRoll) this.roll();
     const { directory, path } = this.#context;
-    const starts = [...this.#sealed.slice(1), this.#active];
+    const starts = [...this.list.sealed.slice(1), this.#active];
     const kept = starts.findIndex(({ firstIndex }) => firstIndex > index);
-    const dropped = kept < 0 ? [...this.#sealed] : this.#sealed.slice(0, kept);
+    const dropped = kept < 0 ? [...this.list.sealed] : this.list.sealed.slice(0, kept);
     if (dropped.length === 0) return;
     this.#leaving = dropped.length;
     try {
       await this.#guard();
       this.#context.guards.requireOurs();
       for (const first of dropped) {
-        this.#forget(first);
+        this.list.closeSealed(first);
         directory.remove(first.path);
-        this.#sealed.shift();
+        this.list.dropOldest();
         this.#leaving--;
       }
     } finally {
@@ -427,7 +286,7 @@ export class Segments {
     try {
       await directory.sync();
     } catch (cause) {
-      throw outcomeUnknown(path, this.durableIndex, "the removal of dropped segments", cause);
+      throw outcomeUnknown(path, this.list.durableIndex, "the removal of dropped segments", cause);
     }
   }
 
@@ -439,10 +298,10 @@ export class Segments {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async cutFrom(index: number): Promise<void> {
-    const info = index < this.#active.firstIndex ? this.#locate(index) : undefined;
+    const info = index < this.#active.firstIndex ? this.list.locate(index) : undefined;
     const last = info === undefined ? this.#active : this.#reopenToCut(info, index);
     try {
-      const oldest = this.#sealed[0] ?? last;
+      const oldest = this.list.sealed[0] ?? last;
       await this.#context.guards.move(oldest.path, last.path, this.#active.path);
       this.#context.guards.requireOurs();
     } catch (error) {
@@ -474,7 +333,7 @@ export class Segments {
       this.goOnBehind(this.#active.seal(position));
     } catch (error) {
       const cause = error instanceof WalError && !isEnd(error) ? error.cause : error;
-      throw outcomeUnknown(this.#active.path, this.durableIndex, "the truncation", cause);
+      throw outcomeUnknown(this.#active.path, this.list.durableIndex, "the truncation", cause);
     }
   }
 
@@ -482,7 +341,7 @@ export class Segments {
   #reopenToCut(info: SealedSegmentInfo, index: number): Segment {
     let segment: Segment | undefined;
     try {
-      segment = this.#reopen(info);
+      segment = reopenSegment(this.#context, info);
       segment.keep();
       return segment;
     } catch (error) {
@@ -494,18 +353,16 @@ export class Segments {
   /** Removes all segments behind a full one, newest first, each for good; it is appended to again. */
   async #dropSegmentsBehind(info: SealedSegmentInfo, reopened: Segment): Promise<void> {
     const { directory } = this.#context;
-    const kept = this.#sealed.indexOf(info);
-    const dropped = [...this.#sealed.slice(kept + 1), this.#active].map(({ path }) => path);
-    this.#active.close();
-    this.#closeAll();
-    this.#sealed.length = kept;
-    this.#active = reopened;
+    const { sealed } = this.list;
+    const after = sealed.slice(sealed.indexOf(info) + 1);
+    const dropped = [...after, this.#active].map(({ path }) => path);
+    this.list.endWith(info, reopened);
     for (const segment of dropped.toReversed()) {
       try {
         directory.remove(segment);
         await directory.sync();
       } catch (cause) {
-        throw outcomeUnknown(segment, this.durableIndex, "the truncation", cause);
+        throw outcomeUnknown(segment, this.list.durableIndex, "the truncation", cause);
       }
     }
   }
@@ -518,17 +375,16 @@ export class Segments {
   async moveTo(index: number): Promise<void> {
     const { directory, path } = this.#context;
     const old = this.#active;
-    const dropped = this.#sealed.map(({ path }) => path);
+    const dropped = this.list.sealed.map(({ path }) => path);
     try {
       if (old.firstIndex !== index) {
-        this.#active = createSegment(this.#context, index, NO_SEGMENT);
+        this.list.replaceLast(createSegment(this.#context, index, NO_SEGMENT));
         old.close();
         dropped.push(old.path);
       }
       await this.#context.guards.move(this.#active.path);
       this.#context.guards.requireOurs();
-      this.#closeAll();
-      this.#sealed.length = 0;
+      this.list.dropSealed();
       for (const segment of dropped) directory.remove(segment);
       await directory.sync();
     } catch (cause) {
@@ -538,8 +394,7 @@ export class Segments {
 
   /** Gives all files back. */
   close(): void {
-    this.#closeAll();
-    this.#active.close();
+    this.list.close();
   }
 
   get #mayRoll(): boolean {
@@ -557,7 +412,7 @@ export class Segments {
 
   /** How many more entries there are indexes for. */
   get #indexesLeft(): number {
-    return MAX_INDEX - this.lastIndex;
+    return MAX_INDEX - this.list.lastIndex;
   }
 
   #requireIndexes(count: number): void {
@@ -567,7 +422,7 @@ export class Segments {
       `Cannot append ${
         count === 1 ? "an entry" : `${count} entries`
       } to "${this.#context.path}": ` +
-        `its last index is ${this.lastIndex}, and the largest that there is ${MAX_INDEX}. Nothing ` +
+        `its last index is ${this.list.lastIndex}, and the largest that there is ${MAX_INDEX}. Nothing ` +
         "was written. Go on in a new log, or reset this one to a lower index.",
     );
   }
@@ -589,98 +444,6 @@ export class Segments {
         "the batch, or open the log with a larger segmentSize.",
     );
   }
-
-  /** The full segment that an index lies in. */
-  #locate(index: number): SealedSegmentInfo {
-    let low = 0;
-    let high = this.#sealed.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if ((this.#sealed[middle]?.firstIndex ?? Infinity) <= index) low = middle;
-      else high = middle - 1;
-    }
-    const info = this.#sealed[low];
-    if (info === undefined) throw new RangeError(`No segment has the index ${index}`);
-    return info;
-  }
-
-  /** Opens a full segment, or finds it open. */
-  #use(info: SealedSegmentInfo): SealedSegment {
-    let segment = this.#open.get(info.path);
-    // Which was used last matters only where one has to go.
-    if (segment !== undefined && this.#open.size < MAX_OPEN) return segment;
-    if (segment === undefined) {
-      segment = this.#openSealed(info);
-      if (this.#open.size >= MAX_OPEN) {
-        const [oldest] = this.#open;
-        if (oldest !== undefined) {
-          oldest[1].close();
-          this.#open.delete(oldest[0]);
-        }
-      }
-    } else {
-      this.#open.delete(info.path);
-    }
-    this.#open.set(info.path, segment);
-    return segment;
-  }
-
-  #openSealed(info: SealedSegmentInfo): SealedSegment {
-    const source = this.#source(this.#context.fileSystem.open(info.path, "read"), info.path);
-    try {
-      const isChecked = this.#checked.has(info);
-      const { isUntouched } = this.#context;
-      const segment = new SealedSegment(source, info, this.#budget, isChecked, isUntouched);
-      if (segment.rebuilt) this.#rebuilt.add(info.path);
-      else this.#checked.add(info);
-      return segment;
-    } catch (error) {
-      source.file.close();
-      throw error;
-    }
-  }
-
-  /** Opens a full segment to be appended to again. */
-  #reopen(info: SealedSegmentInfo): Segment {
-    this.#context.directory.require(info.path);
-    const source = this.#writable(info.path);
-    try {
-      const scan = scanFull(source, info.size);
-      if (isUnfinished(scan) || scan.offsets.count !== info.count) {
-        const found = isUnfinished(scan) ? 0 : scan.offsets.count;
-        const offset = isUnfinished(scan) ? 0 : scan.end;
-        const what = `it has ${found} whole entries of ${info.count}`;
-        throw segmentDamaged(info.path, offset, info.firstIndex + found, what);
-      }
-      // Behind it all is dropped next, so it has to be the one that is meant.
-      this.#context.directory.require(info.path);
-      return new Segment(source, scan, scan.offsets.count, this.#context);
-    } catch (error) {
-      source.file.close();
-      source.second.close();
-      throw error;
-    }
-  }
-
-  #writable(path: string): WritableSource {
-    const { file, second } = openTwice(this.#context.fileSystem, path);
-    return { ...this.#source(file, path), second };
-  }
-
-  #source(file: FileHandle, path: string): SegmentSource {
-    const { checksum, maxEntrySize } = this.#context;
-    return { file, path, checksum, maxEntrySize };
-  }
-
-  #forget(info: SealedSegmentInfo): void {
-    this.#open.get(info.path)?.close();
-    this.#open.delete(info.path);
-  }
-
-  #closeAll(): void {
-    for (const segment of this.#open.values()) segment.close();
-    this.#open.clear();
-  }
 }
 
 /** The error of a truncation that was not begun. */
@@ -695,60 +458,4 @@ function sizeOf(fileSystem: FileSystem, path: string): number {
   } finally {
     file.close();
   }
-}
-
-/**
- * Makes a segment and makes it and its name durable, while the caller waits.
- *
- * @throws {FileSystemError} If it could not be made; then there is no file.
- * @throws {SyncFailedError} If the outcome is unknown.
- */
-export function createSegment(
-  context: SegmentContext,
-  firstIndex: number,
-  previous: PreviousSegment,
-): Segment {
-  const { fileSystem, directory, checksum, logId, maxEntrySize, permissions } = context;
-  // A segment of version 1 cannot say where it begins.
-  const version = firstIndex === 1 ? context.format : 2;
-  const path = segmentPath(context.path, firstIndex);
-  const file = directory.create(path, permissions, true);
-  let second: FileHandle | undefined;
-  try {
-    second = openAgain(fileSystem, path, file);
-    const source = { file, second, path, checksum, maxEntrySize };
-    beginSegment(source, { version, logId, firstIndex, previous });
-    try {
-      file.syncBlocking();
-      directory.syncBlocking();
-    } catch (cause) {
-      throw outcomeUnknown(path, firstIndex - 1, "a new segment", cause);
-    }
-    // Meanwhile the directory may have gone.
-    directory.require(path);
-    const scan = scanSegment(source);
-    if (isUnfinished(scan)) throw new FileSystemError("EIO", "Read back", path);
-    return new Segment(source, scan, 0, context);
-  } catch (error) {
-    file.close();
-    second?.close();
-    if (isEnd(error)) throw error;
-    try {
-      // A file that came back after a crash would stand behind entries that are yet to be appended.
-      directory.remove(path);
-      directory.syncBlocking();
-    } catch (cause) {
-      const doing = "the removal of a segment that could not be made";
-      throw outcomeUnknown(path, firstIndex - 1, doing, cause);
-    }
-    throw error;
-  }
-}
-
-/** Writes the beginning of an empty file. */
-export function beginSegment(
-  source: SegmentSource,
-  beginning: Parameters<typeof segmentBeginning>[1],
-): void {
-  source.file.write(segmentBeginning(source.checksum, beginning), 0);
 }

@@ -14,6 +14,7 @@ import { lockPath } from "../files/names.ts";
 import { logPathOf } from "../files/log_path.ts";
 import type { Guards } from "../files/guards.ts";
 import type { MetaFile } from "../files/meta.ts";
+import type { SegmentList } from "../files/segment_list.ts";
 import type { Segments } from "../files/segments.ts";
 import { pause } from "../fs/clock.ts";
 import { type FileSystem, isFileSystemError, type WriterLock } from "../fs/file_system.ts";
@@ -21,7 +22,8 @@ import type { LogDirectory } from "../fs/log_directory.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { decide, type RecoveryCase } from "../segment/decision.ts";
-import { openTwice, type SegmentCounters, type WritableSource } from "../segment/segment.ts";
+import type { SegmentCounters } from "../segment/segment.ts";
+import { openTwice, type WritableSource } from "../segment/writable_source.ts";
 import { describe } from "./advice.ts";
 import { makeDirectories } from "./directories.ts";
 import {
@@ -73,17 +75,31 @@ export interface Recovery {
   readonly created: boolean;
 }
 
-/** An open log's parts. */
-export interface OpenedLog {
-  readonly segments: Segments;
+/** What a log has however it is opened. */
+interface LogParts {
   readonly meta: MetaFile;
   readonly counters: SegmentCounters;
   readonly directory: LogDirectory;
-  /** None if the log is only read. */
-  readonly lock: WriterLock | undefined;
   readonly guards: Guards;
   readonly recovery: Recovery;
 }
+
+/** The parts of a log that is open to write. */
+export interface WritableLog extends LogParts {
+  readonly kind: "writable";
+  readonly segments: Segments;
+  readonly lock: WriterLock;
+}
+
+/** The parts of a log that is open to read only. */
+export interface ReadOnlyLog extends LogParts {
+  readonly kind: "read-only";
+  readonly segments: SegmentList;
+  readonly lock: undefined;
+}
+
+/** An open log's parts. */
+export type OpenedLog = WritableLog | ReadOnlyLog;
 
 /** How often files are looked for again that vanish while an open looks at them. */
 const GUARD_TRIES = 20;
@@ -107,15 +123,24 @@ export function locateLog(fileSystem: FileSystem, path: string, isWritten = fals
 }
 
 /** Opens the log at `path`, which {@linkcode locateLog} has found, or makes it. */
-export async function openLog(
+export function openLog(
   fileSystem: FileSystem,
   path: string,
   options: ResolvedOptions,
 ): Promise<OpenedLog> {
+  return options.readOnly
+    ? openToRead(fileSystem, path, options)
+    : openToWrite(fileSystem, path, options);
+}
+
+async function openToWrite(
+  fileSystem: FileSystem,
+  path: string,
+  options: ResolvedOptions,
+): Promise<WritableLog> {
   let lock: WriterLock | undefined;
   const setting = new Setting(fileSystem, path, options);
   try {
-    if (options.readOnly) return await viewPatiently(fileSystem, path, options);
     await prepare(setting);
     lock = await fileSystem.lock(lockPath(path), options.mode);
     acceptLock(lock, options.lock, path);
@@ -154,7 +179,7 @@ async function prepare({ fileSystem, path, checksum, options }: Setting): Promis
   }
 }
 
-type Opened = Omit<OpenedLog, "lock">;
+type Opened = Omit<WritableLog, "lock">;
 
 /** Opens for writing: looks, plans, and does the plan's steps. */
 async function recover(setting: Setting): Promise<Opened> {
@@ -198,12 +223,13 @@ async function recoverSegments(
     const steps = new Steps(setting, plan, meta, look);
     const segments = await steps.run();
     const { segment } = plan.report;
-    return openedOf(setting, segments, meta, {
+    const parts = partsOf(setting, segments.list, meta, {
       ...reportOf(plan),
       bytesCut: plan.report.bytesCut,
       setAside: steps.copyOf(segment),
       created: plan.report.created,
     });
+    return { kind: "writable", segments, ...parts };
   } catch (error) {
     look.close(closeBoth);
     throw error;
@@ -263,12 +289,25 @@ function oldestAndLast({ fileSystem, path }: Setting): string[] {
   return [...new Set([...files.slice(0, 1), ...files.slice(-1)])];
 }
 
+/** Opens a log for reading, which {@linkcode locateLog} has found. */
+export async function openToRead(
+  fileSystem: FileSystem,
+  path: string,
+  options: ResolvedOptions,
+): Promise<ReadOnlyLog> {
+  try {
+    return await viewPatiently(fileSystem, path, options);
+  } catch (error) {
+    throw isFileSystemError(error) ? describe(error, path) : error;
+  }
+}
+
 /** Opens for reading, and looks again for a moment while the writer changes the files. */
 async function viewPatiently(
   fileSystem: FileSystem,
   path: string,
   options: ResolvedOptions,
-): Promise<OpenedLog> {
+): Promise<ReadOnlyLog> {
   for (let tries = 1;; tries++) {
     try {
       return viewOnce(fileSystem, path, options);
@@ -289,7 +328,7 @@ export function viewBlocking(
   fileSystem: FileSystem,
   path: string,
   options: ResolvedOptions,
-): OpenedLog {
+): ReadOnlyLog {
   const wait = new Int32Array(new SharedArrayBuffer(4));
   for (let tries = 1;; tries++) {
     try {
@@ -310,10 +349,11 @@ export function viewOnce(
   fileSystem: FileSystem,
   path: string,
   options: ResolvedOptions,
-): OpenedLog {
+): ReadOnlyLog {
   const setting = new Setting(fileSystem, path, options);
   const { segments, meta, plan } = view(setting);
-  return { ...openedOf(setting, segments, meta, reportOf(plan)), lock: undefined };
+  const parts = partsOf(setting, segments, meta, reportOf(plan));
+  return { kind: "read-only", segments, ...parts, lock: undefined };
 }
 
 /** Whether a reader that met an error looks again: the writer may be at work on the files. */
@@ -338,13 +378,13 @@ function reportOf({ report }: OpenPlan): Omit<Recovery, "entries"> {
   return { case: verdict, segment, offset, bytesCut: 0, setAside: undefined, created: false };
 }
 
-function openedOf(
+function partsOf(
   { counters, directory, guards }: Setting,
-  segments: Segments,
+  segments: SegmentList,
   meta: MetaFile,
   report: Omit<Recovery, "entries">,
-): Opened {
+): LogParts {
   const head = Math.max(segments.firstIndex, meta.current?.headIndex ?? 1);
   const entries = Math.max(0, segments.lastIndex + 1 - head);
-  return { segments, meta, counters, directory, guards, recovery: { ...report, entries } };
+  return { meta, counters, directory, guards, recovery: { ...report, entries } };
 }

@@ -7,7 +7,7 @@ import { Guards } from "../files/guards.ts";
 import { MetaFile } from "../files/meta.ts";
 import { metaPath } from "../files/names.ts";
 import { RedoFile } from "../files/redo.ts";
-import type { SegmentContext } from "../files/segments.ts";
+import type { SegmentContext } from "../files/segment_files.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { LOG_ID_SIZE } from "../format/log_id.ts";
 import type { FileHandle, FileSystem } from "../fs/file_system.ts";

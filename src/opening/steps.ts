@@ -10,13 +10,15 @@
 import { outcomeUnknown } from "../errors.ts";
 import type { MetaFile } from "../files/meta.ts";
 import { setAside } from "../files/quarantine.ts";
-import { beginSegment, createSegment, type SegmentContext, Segments } from "../files/segments.ts";
+import { beginSegment, createSegment, type SegmentContext } from "../files/segment_files.ts";
+import { Segments } from "../files/segments.ts";
 import { NO_SEGMENT } from "../format/segment_frame.ts";
 import { type FileHandle, FileSystemError } from "../fs/file_system.ts";
 import { copyStretch, pieces } from "../fs/stretch.ts";
 import { isUnfinished, scanSegment } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
-import { Segment, type WritableSource } from "../segment/segment.ts";
+import { Segment } from "../segment/segment.ts";
+import type { WritableSource } from "../segment/writable_source.ts";
 import type { SegmentLook } from "./findings.ts";
 import type { OpenPlan, Step } from "./plan.ts";
 import type { Setting } from "./setting.ts";

@@ -7,7 +7,7 @@
 import type { WalError } from "../errors.ts";
 import { requireOwnPath } from "../files/chain.ts";
 import type { MetaFile } from "../files/meta.ts";
-import { Segments } from "../files/segments.ts";
+import { SegmentList } from "../files/segment_list.ts";
 import { FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { decide } from "../segment/decision.ts";
 import { nothingFound } from "../segment/frame_walk.ts";
@@ -31,7 +31,7 @@ const JUDGE_TRIES = 20;
 
 /** What is shown of a log. */
 export interface Shown {
-  readonly segments: Segments;
+  readonly segments: SegmentList;
   readonly meta: MetaFile;
   readonly plan: OpenPlan;
 }
@@ -97,9 +97,9 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
     const durable = scan.offsets.countBelow(scan.vouched);
     const isStale = headIndex > scan.firstIndex + scan.offsets.count;
     const shown = isStale ? nothingFound(headIndex) : scan;
-    const context = { ...setting.context(logId), isUntouched };
+    const context = setting.context(logId);
     const active = new Segment(source, shown, isStale ? 0 : durable, context);
-    const segments = new Segments(context, isStale ? [] : sealed, active);
+    const segments = new SegmentList(context, isStale ? [] : sealed, active, isUntouched);
     // What was found one after the other must have been there at one time.
     requireNoReplacement(setting);
     const isWhole = active.identity === identity && isUntouched() &&

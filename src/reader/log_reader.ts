@@ -48,8 +48,11 @@ export class LogReader {
   ) {
     this.#path = path;
     this.#lifecycle = lifecycle;
+    if (opened.kind === "writable") {
+      this.#log = new LogContents(path, opened.segments.list, opened.meta);
+      return;
+    }
     this.#log = new LogContents(path, opened.segments, opened.meta);
-    if (!options.readOnly) return;
     this.#files = new Reader(fileSystem, path, options, opened, ({ segments, meta }) => {
       this.#log = new LogContents(path, segments, meta);
       lifecycle.advanceEpoch();

@@ -7,7 +7,7 @@
 import { Changes } from "./follow.ts";
 import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
-import { type OpenedLog, openLog, viewBlocking } from "../opening/open.ts";
+import { openToRead, type ReadOnlyLog, viewBlocking } from "../opening/open.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { mayBeStale, View } from "./view.ts";
 
@@ -40,7 +40,7 @@ export class Reader {
     fileSystem: FileSystem,
     path: string,
     options: ResolvedOptions,
-    opened: OpenedLog,
+    opened: ReadOnlyLog,
     onView: (view: View) => void,
   ) {
     this.#fileSystem = fileSystem;
@@ -82,7 +82,7 @@ export class Reader {
   /** Whether what was found is shown: a read may have looked since, and seen more. */
   async #lookAnew(): Promise<boolean> {
     const before = this.#view;
-    const opened = await openLog(this.#fileSystem, this.#path, this.#options);
+    const opened = await openToRead(this.#fileSystem, this.#path, this.#options);
     if (before === this.#view) this.#show(opened);
     else close(opened);
     return before !== this.#view;
@@ -113,7 +113,7 @@ export class Reader {
     }
   }
 
-  #show(opened: OpenedLog): void {
+  #show(opened: ReadOnlyLog): void {
     if (this.#closed) return close(opened);
     this.#view.close();
     this.#view = new View(this.#fileSystem, this.#path, opened);
@@ -152,7 +152,7 @@ export class Reader {
   }
 }
 
-function close({ segments, meta }: OpenedLog): void {
+function close({ segments, meta }: ReadOnlyLog): void {
   segments.close();
   meta.close();
 }

@@ -50,8 +50,7 @@ export class Tailer implements FollowSource {
     this.#reader = reader;
     this.#view = reader.view;
     this.#account = new Account(this.#view);
-    const { active } = this.#view.segments;
-    const { firstIndex, checksums } = active;
+    const { firstIndex, checksums } = this.#view.segments.last;
     for (let index = Math.max(firstIndex, from - REMEMBERED); index < from; index++) {
       if (checksums !== undefined) this.#account.note(index, checksums.at(index - firstIndex));
     }

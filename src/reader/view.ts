@@ -9,25 +9,25 @@
 import { CorruptionError } from "../errors.ts";
 import { type FileSystem, type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import type { MetaFile } from "../files/meta.ts";
-import type { OpenedLog } from "../opening/open.ts";
+import type { ReadOnlyLog } from "../opening/open.ts";
 import { segmentPath } from "../files/names.ts";
-import type { Segments } from "../files/segments.ts";
+import type { SegmentList } from "../files/segment_list.ts";
 
 /** A log's files, and what was found in them. */
 export class View {
   readonly path: string;
-  readonly segments: Segments;
+  readonly segments: SegmentList;
   readonly meta: MetaFile;
   readonly #fileSystem: FileSystem;
   readonly #identity: string;
   #isStale = false;
 
-  constructor(fileSystem: FileSystem, path: string, { segments, meta }: OpenedLog) {
+  constructor(fileSystem: FileSystem, path: string, { segments, meta }: ReadOnlyLog) {
     this.#fileSystem = fileSystem;
     this.path = path;
     this.segments = segments;
     this.meta = meta;
-    this.#identity = segments.active.identity;
+    this.#identity = segments.last.identity;
   }
 
   get firstIndex(): number {
@@ -50,26 +50,26 @@ export class View {
    */
   refresh(): boolean {
     if (this.#isStale) return false;
-    const { active } = this.segments;
-    const { count } = active.offsets;
+    const { last } = this.segments;
+    const { count } = last.offsets;
     this.#isStale = true;
     try {
       this.#isStale = !this.#takeIn();
     } catch (error) {
       if (!mayBeStale(error)) throw error;
     }
-    if (this.#isStale) active.showOnly(count);
+    if (this.#isStale) last.showOnly(count);
     return !this.#isStale;
   }
 
   #takeIn(): boolean {
-    const { active } = this.segments;
-    if (this.#fileSystem.identify(active.path) !== this.#identity) return false;
+    const { last } = this.segments;
+    if (this.#fileSystem.identify(last.path) !== this.#identity) return false;
     // The first index is the last to be read, so that it is none of the time before these entries.
-    if (!active.refresh() || !this.meta.refresh()) return false;
-    if (!active.mayBeFull) return true;
+    if (!last.refresh() || !this.meta.refresh()) return false;
+    if (!last.mayBeFull) return true;
     const next = segmentPath(this.path, this.lastIndex + 1);
-    return next === active.path || this.#fileSystem.identify(next) === undefined;
+    return next === last.path || this.#fileSystem.identify(next) === undefined;
   }
 
   /** Has the files looked at anew, since a read of them failed. */

@@ -10,12 +10,7 @@ import { allocate } from "../fs/allocate.ts";
 import { type Entries, EntryReader } from "./entry_reader.ts";
 import { MovedError, SyncFailedError, writeFailed } from "../errors.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
-import {
-  FILE_HEADER_SIZE,
-  type FormatVersion,
-  MAGIC,
-  writeFileHeader,
-} from "../format/file_header.ts";
+import type { FormatVersion } from "../format/file_header.ts";
 import {
   CHECKSUM_AT,
   FRAME_HEADER_SIZE,
@@ -27,15 +22,10 @@ import { readUint32 } from "../format/integers.ts";
 import { BATCH_FRAME_SIZE, BATCH_SIZE, writeBatchFields } from "../format/batch_frame.ts";
 import { DURABLE_FRAME_SIZE, DURABLE_SIZE, writeDurableFields } from "../format/durable_frame.ts";
 import { sealFrameSize, sealSize, writeSealFields } from "../format/seal_frame.ts";
-import {
-  NO_SEGMENT,
-  type PreviousSegment,
-  SEGMENT_FRAME_SIZE,
-  SEGMENT_SIZE,
-  writeSegmentFields,
-} from "../format/segment_frame.ts";
-import { type FileHandle, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
+import { type FileHandle, isFileSystemError } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
+import { LastWrite } from "./last_write.ts";
 import { type Coverage, Marks } from "./marks.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./target.ts";
@@ -43,18 +33,10 @@ import type { Batches, SegmentScan } from "./frame_walk.ts";
 import { scanOn } from "./scan.ts";
 import type { SegmentSource } from "./source.ts";
 import type { Seen } from "./seen.ts";
+import { SpaceAhead } from "./space_ahead.ts";
+import type { WritableSource } from "./writable_source.ts";
+import { sizeOfFrames } from "./write_size.ts";
 import { Syncs } from "../fs/syncs.ts";
-
-/**
- * Up to how many bytes a sync the file is extended ahead. To write the zeros takes time too, and with
- * more to write the disk gains nothing.
- */
-const MAX_BYTES_TO_EXTEND_FOR = 32 * 1024;
-
-/** The file grows by whole pages: a page that is written in part is read first. */
-const PAGE_SIZE = 4096;
-
-const ZEROS: Uint8Array = new Uint8Array(64 * 1024);
 
 /** How many calls segments have made of their files. */
 export interface SegmentCounters {
@@ -69,47 +51,6 @@ export interface SegmentSettings {
   readonly directory: LogDirectory;
   /** How far to extend the file ahead of its entries at the most, in bytes. */
   readonly preallocate: number;
-}
-
-/** A segment's file that is written. */
-export interface WritableSource extends SegmentSource {
-  /** A second descriptor of the file, opened together with the first, for syncs that block. */
-  readonly second: FileHandle;
-}
-
-/**
- * Opens a segment's file to write, with both of its descriptors.
- *
- * @throws {FileSystemError} If it cannot be opened.
- */
-export function openTwice(
-  fileSystem: FileSystem,
-  path: string,
-): { file: FileHandle; second: FileHandle } {
-  const file = fileSystem.open(path, "write");
-  try {
-    return { file, second: openAgain(fileSystem, path, file) };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-}
-
-/**
- * Opens a segment's file once more.
- *
- * @throws {FileSystemError} If it cannot be opened.
- * @throws {MovedError} If the path leads to another file meanwhile.
- */
-export function openAgain(fileSystem: FileSystem, path: string, file: FileHandle): FileHandle {
-  const second = fileSystem.open(path, "write");
-  try {
-    if (second.identity() === file.identity()) return second;
-    throw new MovedError(path, 0, "was replaced");
-  } catch (error) {
-    second.close();
-    throw error;
-  }
 }
 
 /** An open segment. */
@@ -136,21 +77,13 @@ export class Segment implements Entries {
   readonly #counters: SegmentCounters;
   #end: number;
   readonly #marks: Marks;
-  /** Where the zeros behind the end go to; the end, if there are none. */
-  #allocated: number;
-  /** How far to extend the file; 0 once that has failed. */
-  #preallocate: number;
+  readonly #space: SpaceAhead;
   /** In a reader: the Seal that was found. */
   #seal: SegmentScan["seal"];
   /** In a reader: what it has seen of the file. */
   readonly #seen: Seen | undefined;
   #cuts = 0;
-  /** Four bytes of the last write, by which it is known, and where they are. */
-  #writtenWord = MAGIC;
-  #writtenAt = 0;
-  /** The same of the write that has to be there at the next look. */
-  #seenWord = MAGIC;
-  #seenAt = 0;
+  readonly #lastWrite = new LastWrite();
   readonly #directory: LogDirectory;
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
@@ -184,9 +117,8 @@ export class Segment implements Entries {
     this.#directory = directory;
     this.#end = scan.end;
     this.#marks = new Marks(scan.offsets, scan, durableCount, scan.version === 2);
-    this.#allocated = scan.end;
     // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
-    this.#preallocate = scan.version === 2 ? preallocate : 0;
+    this.#space = new SpaceAhead(source.file, scan.version === 2 ? preallocate : 0);
     this.#seal = scan.seal;
     this.#seen = scan.seen;
   }
@@ -229,21 +161,6 @@ export class Segment implements Entries {
   /** Whether the file tells of every entry that is durable, as far as its version can. */
   get isAnnounced(): boolean {
     return this.#leadSize() === 0;
-  }
-
-  /** The bytes that an append of an entry would take, at the most. */
-  static sizeOf(data: Uint8Array): number {
-    return DURABLE_FRAME_SIZE + FRAME_HEADER_SIZE + data.length;
-  }
-
-  /** The same of a batch. */
-  static sizeOfBatch(entries: readonly Uint8Array[]): number {
-    return DURABLE_FRAME_SIZE + BATCH_FRAME_SIZE + sizeOfFrames(entries);
-  }
-
-  /** The same of Data frames that are staged. */
-  static sizeOfStaged(frames: Uint8Array): number {
-    return DURABLE_FRAME_SIZE + frames.length;
   }
 
   /**
@@ -349,7 +266,7 @@ export class Segment implements Entries {
       const bytes = this.unsyncedBytes;
       const running = this.#file.syncData();
       // The disk is at work meanwhile.
-      this.#extend(bytes);
+      this.#space.extend(this.#end, bytes);
       return running;
     });
     this.requireInPlace();
@@ -388,7 +305,7 @@ export class Segment implements Entries {
   /** The same as {@linkcode sync} while the caller waits. */
   syncBlocking(): void {
     this.#runBlocking("the last entries", (file) => {
-      this.#extend(this.unsyncedBytes);
+      this.#space.extend(this.#end, this.unsyncedBytes);
       file.syncDataBlocking();
     });
     this.requireInPlace();
@@ -421,29 +338,10 @@ export class Segment implements Entries {
     this.#directory.require(this.path);
     // What is missing may be what a sync could not write, whose verdict is still to come.
     if (this.#syncs.isPending || this.#syncs.hasFailed) return;
-    if (!this.#isWhole()) throw new MovedError(this.path, 0, "was cut or overwritten");
-    this.#seenAt = this.#writtenAt;
-    this.#seenWord = this.#writtenWord;
-  }
-
-  /** Knows the file by its beginning only, as when what was written last is dropped. */
-  #forgetWrites(): void {
-    this.#writtenAt = this.#seenAt = 0;
-    this.#writtenWord = this.#seenWord = MAGIC;
-  }
-
-  /** Whether the file is as long as what was written, and the write that was seen last is in it. */
-  #isWhole(): boolean {
-    try {
-      if (this.#file.size() < this.#end) return false;
-      const word = new Uint8Array(4);
-      this.#file.read(word, this.#seenAt);
-      return readUint32(word, 0) === this.#seenWord;
-    } catch (error) {
-      // A file that cannot be read now may be whole all the same.
-      if (isFileSystemError(error)) return true;
-      throw error;
+    if (!this.#lastWrite.isIn(this.#file, this.#end)) {
+      throw new MovedError(this.path, 0, "was cut or overwritten");
     }
+    this.#lastWrite.checked();
   }
 
   /** Where the batch ends that a position lies within, behind its first entry; undefined if none. */
@@ -481,7 +379,7 @@ export class Segment implements Entries {
       checksum = readUint32(header, CHECKSUM_AT);
     }
     this.#runBlocking("the full segment", (file) => {
-      this.#trim();
+      this.#space.trim(this.#end);
       file.syncBlocking();
     });
     this.requireInPlace();
@@ -525,7 +423,7 @@ export class Segment implements Entries {
     const { offset: end } = this.tailFrom(count);
     try {
       this.#file.truncate(end);
-      this.#allocated = end;
+      this.#space.gone();
       this.#cuts++;
       this.offsets.cut(count);
       this.#batches.starts.cut(batches);
@@ -535,7 +433,7 @@ export class Segment implements Entries {
     } catch (cause) {
       throw this.#syncFailed("the truncation", cause);
     }
-    this.#forgetWrites();
+    this.#lastWrite.forget();
     await this.#run("the truncation", () => this.#file.sync());
     this.requireInPlace();
     this.#marks.cut(count);
@@ -651,34 +549,8 @@ export class Segment implements Entries {
       this.#cutBack();
       throw writeFailed(`append ${size} bytes to "${this.path}" at offset ${this.#end}`, cause);
     }
-    // What was cut off reads as zeros once something is written behind it.
-    const last = readUint32(buffer, size - 4);
-    this.#writtenAt = this.#end + (last === 0 ? CHECKSUM_AT : size - 4);
-    this.#writtenWord = last === 0 ? readUint32(buffer, CHECKSUM_AT) : last;
+    this.#lastWrite.note(buffer, size, this.#end);
     this.#end += size;
-    if (this.#allocated < this.#end) this.#allocated = this.#end;
-  }
-
-  /**
-   * Extends the file with zeros if what was written since the last sync would not fit once more: by
-   * as much as there is, and not before there is a page of it, so that a small log stays small. The
-   * zeros are unused space to every reader (case B), and no append waits for them.
-   */
-  #extend(bytes: number): void {
-    if (bytes > MAX_BYTES_TO_EXTEND_FOR || this.#allocated - this.#end >= bytes) return;
-    const step = Math.min(this.#preallocate, this.#end);
-    if (step === 0 || this.#end < PAGE_SIZE) return;
-    const from = this.#allocated;
-    this.#allocated = Math.ceil((from + step) / PAGE_SIZE) * PAGE_SIZE;
-    try {
-      for (let at = from; at < this.#allocated; at += ZEROS.length) {
-        this.#file.write(ZEROS, at, Math.min(ZEROS.length, this.#allocated - at));
-      }
-    } catch {
-      // There is no space, say. Entries may still fit, and it is told if they do not; whatever part
-      // of the zeros was written is as good as unused space.
-      this.#preallocate = 0;
-    }
   }
 
   /**
@@ -687,14 +559,8 @@ export class Segment implements Entries {
    * @throws {FileSystemError} If it could not be given back.
    */
   trim(): void {
-    this.#preallocate = 0;
-    this.#trim();
-  }
-
-  #trim(): void {
-    if (this.#allocated === this.#end) return;
-    this.#file.truncate(this.#end);
-    this.#allocated = this.#end;
+    this.#space.stop();
+    this.#space.trim(this.#end);
   }
 
   /**
@@ -702,10 +568,10 @@ export class Segment implements Entries {
    * a power cut could bring back bytes of the failed write behind later ones.
    */
   #cutBack(): void {
-    this.#forgetWrites();
+    this.#lastWrite.forget();
     this.#runBlocking("the cut back to the last whole entry after a failed write", (file) => {
       this.#file.truncate(this.#end);
-      this.#allocated = this.#end;
+      this.#space.gone();
       file.syncBlocking();
     });
   }
@@ -714,37 +580,4 @@ export class Segment implements Entries {
     const durableIndex = this.firstIndex - 1 + this.#marks.settledCount;
     return new SyncFailedError(this.path, durableIndex, doing, cause);
   }
-}
-
-/** The size of the Data frames of some entries. */
-function sizeOfFrames(entries: readonly Uint8Array[]): number {
-  let size = 0;
-  for (const data of entries) size += FRAME_HEADER_SIZE + data.length;
-  return size;
-}
-
-/** What a new segment is to say of itself. */
-export interface SegmentBeginning {
-  readonly version: FormatVersion;
-  readonly logId: Uint8Array;
-  readonly firstIndex: number;
-  readonly previous: PreviousSegment;
-}
-
-/** The bytes that a new segment begins with. */
-export function segmentBeginning(
-  checksum: FrameChecksum,
-  { version, logId, firstIndex, previous }: SegmentBeginning,
-): Uint8Array {
-  if (version === 1) {
-    const header = new Uint8Array(FILE_HEADER_SIZE);
-    writeFileHeader(header, version);
-    return header;
-  }
-  const bytes = new Uint8Array(FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE);
-  writeFileHeader(bytes, version);
-  beginInternal(bytes, FILE_HEADER_SIZE, "segment", SEGMENT_SIZE);
-  writeSegmentFields(bytes, FILE_HEADER_SIZE + FRAME_HEADER_SIZE, { logId, firstIndex, previous });
-  checksum.seal(bytes, FILE_HEADER_SIZE, bytes.length);
-  return bytes;
 }

@@ -10,6 +10,7 @@ import { type EndError, ioFailed, isEnd, MovedError, outcomeUnknown, WalError } 
 import type { Guards } from "../files/guards.ts";
 import { giveBackLog } from "../files/give_back_log.ts";
 import type { LogContents } from "../files/log_contents.ts";
+import type { Segments } from "../files/segments.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import { isFileSystemError, type WriterLock } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
@@ -27,6 +28,7 @@ const WRITE_BEHIND = 8 * 1024 * 1024;
 /** What a writer has of an open log. */
 export interface WrittenLog {
   readonly contents: LogContents;
+  readonly segments: Segments;
   readonly directory: LogDirectory;
   readonly lock: WriterLock | undefined;
   readonly guards: Guards;
@@ -43,6 +45,7 @@ export interface Listener {
 /** Writes a log. */
 export class LogWriter {
   readonly #log: LogContents;
+  readonly #segments: Segments;
   readonly #directory: LogDirectory;
   readonly #lock: WriterLock | undefined;
   readonly #guards: Guards;
@@ -58,13 +61,13 @@ export class LogWriter {
   #bytesAppended = 0;
 
   constructor(
-    { contents, directory, lock, guards }: WrittenLog,
+    { contents, segments, directory, lock, guards }: WrittenLog,
     { syncMode, format }: Pick<ResolvedOptions, "syncMode" | "format">,
     lifecycle: Lifecycle<EndError>,
     listener: Listener,
   ) {
-    const { segments } = contents;
     this.#log = contents;
+    this.#segments = segments;
     this.#directory = directory;
     this.#lock = lock;
     this.#guards = guards;
@@ -116,7 +119,7 @@ export class LogWriter {
     const [only] = entries;
     if (only !== undefined && entries.length === 1) return this.#append(only);
     try {
-      this.#log.segments.appendBatch(entries);
+      this.#segments.appendBatch(entries);
     } catch (error) {
       throw this.#failed(error);
     }
@@ -139,14 +142,14 @@ export class LogWriter {
     // A truncation that runs syncs whatever it leaves.
     await this.#lifecycle.rewritten;
     this.#lifecycle.requireNotEnded();
-    if (this.#log.segments.isSettled) this.#announcer.whenIdle();
+    if (this.#segments.isSettled) this.#announcer.whenIdle();
     else await this.#commit.join();
   }
 
   /** The same while the caller waits. */
   syncBlocking(): void {
     this.#flush();
-    if (this.#log.segments.isDurable) this.#announcer.whenIdle();
+    if (this.#segments.isDurable) this.#announcer.whenIdle();
     else this.#syncAtOnce();
   }
 
@@ -155,7 +158,7 @@ export class LogWriter {
     this.#commit.flush();
     await this.#rewrite(async () => {
       this.#log.requireIndex(index);
-      await this.#log.segments.cutFrom(index);
+      await this.#segments.cutFrom(index);
       this.#listener.dropped(index);
     });
   }
@@ -165,13 +168,13 @@ export class LogWriter {
     this.#commit.flush();
     await this.#lifecycle.inTurn(() =>
       this.#change(async () => {
-        const { firstIndex, lastIndex, state, segments } = this.#log;
+        const { firstIndex, lastIndex, state } = this.#log;
         // Only here: a reset that runs shows what is neither the log before nor the one after.
         if (index !== lastIndex + 1) this.#log.requireIndex(index);
         if (index === firstIndex) return;
         this.#requireFormat2("drop the head of");
         await this.#updateMeta(index, state);
-        await segments.dropBefore(index);
+        await this.#segments.dropBefore(index);
       })
     );
   }
@@ -186,7 +189,7 @@ export class LogWriter {
   }
 
   async #reset(nextIndex: number): Promise<void> {
-    const { segments, meta, path } = this.#log;
+    const { meta, path } = this.#log;
     // Of what would be refused half-way, nothing is begun.
     meta.requireSequence();
     let isBegun = false;
@@ -194,13 +197,13 @@ export class LogWriter {
       // What is below the head is still in its segment, and must not come back when the head moves
       // down again.
       if (nextIndex <= this.#log.lastIndex || nextIndex < this.#log.firstIndex) {
-        await segments.cutFrom(segments.firstIndex);
+        await this.#segments.cutFrom(this.#segments.list.firstIndex);
         isBegun = true;
       }
       const isForward = nextIndex >= this.#log.firstIndex;
       if (isForward) await this.#updateMeta(nextIndex, this.#log.state);
       isBegun = true;
-      await segments.moveTo(nextIndex);
+      await this.#segments.moveTo(nextIndex);
       if (!isForward) await this.#updateMeta(nextIndex, this.#log.state);
     } catch (cause) {
       // What could not be begun has left the log as it was.
@@ -218,7 +221,8 @@ export class LogWriter {
   }
 
   async #updateMeta(headIndex: number, state: Uint8Array): Promise<void> {
-    const { segments: { logId }, meta, durableIndex } = this.#log;
+    const { logId } = this.#segments;
+    const { meta, durableIndex } = this.#log;
     try {
       await meta.update({ logId, headIndex, state }, durableIndex);
     } finally {
@@ -247,11 +251,10 @@ export class LogWriter {
 
   /** Makes everything durable, and the file say so. */
   async #finish(): Promise<void> {
-    const { segments } = this.#log;
     try {
       this.#trim();
-      await segments.sync();
-      if (this.#announcer.now()) await segments.syncLast();
+      await this.#segments.sync();
+      if (this.#announcer.now()) await this.#segments.syncLast();
       this.#look(true);
     } catch (error) {
       this.#end(error);
@@ -261,7 +264,7 @@ export class LogWriter {
   /** Gives the space back that was taken ahead of the entries. */
   #trim(): void {
     try {
-      this.#log.segments.trim();
+      this.#segments.trim();
     } catch (error) {
       // What stays is unused space to the next open.
       if (!isFileSystemError(error)) throw error;
@@ -276,7 +279,7 @@ export class LogWriter {
 
   #append(data: Uint8Array): number {
     try {
-      this.#log.segments.append(data);
+      this.#segments.append(data);
     } catch (error) {
       throw this.#failed(error);
     }
@@ -287,7 +290,7 @@ export class LogWriter {
   #appendFrames(frames: Uint8Array, count: number, bytes: number): number | undefined {
     if (this.#lifecycle.hasEnded) return undefined;
     try {
-      if (!this.#log.segments.appendFrames(frames, count)) return undefined;
+      if (!this.#segments.appendFrames(frames, count)) return undefined;
     } catch (error) {
       this.#failed(error);
       return undefined;
@@ -297,19 +300,18 @@ export class LogWriter {
 
   /** What follows an append; the index of the last entry. */
   #appended(count: number, bytes: number): number {
-    const { segments } = this.#log;
     this.#appends += count;
     this.#bytesAppended += bytes;
-    if (segments.unsyncedBytes > WRITE_BEHIND) this.#writeBehind ??= this.#syncBehind();
+    if (this.#segments.unsyncedBytes > WRITE_BEHIND) this.#writeBehind ??= this.#syncBehind();
     this.#listener.changed();
     this.#announcer.written();
-    return segments.lastIndex;
+    return this.#segments.list.lastIndex;
   }
 
   /** One sync for all that wait; a promise if it is not done at once. */
   #syncOnce(): Promise<void> | void {
     this.#lifecycle.requireNotEnded();
-    const { isSettled, isSyncing } = this.#log.segments;
+    const { isSettled, isSyncing } = this.#segments;
     if (isSettled) return;
     // What runs is waited for, and nobody need block meanwhile.
     if (!this.#isBlocking || isSyncing) return this.#syncBeside();
@@ -318,7 +320,7 @@ export class LogWriter {
 
   #syncAtOnce(): void {
     try {
-      this.#log.segments.syncBlocking();
+      this.#segments.syncBlocking();
     } catch (error) {
       throw this.#failed(error);
     }
@@ -327,7 +329,7 @@ export class LogWriter {
 
   async #syncBeside(): Promise<void> {
     try {
-      await this.#log.segments.sync();
+      await this.#segments.sync();
     } catch (error) {
       throw this.#failed(error);
     }
@@ -336,7 +338,7 @@ export class LogWriter {
 
   async #syncBehind(): Promise<void> {
     try {
-      await this.#log.segments.syncLast();
+      await this.#segments.syncLast();
       this.#synced();
     } catch (error) {
       this.#end(error);
@@ -375,7 +377,7 @@ export class LogWriter {
         this.#change(async () => {
           // A sync that runs would count entries as durable that are about to go.
           await this.#settled();
-          await this.#log.segments.settled();
+          await this.#segments.settled();
           await change();
         })
       );
@@ -386,7 +388,7 @@ export class LogWriter {
 
   /** Looks whether the files are where a reopen will find them, and as long as they should be. */
   #look(isLast: boolean = false): void {
-    this.#log.segments.look(isLast);
+    this.#segments.look(isLast);
     this.#log.meta.look();
   }
 

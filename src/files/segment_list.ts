@@ -1,0 +1,222 @@
+/**
+ * The ordered list of a log's segments, and its entries to read: which segment an index lies in.
+ *
+ * The full segments are opened when they are read, a bounded number at a time. The last one is open.
+ *
+ * @module
+ */
+import type { FileSystem } from "../fs/file_system.ts";
+import {
+  OFFSETS_BUDGET,
+  type OffsetsBudget,
+  SealedSegment,
+  type SealedSegmentInfo,
+} from "../segment/sealed_segment.ts";
+import type { Segment } from "../segment/segment.ts";
+import type { SegmentSource } from "../segment/source.ts";
+import { EntryCursor, type EntryMemory, type SegmentEntries } from "./entry_cursor.ts";
+
+/** How many full segments are kept open for reading. */
+const MAX_OPEN = 64;
+
+/** What it takes to read the files of a log's segments. */
+export interface ReadableFiles extends Pick<SegmentSource, "checksum" | "maxEntrySize"> {
+  readonly fileSystem: FileSystem;
+}
+
+/** The segments of an open log, in order. */
+export class SegmentList {
+  readonly #files: ReadableFiles;
+  readonly #sealed: SealedSegmentInfo[];
+  readonly #isUntouched: (() => boolean) | undefined;
+  readonly #budget: OffsetsBudget = { bytes: OFFSETS_BUDGET };
+  /** The full segments that are open, the least recently used first. */
+  readonly #open = new Map<string, SealedSegment>();
+  readonly #rebuilt = new Set<string>();
+  /** The full segments whose Seals were found to hold. */
+  readonly #checked = new WeakSet<SealedSegmentInfo>();
+  #last: Segment;
+
+  /**
+   * @param isUntouched In a reader: whether no full segment has been cut up to now. Before the writer
+   * cuts one, it removes those after it, so that holds for as long as the last file is there.
+   */
+  constructor(
+    files: ReadableFiles,
+    sealed: readonly SealedSegmentInfo[],
+    last: Segment,
+    isUntouched?: () => boolean,
+  ) {
+    this.#files = files;
+    this.#sealed = [...sealed];
+    this.#last = last;
+    this.#isUntouched = isUntouched;
+  }
+
+  /** The full segments. */
+  get sealed(): readonly SealedSegmentInfo[] {
+    return this.#sealed;
+  }
+
+  /** The last segment. */
+  get last(): Segment {
+    return this.#last;
+  }
+
+  /** How many segments there are. */
+  get count(): number {
+    return this.#sealed.length + 1;
+  }
+
+  /** The first index that a segment has, dropped or not. */
+  get firstIndex(): number {
+    return (this.#sealed[0] ?? this.#last).firstIndex;
+  }
+
+  /** The index of the last entry. */
+  get lastIndex(): number {
+    return this.#last.firstIndex - 1 + this.#last.offsets.count;
+  }
+
+  /** The last index that is known to be durable: full segments are. */
+  get durableIndex(): number {
+    return this.#last.firstIndex - 1 + this.#last.durableCount;
+  }
+
+  /** The size of all segments in bytes. */
+  get byteLength(): number {
+    return this.#sealed.reduce((sum, { size }) => sum + size, this.#last.end);
+  }
+
+  /** The files of full segments whose Seals failed their check and were made anew by a scan. */
+  get rebuiltSeals(): string[] {
+    return [...this.#rebuilt];
+  }
+
+  /** Reads the entry at an index that exists. */
+  read(index: number): Uint8Array {
+    if (index >= this.#last.firstIndex) {
+      return this.#last.reader.read(index - this.#last.firstIndex);
+    }
+    const info = this.locate(index);
+    return this.#use(info).reader.read(index - info.firstIndex);
+  }
+
+  /** Reads the entries of a range in order; ends where they end. */
+  *readRange(from: number, to: number): Generator<Uint8Array> {
+    const cursor = this.cursor(from, to, "copies");
+    while (cursor.advance()) yield cursor.data;
+  }
+
+  /** The same, called for one entry after the other. */
+  cursor(from: number, to: number, memory: EntryMemory): EntryCursor {
+    return new EntryCursor((index) => this.entriesAt(index), from, to, memory);
+  }
+
+  /** The segment that an index lies in; `undefined` after the last. */
+  entriesAt(index: number): SegmentEntries | undefined {
+    if (index > this.lastIndex) return undefined;
+    if (index >= this.#last.firstIndex) return this.#last;
+    const info = this.locate(index);
+    return { firstIndex: info.firstIndex, reader: this.#use(info).reader };
+  }
+
+  /** A segment takes the place of the last one, which is not closed by this. */
+  replaceLast(segment: Segment): void {
+    this.#last = segment;
+  }
+
+  /** The last segment is full, and another comes after it; it is not closed by this. */
+  endLast(info: SealedSegmentInfo, next: Segment): void {
+    this.#sealed.push(info);
+    this.#last = next;
+  }
+
+  /** Closes a full segment, if it is open. */
+  closeSealed({ path }: SealedSegmentInfo): void {
+    this.#open.get(path)?.close();
+    this.#open.delete(path);
+  }
+
+  /** Takes the oldest full segment, which is closed, off the list. */
+  dropOldest(): void {
+    this.#sealed.shift();
+  }
+
+  /** Closes all full segments, and takes them off the list. */
+  dropSealed(): void {
+    this.#closeAll();
+    this.#sealed.length = 0;
+  }
+
+  /** Closes all segments; a full one, open again as `reopened`, becomes the last, and those after it go. */
+  endWith(info: SealedSegmentInfo, reopened: Segment): void {
+    const kept = this.#sealed.indexOf(info);
+    this.#last.close();
+    this.#closeAll();
+    this.#sealed.length = kept;
+    this.#last = reopened;
+  }
+
+  /** Gives all files back. */
+  close(): void {
+    this.#closeAll();
+    this.#last.close();
+  }
+
+  #closeAll(): void {
+    for (const segment of this.#open.values()) segment.close();
+    this.#open.clear();
+  }
+
+  /** The full segment that an index lies in. */
+  locate(index: number): SealedSegmentInfo {
+    let low = 0;
+    let high = this.#sealed.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#sealed[middle]?.firstIndex ?? Infinity) <= index) low = middle;
+      else high = middle - 1;
+    }
+    const info = this.#sealed[low];
+    if (info === undefined) throw new RangeError(`No segment has the index ${index}`);
+    return info;
+  }
+
+  /** Opens a full segment, or finds it open. */
+  #use(info: SealedSegmentInfo): SealedSegment {
+    let segment = this.#open.get(info.path);
+    // Which was used last matters only where one has to go.
+    if (segment !== undefined && this.#open.size < MAX_OPEN) return segment;
+    if (segment === undefined) {
+      segment = this.#openSealed(info);
+      if (this.#open.size >= MAX_OPEN) {
+        const [oldest] = this.#open;
+        if (oldest !== undefined) {
+          oldest[1].close();
+          this.#open.delete(oldest[0]);
+        }
+      }
+    } else {
+      this.#open.delete(info.path);
+    }
+    this.#open.set(info.path, segment);
+    return segment;
+  }
+
+  #openSealed(info: SealedSegmentInfo): SealedSegment {
+    const { fileSystem, checksum, maxEntrySize } = this.#files;
+    const file = fileSystem.open(info.path, "read");
+    const source = { file, path: info.path, checksum, maxEntrySize };
+    try {
+      const isChecked = this.#checked.has(info);
+      const segment = new SealedSegment(source, info, this.#budget, isChecked, this.#isUntouched);
+      if (segment.rebuilt) this.#rebuilt.add(info.path);
+      else this.#checked.add(info);
+      return segment;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+}
