@@ -290,8 +290,8 @@ const OUTLIVING: readonly Mutation[] = [
   {
     name: "a full segment is closed while a sync of it runs",
     in: "Segment.close",
-    find: "this.#second?.close(); if (this.#running === 0) this.#file.close();",
-    replace: "this.#second?.close(); this.#file.close();",
+    find: "this.#second.close(); if (this.#running === 0) this.#file.close();",
+    replace: "this.#second.close(); this.#file.close();",
     caughtBy: overlapping("sync"),
   },
   {
@@ -304,7 +304,7 @@ const OUTLIVING: readonly Mutation[] = [
   {
     name: "the second descriptor of a full segment stays open",
     in: "Segment.close",
-    find: "this.#second?.close(); if (this.#running === 0) this.#file.close();",
+    find: "this.#second.close(); if (this.#running === 0) this.#file.close();",
     replace: "if (this.#running === 0) this.#file.close();",
     caughtBy: overlapping("sync"),
   },

@@ -6,13 +6,13 @@
  * @module
  */
 import type { FileSystem } from "../fs/file_system.ts";
+import type { Offsets } from "../segment/entry_reader.ts";
 import {
   OFFSETS_BUDGET,
   type OffsetsBudget,
   SealedSegment,
   type SealedSegmentInfo,
 } from "../segment/sealed_segment.ts";
-import type { Segment } from "../segment/segment.ts";
 import type { SegmentSource } from "../segment/source.ts";
 import { EntryCursor, type EntryMemory, type SegmentEntries } from "./entry_cursor.ts";
 
@@ -24,8 +24,20 @@ export interface ReadableFiles extends Pick<SegmentSource, "checksum" | "maxEntr
   readonly fileSystem: FileSystem;
 }
 
+/** A last segment, whoever writes it. */
+export interface LastSegment extends SegmentEntries {
+  readonly path: string;
+  readonly offsets: Offsets;
+  /** The bytes in use. */
+  readonly end: number;
+  /** How many of its entries are known to be durable. */
+  readonly durableCount: number;
+  /** Gives the file back. */
+  close(): void;
+}
+
 /** The segments of an open log, in order. */
-export class SegmentList {
+export class SegmentList<Last extends LastSegment = LastSegment> {
   readonly #files: ReadableFiles;
   readonly #sealed: SealedSegmentInfo[];
   readonly #isUntouched: (() => boolean) | undefined;
@@ -35,7 +47,7 @@ export class SegmentList {
   readonly #rebuilt = new Set<string>();
   /** The full segments whose Seals were found to hold. */
   readonly #checked = new WeakSet<SealedSegmentInfo>();
-  #last: Segment;
+  #last: Last;
 
   /**
    * @param isUntouched In a reader: whether no full segment has been cut up to now. Before the writer
@@ -44,7 +56,7 @@ export class SegmentList {
   constructor(
     files: ReadableFiles,
     sealed: readonly SealedSegmentInfo[],
-    last: Segment,
+    last: Last,
     isUntouched?: () => boolean,
   ) {
     this.#files = files;
@@ -59,7 +71,7 @@ export class SegmentList {
   }
 
   /** The last segment. */
-  get last(): Segment {
+  get last(): Last {
     return this.#last;
   }
 
@@ -122,12 +134,12 @@ export class SegmentList {
   }
 
   /** A segment takes the place of the last one, which is not closed by this. */
-  replaceLast(segment: Segment): void {
+  replaceLast(segment: Last): void {
     this.#last = segment;
   }
 
   /** The last segment is full, and another comes after it; it is not closed by this. */
-  endLast(info: SealedSegmentInfo, next: Segment): void {
+  endLast(info: SealedSegmentInfo, next: Last): void {
     this.#sealed.push(info);
     this.#last = next;
   }
@@ -150,7 +162,7 @@ export class SegmentList {
   }
 
   /** Closes all segments; a full one, open again as `reopened`, becomes the last, and those after it go. */
-  endWith(info: SealedSegmentInfo, reopened: Segment): void {
+  endWith(info: SealedSegmentInfo, reopened: Last): void {
     const kept = this.#sealed.indexOf(info);
     this.#last.close();
     this.#closeAll();

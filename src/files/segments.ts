@@ -23,7 +23,7 @@ const LOOKED_AT = 64;
 /** The segments of a log that is written. */
 export class Segments {
   /** The segments in order, and their entries to read. */
-  readonly list: SegmentList;
+  readonly list: SegmentList<Segment>;
   readonly #context: SegmentContext;
   /** Full segments on which a sync runs that was begun before they were full, or has failed. */
   readonly #unsettled = new Set<Segment>();

@@ -23,6 +23,7 @@ import { directoryOf, nameOf } from "../fs/path.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { decide, type RecoveryCase } from "../segment/decision.ts";
 import type { SegmentCounters } from "../segment/segment.ts";
+import type { WatchedSegment } from "../segment/watched_segment.ts";
 import { openTwice, type WritableSource } from "../segment/writable_source.ts";
 import { describe } from "./advice.ts";
 import { makeDirectories } from "./directories.ts";
@@ -94,7 +95,7 @@ export interface WritableLog extends LogParts {
 /** The parts of a log that is open to read only. */
 export interface ReadOnlyLog extends LogParts {
   readonly kind: "read-only";
-  readonly segments: SegmentList;
+  readonly segments: SegmentList<WatchedSegment>;
   readonly lock: undefined;
 }
 

@@ -13,7 +13,7 @@ import { decide } from "../segment/decision.ts";
 import { nothingFound } from "../segment/frame_walk.ts";
 import { scanOn } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
-import { Segment } from "../segment/segment.ts";
+import { WatchedSegment } from "../segment/watched_segment.ts";
 import {
   type Findings,
   type Judge,
@@ -31,7 +31,7 @@ const JUDGE_TRIES = 20;
 
 /** What is shown of a log. */
 export interface Shown {
-  readonly segments: SegmentList;
+  readonly segments: SegmentList<WatchedSegment>;
   readonly meta: MetaFile;
   readonly plan: OpenPlan;
 }
@@ -73,7 +73,7 @@ export function lookAtSegments(
 }
 
 function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Shown {
-  const { fileSystem, path, options } = setting;
+  const { fileSystem, path, checksum, options } = setting;
   const identities = new Map<string, string>();
   const { look, findings } = lookAtSegments(setting, found, (path) => {
     const file = fileSystem.open(path, "read");
@@ -88,18 +88,17 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
   try {
     const plan = planOpening(findings, options);
     if (plan.kind === "refuse") throw plan.error;
-    const { last, sealed, headIndex, logId } = plan;
+    const { last, sealed, headIndex } = plan;
     if (last === undefined) throw new FileSystemError("ENOENT", "Open", path);
     const { source, scan = nothingFound(last.firstIndex) } = look.fileOf(last.path);
     const identity = identities.get(last.path);
     // Before the writer cuts a full segment, it removes the files after it.
     const isUntouched = (): boolean => fileSystem.identify(last.path) === identity;
-    const durable = scan.offsets.countBelow(scan.vouched);
     const isStale = headIndex > scan.firstIndex + scan.offsets.count;
     const shown = isStale ? nothingFound(headIndex) : scan;
-    const context = setting.context(logId);
-    const active = new Segment(source, shown, isStale ? 0 : durable, context);
-    const segments = new SegmentList(context, isStale ? [] : sealed, active, isUntouched);
+    const active = new WatchedSegment(source, shown);
+    const files = { fileSystem, checksum, maxEntrySize: options.maxEntrySize };
+    const segments = new SegmentList(files, isStale ? [] : sealed, active, isUntouched);
     // What was found one after the other must have been there at one time.
     requireNoReplacement(setting);
     const isWhole = active.identity === identity && isUntouched() &&

@@ -12,11 +12,12 @@ import type { MetaFile } from "../files/meta.ts";
 import type { ReadOnlyLog } from "../opening/open.ts";
 import { segmentPath } from "../files/names.ts";
 import type { SegmentList } from "../files/segment_list.ts";
+import type { WatchedSegment } from "../segment/watched_segment.ts";
 
 /** A log's files, and what was found in them. */
 export class View {
   readonly path: string;
-  readonly segments: SegmentList;
+  readonly segments: SegmentList<WatchedSegment>;
   readonly meta: MetaFile;
   readonly #fileSystem: FileSystem;
   readonly #identity: string;

@@ -37,7 +37,7 @@ export interface FirstMarks {
 
 /** The marks of one segment. */
 export class Marks {
-  readonly #offsets: Pick<OffsetIndex, "count" | "countBelow">;
+  readonly #offsets: Pick<OffsetIndex, "count">;
   /** Whether the version of the file has Durable frames. */
   readonly #canTell: boolean;
   #writtenEnd: number;
@@ -56,7 +56,7 @@ export class Marks {
    * @param syncedCount How many of them are known to be durable.
    */
   constructor(
-    offsets: Pick<OffsetIndex, "count" | "countBelow">,
+    offsets: Pick<OffsetIndex, "count">,
     { entriesEnd, vouched }: FirstMarks,
     syncedCount: number,
     canTell: boolean,
@@ -66,11 +66,6 @@ export class Marks {
     this.#writtenEnd = this.#settledEnd = entriesEnd;
     this.#syncedCount = this.#settledCount = syncedCount;
     this.#told = this.#mostTold = vouched;
-  }
-
-  /** The end of the last entry that is written. */
-  get writtenEnd(): number {
-    return this.#writtenEnd;
   }
 
   /** How many entries are synced. */
@@ -165,17 +160,5 @@ export class Marks {
     this.#syncedCount = this.#settledCount = count;
     this.#settledEnd = this.#writtenEnd;
     this.#unsettledEnd = 0;
-  }
-
-  /** In a reader: more was found in the file. */
-  found({ entriesEnd, vouched }: FirstMarks): void {
-    this.#writtenEnd = entriesEnd;
-    this.#told = vouched;
-    this.#syncedCount = this.#offsets.countBelow(vouched);
-  }
-
-  /** In a reader: no more than so many entries are shown. */
-  showOnly(count: number): void {
-    this.#syncedCount = Math.min(this.#syncedCount, count);
   }
 }

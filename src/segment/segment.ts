@@ -1,7 +1,8 @@
 /**
- * The segment that a log appends to: its making, writes, syncs, cuts and seal.
+ * The segment that a log appends to: its writes, syncs, cuts and seal.
  *
- * How far it is written, synced and told is kept by {@linkcode Marks}.
+ * {@linkcode Marks} keeps how far it is written, synced and told. A reader sees the segment as a
+ * `WatchedSegment`.
  *
  * @module
  */
@@ -22,17 +23,14 @@ import { readUint32 } from "../format/integers.ts";
 import { BATCH_FRAME_SIZE, BATCH_SIZE, writeBatchFields } from "../format/batch_frame.ts";
 import { DURABLE_FRAME_SIZE, DURABLE_SIZE, writeDurableFields } from "../format/durable_frame.ts";
 import { sealFrameSize, sealSize, writeSealFields } from "../format/seal_frame.ts";
-import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
-import { type FileHandle, isFileSystemError } from "../fs/file_system.ts";
+import type { PreviousSegment } from "../format/segment_frame.ts";
+import type { FileHandle } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { LastWrite } from "./last_write.ts";
 import { type Coverage, Marks } from "./marks.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import type { Target } from "./target.ts";
 import type { Batches, SegmentScan } from "./frame_walk.ts";
-import { scanOn } from "./scan.ts";
-import type { SegmentSource } from "./source.ts";
-import type { Seen } from "./seen.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 import type { WritableSource } from "./writable_source.ts";
 import { sizeOfFrames } from "./write_size.ts";
@@ -53,12 +51,12 @@ export interface SegmentSettings {
   readonly preallocate: number;
 }
 
-/** An open segment. */
+/** A segment that is open to write. */
 export class Segment implements Entries {
   /** The file's path. */
   readonly path: string;
-  /** The version of the file's format; in a reader `undefined` if the file does not say it yet. */
-  readonly version: FormatVersion | undefined;
+  /** The version of the file's format. */
+  readonly version: FormatVersion;
   /** The log's id; version 1 has none. */
   readonly logId: Uint8Array | undefined;
   /** The index of the first entry that the segment can hold. */
@@ -69,58 +67,50 @@ export class Segment implements Entries {
   readonly reader: EntryReader;
 
   readonly #batches: Batches;
-  readonly #source: SegmentSource;
   readonly #file: FileHandle;
-  readonly #second: FileHandle | undefined;
+  readonly #second: FileHandle;
   readonly #syncs = new Syncs();
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
   #end: number;
   readonly #marks: Marks;
   readonly #space: SpaceAhead;
-  /** In a reader: the Seal that was found. */
-  #seal: SegmentScan["seal"];
-  /** In a reader: what it has seen of the file. */
-  readonly #seen: Seen | undefined;
   #cuts = 0;
   readonly #lastWrite = new LastWrite();
   readonly #directory: LogDirectory;
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
   #closed = false;
-  #identity: string | undefined;
 
   /**
-   * Takes over a file that was scanned and, unless it is only read, cut to the scan's end and synced.
-   * One that is only read has no second descriptor.
+   * Takes over a file that was scanned, cut to the scan's end and synced.
    *
    * @param durableCount How many of the entries are known to be durable.
    */
   constructor(
-    source: SegmentSource | WritableSource,
+    source: WritableSource,
     scan: SegmentScan,
     durableCount: number,
     { counters, directory, preallocate }: SegmentSettings,
   ) {
+    const { version } = scan;
+    if (version === undefined) throw new TypeError("A segment that is written has a version");
     this.path = source.path;
-    this.version = scan.version;
+    this.version = version;
     this.firstIndex = scan.firstIndex;
     this.logId = scan.logId;
     this.offsets = scan.offsets;
     this.#batches = scan.batches;
     this.reader = new EntryReader(source, scan.firstIndex, this);
-    this.#source = source;
     this.#file = source.file;
-    this.#second = "second" in source ? source.second : undefined;
+    this.#second = source.second;
     this.#checksum = source.checksum;
     this.#counters = counters;
     this.#directory = directory;
     this.#end = scan.end;
-    this.#marks = new Marks(scan.offsets, scan, durableCount, scan.version === 2);
+    this.#marks = new Marks(scan.offsets, scan, durableCount, version === 2);
     // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
-    this.#space = new SpaceAhead(source.file, scan.version === 2 ? preallocate : 0);
-    this.#seal = scan.seal;
-    this.#seen = scan.seen;
+    this.#space = new SpaceAhead(source.file, version === 2 ? preallocate : 0);
   }
 
   /** How many entries a sync has covered. */
@@ -131,11 +121,6 @@ export class Segment implements Entries {
   /** The bytes in use. */
   get end(): number {
     return this.#end;
-  }
-
-  /** In a reader: the checksum of each entry's frame. */
-  get checksums(): OffsetIndex | undefined {
-    return this.#seen?.checksums;
   }
 
   /** How often entries were dropped. */
@@ -315,7 +300,6 @@ export class Segment implements Entries {
   /** Makes a sync now, through the second descriptor. */
   #runBlocking(doing: string, sync: (file: FileHandle) => void): void {
     const file = this.#second;
-    if (file === undefined) throw new TypeError("A segment that is only read has nothing to sync");
     this.#counters.syncs++;
     try {
       this.#syncs.runBlocking(() => sync(file));
@@ -439,70 +423,12 @@ export class Segment implements Entries {
     this.#marks.cut(count);
   }
 
-  /** In a reader: which file this is. It is asked for once, since an open file stays what it is. */
-  get identity(): string {
-    this.#identity ??= this.#file.identity();
-    return this.#identity;
-  }
-
-  /** In a reader: whether the writer has ended the segment, or may have gone on without a sign of it. */
-  get mayBeFull(): boolean {
-    return this.#seal !== undefined || this.version !== 2;
-  }
-
-  /**
-   * In a reader: takes in what the writer appended; false if the writer did more than that. Then it is
-   * not to be called again.
-   */
-  refresh(): boolean {
-    const { version, logId, firstIndex, offsets } = this;
-    const seen = this.#seen;
-    const { count } = offsets;
-    const size = this.#file.size();
-    if (seen === undefined || size < this.#end || (this.#end === 0 && size > 0)) return false;
-    if (size === this.#end) return seen.isIn(this.#file);
-    let scan: SegmentScan;
-    try {
-      scan = scanOn(this.#source, {
-        kind: "scanned",
-        version,
-        logId,
-        firstIndex,
-        offsets,
-        seen,
-        previous: NO_SEGMENT,
-        batches: this.#batches,
-        entriesEnd: this.#marks.writtenEnd,
-        vouched: this.#marks.told,
-        seal: this.#seal,
-        end: this.#end,
-        size: this.#end,
-      });
-    } catch (error) {
-      if (isFileSystemError(error) && error.code === "EBUSY") return false;
-      throw error;
-    }
-    // A cut since the first look at the size left nothing to scan.
-    if (scan.size <= this.#end && !seen.isIn(this.#file)) return false;
-    this.#end = scan.end;
-    this.#marks.found(scan);
-    this.#seal = scan.seal;
-    // A Seal may tell of fewer entries.
-    return offsets.count >= count;
-  }
-
-  /** In a reader: shows no more than so many of the entries, as if the others had not been found. */
-  showOnly(count: number): void {
-    this.offsets.cut(count);
-    this.#marks.showOnly(count);
-  }
-
   /** Gives the file back, once no sync runs. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.reader.close();
-    this.#second?.close();
+    this.#second.close();
     if (this.#running === 0) this.#file.close();
   }
 

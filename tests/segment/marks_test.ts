@@ -28,7 +28,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 test("what is told is settled, what is settled is synced, and what is synced is written", () => {
   const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-    const offsets = { count: 0, countBelow: (end: number) => Math.ceil(end / SIZE) };
+    const offsets = { count: 0 };
     const marks = new Marks(offsets, { entriesEnd: 0, vouched: 0 }, 0, true);
     let running: Coverage | undefined;
     /** How many entries the syncs that have ended have covered, and those that no verdict is due for. */
@@ -78,7 +78,7 @@ test("what is told is settled, what is settled is synced, and what is synced is 
 
 test("a file without Durable frames owes none", () => {
   const marks = new Marks(
-    { count: 1, countBelow: () => 0 },
+    { count: 1 },
     { entriesEnd: 9, vouched: 0 },
     1,
     false,
