@@ -112,7 +112,7 @@ export function isArray(value: unknown): value is unknown[] {
   return typeof value === "object" && value !== null && !isRevoked(value) && Array.isArray(value);
 }
 
-/** Whether an object is a Proxy without anything behind it. */
+/** Whether an object is a Proxy whose target was revoked. */
 function isRevoked(object: object): boolean {
   try {
     Array.isArray(object);

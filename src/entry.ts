@@ -46,9 +46,9 @@ export interface EntryView {
   readonly bytes: Uint8Array;
   /** Where in `bytes` the entry begins. */
   readonly start: number;
-  /** Where in `bytes` it ends: behind its last byte. */
+  /** Where in `bytes` it ends: after its last byte. */
   readonly end: number;
-  /** The entry: a view of `bytes`, made anew at each use. Copy it (`slice()`) to keep it. */
+  /** The entry: a new view of `bytes` at each use. Copy it (`slice()`) to keep it. */
   readonly data: Uint8Array;
 }
 

@@ -96,7 +96,7 @@ export class CorruptionError extends WalError {
   readonly path: string;
   /** Where in the file the damage begins, in bytes. */
   readonly offset: number;
-  /** The lowest index whose entry cannot be vouched for. */
+  /** The lowest index whose entry may be lost or wrong. */
   readonly firstIndexAtRisk: number;
 
   /**
@@ -120,7 +120,9 @@ export class CorruptionError extends WalError {
 export const RESTORE: string = "Nothing was changed. Restore the file from a copy; without one, " +
   "`wal recover` gives out every entry that is whole.";
 
-/** Who holds a lock, as far as the lock's record tells; a field it does not tell is `undefined`. */
+/**
+ * The holder of a lock, as far as the lock's record tells; a field it does not tell is `undefined`.
+ */
 export interface LockHolder {
   /** The process id. */
   readonly pid: number | undefined;
@@ -149,14 +151,14 @@ export interface LockHolder {
 export class LockedError extends WalError {
   /** The file that says so: the lock file, the claim beside it, or the log's file that is locked. */
   readonly path: string;
-  /** Who holds it. */
+  /** Its holder. */
   readonly holder: LockHolder;
 
   /**
    * Names the holder.
    *
    * @param path The lock file, or the log's file that is locked itself.
-   * @param holder Who holds it, as far as the lock's record tells.
+   * @param holder Its holder, as far as the lock's record tells.
    * @param message What happened and what to do next, if there is more to say.
    */
   constructor(path: string, holder: LockHolder, message?: string) {
@@ -175,7 +177,8 @@ export class LockedError extends WalError {
 
 /**
  * A sync failed (`ERR_WAL_SYNC_FAILED`): the outcome of entries that were not yet durable is
- * unknown, and the handle has ended. Reads go on; a reopen, which runs recovery, continues.
+ * unknown, and the handle has ended. Reads still work. A reopen runs recovery, and the log can be
+ * used again.
  *
  * @example
  * ```ts
@@ -223,7 +226,7 @@ export class SyncFailedError extends WalError {
 
 /**
  * A name of the log no longer leads to the file that is open (`ERR_WAL_MOVED`): somebody removed,
- * renamed or replaced it, or its directory. The handle has ended; reads go on.
+ * renamed or replaced it, or its directory. The handle has ended; reads still work.
  *
  * @example
  * ```ts

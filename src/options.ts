@@ -34,9 +34,9 @@ export interface WalOptions {
    */
   maxEntrySize?: number;
   /**
-   * When a segment is full and the log goes on in the next file, in bytes. An entry that is larger
-   * has a segment of its own; a batch that is larger is refused. Space comes back a segment at a
-   * time, and open reads the last one.
+   * When a segment is full and the log continues in the next file, in bytes. An entry that is
+   * larger has a segment of its own; a batch that is larger is refused. Space comes back a segment
+   * at a time, and open reads the last one.
    *
    * @default {67108864} (64 MiB)
    */
@@ -50,7 +50,8 @@ export interface WalOptions {
   format?: FormatVersion;
   /**
    * What to do when acknowledged data is damaged: `"default"` refuses to open and changes nothing;
-   * `"salvage"` sets the bytes from the damage on aside in a file and goes on with what is before.
+   * `"salvage"` sets the bytes from the damage on aside in a file and continues with what is
+   * before.
    *
    * @default {"default"}
    */
@@ -69,10 +70,10 @@ export interface WalOptions {
    */
   lock?: "any" | "kernel";
   /**
-   * Who waits for the disk when entries are made durable: `"async"`, a thread beside the event loop,
-   * which serves others meanwhile; or `"blocking"`, the event loop itself, for one fdatasync at a
-   * time. The latter spares two changes of thread, which with one caller take a third of the time,
-   * and suits a program that has nothing else to do.
+   * What waits for the disk when entries are made durable: `"async"`, a thread beside the event
+   * loop, which serves others meanwhile; or `"blocking"`, the event loop itself, for one fdatasync
+   * at a time. The latter spares two changes of thread, which with one caller take a third of the
+   * time, and suits a program that has nothing else to do.
    *
    * @default {"async"}
    */
@@ -87,7 +88,7 @@ export interface WalOptions {
   preallocate?: number;
   /**
    * The permissions of files that are made, as for chmod. A directory that is made can also be
-   * searched by those who may read. A log may hold secrets, so only its owner may read it.
+   * searched by the users that may read. A log may hold secrets, so only its owner may read it.
    *
    * @default {0o600}
    */
@@ -117,7 +118,7 @@ const DEFAULTS: ResolvedOptions = {
 
 const MIN_SEGMENT_SIZE = 256;
 
-/** A Seal's offsets have 32 bits, and an entry may still lie behind this size. */
+/** A Seal's offsets have 32 bits, and an entry may still lie after this size. */
 const MAX_SEGMENT_SIZE = 2 ** 31;
 
 /** Every method that a file system must have. */

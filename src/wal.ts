@@ -73,7 +73,7 @@ export interface WalStats {
   readonly syncs: number;
   /** The files that the log has now. */
   readonly segments: number;
-  /** Full segments whose Seal failed its check and was made anew by a scan. */
+  /** Full segments whose Seal failed its check and was made again by a scan. */
   readonly rebuiltSeals: readonly string[];
   /**
    * What holds the writer's lock: the kernel, or only a checked record of the process where the
@@ -130,7 +130,7 @@ export class Wal {
 
   /**
    * Opens the log at `path`, or makes it, with the directories that lead to it. A file that Go-WAL
-   * wrote is opened like any other, and goes on as one.
+   * wrote is opened like any other, and stays in Go-WAL's format until it is full.
    *
    * Durability at return: every entry that the log then has.
    *
@@ -213,7 +213,7 @@ export class Wal {
   /**
    * Appends an entry.
    *
-   * Durability at return: the bytes are in the page cache, behind all that were appended before.
+   * Durability at return: the bytes are in the page cache, after all that were appended before.
    * They survive the death of the process, and a power cut only after a sync.
    *
    * @param data The entry; it is copied before the call returns. May be empty.
@@ -289,7 +289,7 @@ export class Wal {
    * Makes every entry durable that was appended before the call.
    *
    * Durability at return: an fdatasync that began after those entries were written has succeeded.
-   * Callers share one: who calls while one is running joins the next. The event loop goes on.
+   * Callers share one: a call during a running sync joins the next. The event loop does not wait.
    *
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
    * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
@@ -550,16 +550,16 @@ export class Wal {
    * Yields entries as they come, those that are there first; waits for more until the loop is left,
    * the signal is aborted or the log is closed. Works beside the writer and in a reader
    * (`readOnly`), also of another process, across rolls. Entries that replace what a truncation
-   * dropped from the tail are yielded anew, from the truncation's index on.
+   * dropped from the tail are yielded again, from the truncation's index on.
    *
    * It keeps the process alive while a call of `next` waits. `return` ends it at once, also such a
    * call, and so does an abort, with the signal's `reason`.
    *
    * @param options From where, until when, and whether to wait for the disk.
-   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: `from` is no index of the log or right behind
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: `from` is no index of the log or right after
    * it, or a head truncation has overtaken the loop; the message names the new first index.
-   * `ERR_WAL_CLOSED`: the log was closed before the call. `ERR_WAL_INVALID_ARGUMENT`: an option with
-   * an unknown name or a value of the wrong kind. `ERR_WAL_IO`: what could not be read for ten
+   * `ERR_WAL_CLOSED`: the log was closed before the call. `ERR_WAL_INVALID_ARGUMENT`: an option
+   * with an unknown name or a value of the wrong kind. `ERR_WAL_IO`: what could not be read for ten
    * seconds. In a reader `ERR_WAL_NOT_FOUND`: the log was not there for a second.
    * @throws {CorruptionError} `ERR_WAL_CORRUPT`: an entry fails its checksum, in a reader for a second.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the handle has ended.
@@ -593,7 +593,7 @@ export class Wal {
   }
 
   /**
-   * Drops the entry at `index` and all behind it, as a Raft follower does whose log conflicts.
+   * Drops the entry at `index` and all after it, as a Raft follower does whose log conflicts.
    *
    * Durability at return: the entries are gone and never come back; all that are left are durable.
    *

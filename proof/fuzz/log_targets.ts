@@ -28,7 +28,7 @@ const BUFFER = 128 * 1024;
 const TOOL_BUFFER = 8 * 1024 * 1024 + BUFFER;
 
 /** What came of a file that has a name of the log's and is not the log's. */
-const NOT_OURS = /^write WalError: "" (has the name of|is no segment|tells of a replacement)/;
+const NOT_OURS = /^write WalError: "" (has the name of|is no segment|states a replacement)/;
 
 /** How often the bytes of a log's files may be read. */
 const PASSES = 60;

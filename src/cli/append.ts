@@ -33,7 +33,10 @@ export async function append(args: string[]): Promise<number> {
   }
 }
 
-/** Appends, closes the log, and tells what is in it now: after a failure one can go on from there. */
+/**
+ * Appends, closes the log, and tells what is in it now: after a failure one can continue from
+ * there.
+ */
 async function appendAndTell(log: Wal, input: Readable, limit: number): Promise<void> {
   const before = log.lastIndex;
   try {

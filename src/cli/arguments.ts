@@ -21,7 +21,7 @@ export const MAX_ENTRY_SIZE = { "max-entry-size": { type: "string" } } as const;
 export interface Parsed<T extends OptionsConfig> {
   /** The path of the log. */
   readonly log: string;
-  /** The arguments behind it. */
+  /** The arguments after it. */
   readonly rest: string[];
   /** The options. */
   readonly values: ReturnType<
@@ -55,7 +55,7 @@ function parse<const T extends OptionsConfig>(
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
     if (!String(memberOf(error, "code")).startsWith("ERR_PARSE_ARGS")) throw error;
-    // The sentences behind the first are about positional arguments that look like options.
+    // The sentences after the first are about positional arguments that look like options.
     throw new UsageError(`${reasonOf(error).split(". ", 1)[0]}.`);
   }
 }

@@ -40,7 +40,7 @@ function* linesOf(entries: Iterable<Entry>, json: boolean): Generator<Uint8Array
   for (const entry of entries) yield entryLine(entry, json);
 }
 
-/** Writes what is whole of a log that may be damaged, and tells of the rest. */
+/** Writes what is whole of a log that may be damaged, and reports the rest. */
 async function catWhole(
   path: string,
   { from = 1, to = Infinity }: EntryRange,

@@ -1,6 +1,6 @@
 /**
  * Where the chain of a log's segments breaks: a file that is missing, is another log's or another
- * segment's, or is not what the one behind it says.
+ * segment's, or is not what the one after it says.
  *
  * @module
  */

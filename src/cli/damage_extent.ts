@@ -1,9 +1,10 @@
 /**
  * How far damage reaches: which frames the bytes at a place were, though they are whole no more.
  *
- * What follows a damaged frame is known only if the frame's length is. Three things tell of it, the
- * surest first: one changed byte explains the checksum; the headers lead from frame to frame up to a
- * whole one, and no whole frame lies between; or nothing does, and only a search goes on.
+ * What follows a damaged frame is known only if the frame's length is. There are three ways to find
+ * it, the surest first. One changed byte explains the checksum. Or the headers lead from frame to
+ * frame up to a whole one, and no whole frame lies between. Otherwise only a search finds the next
+ * frame.
  *
  * @module
  */
@@ -21,7 +22,7 @@ export interface Extent {
   readonly frames: readonly DamagedFrame[];
   /** Whether that is sure; else it is what their headers say, which may be damaged too. */
   readonly isProven: boolean;
-  /** Where to go on: the next frame, or the end. */
+  /** Where to continue: the next frame, or the end. */
   readonly next: number;
 }
 

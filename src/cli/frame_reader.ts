@@ -1,8 +1,9 @@
 /**
  * The second opinion on frames: reads them from a file and checks each with CRC-32 by itself.
  *
- * It shares the layout of a frame with what the log reads by, and neither the kernel nor the scan, so
- * that a defect there does not hide here. Memory is bounded by its buffer, whatever the file says.
+ * It takes the layout of a frame and of a Seal from `format`, as the log does. It uses neither the
+ * kernel nor the scan, so that a defect there does not hide here. Memory is bounded by its buffer,
+ * whatever the file says.
  *
  * @module
  */
@@ -93,7 +94,7 @@ export class FrameReader {
     return this.#buffer.subarray(at, Math.min(at + size, this.#limit - this.#base));
   }
 
-  /** Reads anew what is asked for next: a writer may have changed the file. */
+  /** Forgets what was read: a writer may have changed the file. */
   forget(): void {
     this.#limit = this.#base;
   }

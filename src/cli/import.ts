@@ -131,7 +131,10 @@ async function* linesOf(
   yield* parsed(splitter.end());
 }
 
-/** Takes all lines in, closes the log, and tells what it took: after a failure one can go on there. */
+/**
+ * Takes all lines in, closes the log, and tells what it took: after a failure one can continue
+ * there.
+ */
 async function take(log: Wal, input: Readable, maxEntrySize: number, all: boolean): Promise<void> {
   const words = new LineWriter(toStandardOutput);
   const told: string[] = [];

@@ -22,7 +22,9 @@ export async function* chunksOf(input: Readable): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** The file to read, or the standard input. A file that cannot be opened is told of before that. */
+/**
+ * The file to read, or the standard input. A file that cannot be opened is reported before that.
+ */
 export async function openInput(path: string | undefined): Promise<Readable> {
   if (path === undefined) return process.stdin;
   const stream = createReadStream(path, { highWaterMark: READ_SIZE });

@@ -76,8 +76,8 @@ function* describe(report: Report): Generator<string> {
   yield `frames    ${frames.join(", ")}`;
   yield `durable   ${
     durable.offset === 0
-      ? "no Durable frame vouches for anything"
-      : `vouched for up to offset ${durable.offset}, index ${durable.index}`
+      ? "no Durable frame covers anything"
+      : `covered by a Durable frame up to offset ${durable.offset}, index ${durable.index}`
   }`;
   yield `recovery  case ${recovery.case} at offset ${recovery.offset}: ${recovery.verdict}`;
   yield `opening   ${openingOf(report)}`;

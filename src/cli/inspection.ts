@@ -73,7 +73,7 @@ export interface Tally {
   bytes: number;
 }
 
-/** What is told of a segment. */
+/** What is said about a segment. */
 export interface SegmentReport {
   readonly path: string;
   readonly version: number | null;
@@ -95,7 +95,7 @@ export interface MetaReport {
   readonly stateSize: number;
 }
 
-/** What is told of a log; in this form with `--json`. */
+/** What is said about a log; in this form with `--json`. */
 export interface Report {
   readonly path: string;
   /** The last segment's. */
@@ -109,7 +109,7 @@ export interface Report {
   readonly lastIndex: number;
   readonly segments: readonly SegmentReport[];
   readonly frames: Readonly<Record<string, Tally>>;
-  /** What the last segment's Durable frames vouch for. */
+  /** What the last segment's Durable frames cover. */
   readonly durable: { readonly offset: number; readonly index: number };
   /** What recovery would decide and report. */
   readonly recovery: Outcome;

@@ -40,7 +40,7 @@ Commands:
   cat LOG                  Write each entry as a line.
     --from N, --to N       Only the entries from index N, up to index N.
     --json                 One JSON object a line, with "index" and "text" or else "base64".
-    --skip-damaged         Go on after damage, and tell of it; exits with 1 if there is some.
+    --skip-damaged         Continue after damage, and report it; exits with 1 if there is some.
   inspect LOG              Tell what is in the files and what opening would do. Takes no lock and
                            changes nothing. Exits with 1 if opening would be refused.
     --frames               List every frame too.
@@ -50,11 +50,11 @@ Commands:
     --speed                Tell also how that compares with only reading the files.
   tail LOG                 Write the last entries as lines.
     -n, --lines N          How many (default 10).
-    -f, --follow           Go on with those that come, each once it is durable, until interrupted.
+    -f, --follow           Then those that come, each once it is durable, until interrupted.
     --no-durable           With -f: each as soon as it is appended.
     --json                 As for cat.
   truncate LOG             Drop entries for good.
-    --from N               The entry at index N and all behind it.
+    --from N               The entry at index N and all after it.
     --before N             All entries below index N.
     --dry-run              Only tell what would be dropped.
   recover LOG              Write every whole entry of a damaged log as a line of JSON, and between them
@@ -95,7 +95,7 @@ const COMMANDS: ReadonlyMap<string, (args: string[]) => Promise<number>> = new M
 /**
  * Runs the tool on the standard streams.
  *
- * @param args The arguments behind the program's name.
+ * @param args The arguments after the program's name.
  * @returns The exit code: 0 if all went well, 1 for an error of the log, 2 for a mistake in the usage.
  *
  * @example
@@ -150,5 +150,6 @@ function isMain(): boolean {
     realpathSync(program) === fileURLToPath(import.meta.url);
 }
 
-// Not by way of exitCode: a read of the standard input that nobody waits for must not hold the end up.
+// Not by way of exitCode: a read of the standard input that no one waits for must not hold the end
+// up.
 if (isMain()) process.exit(await main(process.argv.slice(2)));

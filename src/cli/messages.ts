@@ -12,8 +12,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bOpen it with \{ maxEntrySize: (\d+) \} or more\b/g, "Give --max-entry-size $1 or more"],
   [/\{ maxEntrySize(?:: (\d+))? \}/g, "--max-entry-size $1"],
   [
-    /\bTo go on (without them|with what is before them), open the log with \{ recovery: "salvage" \}: /g,
-    "To go on $1, run `wal repair`: ",
+    /\bTo continue (without them|with what is before them), open the log with \{ recovery: "salvage" \}: /g,
+    "To continue $1, run `wal repair`: ",
   ],
   [/\bopen the log with \{ recovery: "salvage" \}/g, "run `wal repair`"],
   [

@@ -32,8 +32,8 @@ export function write(stream: Writable, data: Uint8Array | string): Promise<void
 }
 
 /**
- * Writes each line and its end to the standard output, many at a time. Ends quietly when nobody
- * reads any more, as with `| head`.
+ * Writes each line and its end to the standard output, many at a time. Ends quietly when the output
+ * has no reader any more, as with `| head`.
  *
  * @returns Whether somebody still reads.
  * @throws {FileSystemError} If the output fails, as on a full disk.
@@ -56,12 +56,12 @@ export class LineWriter {
   #parts: Uint8Array[] = [];
   #size = 0;
 
-  /** @param write Writes some lines; false if nobody wants more. */
+  /** @param write Writes some lines; false if no more are wanted. */
   constructor(write: (batch: Uint8Array) => boolean | Promise<boolean>) {
     this.#write = write;
   }
 
-  /** Takes a line, and its memory until it is written; false if nobody wants more. */
+  /** Takes a line, and its memory until it is written; false if no more are wanted. */
   async add(line: Uint8Array | string): Promise<boolean> {
     const bytes = typeof line === "string" ? Buffer.from(line) : line;
     this.#parts.push(bytes, NEWLINE);
@@ -69,7 +69,7 @@ export class LineWriter {
     return this.#size < BATCH_SIZE || await this.flush();
   }
 
-  /** Writes what was gathered; false if nobody wants more. */
+  /** Writes what was gathered; false if no more is wanted. */
   async flush(): Promise<boolean> {
     const batch = Buffer.concat(this.#parts);
     this.#parts = [];
@@ -78,7 +78,7 @@ export class LineWriter {
   }
 }
 
-/** Writes lines to the standard output; false if nobody reads any more. */
+/** Writes lines to the standard output; false if it has no reader any more. */
 export async function toStandardOutput(batch: Uint8Array): Promise<boolean> {
   try {
     await write(process.stdout, batch);

@@ -27,7 +27,7 @@ export class Progress {
     this.#total = total;
   }
 
-  /** Counts bytes, and tells of them if it is time. */
+  /** Counts bytes, and reports them if it is time. */
   async add(bytes: number): Promise<void> {
     this.#done += bytes;
     const now = performance.now();

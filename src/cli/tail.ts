@@ -33,7 +33,10 @@ export async function tail(args: string[]): Promise<number> {
   return 0;
 }
 
-/** Writes entries as they come, until the process is told to end or nobody reads any more. */
+/**
+ * Writes entries as they come, until the process is told to end or the output has no reader any
+ * more.
+ */
 async function follow(log: Wal, count: number, durable: boolean, json: boolean): Promise<void> {
   const last = durable ? log.durableIndex : log.lastIndex;
   const from = Math.max(log.firstIndex, last - count + 1);

@@ -77,7 +77,7 @@ export class Verification {
   /**
    * Prepares the check.
    *
-   * @param maxEntrySize A larger entry is told of, in bytes.
+   * @param maxEntrySize A larger entry is reported, in bytes.
    * @throws {FileSystemError} `ENOENT` if there is no log.
    */
   static async create(
@@ -124,7 +124,7 @@ export class Verification {
       }
       // Opening removes only those that stand last.
       for (const { file: { path, firstIndex } } of unused.splice(0)) {
-        const what = "it has no valid beginning, and a segment that was in use stands behind it";
+        const what = "it has no valid beginning, and a segment that was in use follows it";
         this.#listener.damage({ path, offset: 0, index: firstIndex, isAtLeast: false, what });
       }
       this.#join(previous, checked, headIndex, logId);
@@ -144,7 +144,7 @@ export class Verification {
     if (end !== undefined && headIndex > end) {
       this.#listener.note(
         `${this.#path}: the head ${headIndex} is beyond the last entry ${end - 1}: opening would ` +
-          "go on from the head",
+          "continue from the head",
       );
     }
   }
@@ -227,16 +227,16 @@ export class Verification {
     if (!isOwn(previous, logId)) return;
     if (stated !== undefined && stated.size !== size) {
       const offset = Math.min(size, stated.size);
-      const what = `it has ${size} bytes, and the segment behind it says ${stated.size}`;
+      const what = `it has ${size} bytes, and the segment after it says ${stated.size}`;
       tell({ ...last, offset }, what);
     } else if (
       stated !== undefined && lastChecksum !== undefined && stated.checksum !== lastChecksum
     ) {
-      tell(last, "its last frame is not the one that the segment behind it states");
+      tell(last, "its last frame is not the one that the segment after it states");
     } else if (nextIndex !== undefined && nextIndex !== firstIndex) {
       tell(
         last,
-        `its entries end before index ${nextIndex}, and the segment behind it begins with ` +
+        `its entries end before index ${nextIndex}, and the segment after it begins with ` +
           firstIndex,
       );
     }
@@ -248,7 +248,7 @@ export class Verification {
     this.#listener.damage({ ...place, what });
   }
 
-  /** Tells of the last bytes that are no damage, or may be none. */
+  /** Reports the last bytes that are no damage, or may be none. */
   #tellTail({ file: { path } }: Checked, tail: Tail): void {
     const { kind, offset, index, bytes, hasFrames } = tail;
     if (kind === "vouched") return;
@@ -256,8 +256,8 @@ export class Verification {
     const aside = `opening would set ${count} aside in a ".cut-" file, then cut them`;
     const cut = `opening would cut ${count}`;
     if (kind === "ambiguous") {
-      const what = "a torn write, or damage in the last unsynced group: no Durable frame vouches " +
-        `for it; ${aside}`;
+      const what = "a torn write, or damage in the last unsynced group: no Durable frame covers " +
+        `it; ${aside}`;
       this.#listener.damage({ path, offset, index, isAtLeast: false, what });
       return;
     }
@@ -271,14 +271,14 @@ export class Verification {
 
   #tellUnused({ file, segment }: Checked, previous: Checked | undefined): void {
     const { size } = segment;
-    const does = previous === undefined ? "make it anew" : "remove it";
+    const does = previous === undefined ? "make it again" : "remove it";
     this.#listener.note(
       `${file.path}: offset 0, index ${file.firstIndex}: never in use, its making was interrupted ` +
         `(${size} bytes); opening would ${does}`,
     );
   }
 
-  /** Tells of the redo file, and what opening would do with it. */
+  /** Reports the redo file, and what opening would do with it. */
   #checkRedo(): void {
     const path = redoPath(this.#path);
     const redo = redoFile(this.#fileSystem, this.#path, frameChecksum);
@@ -324,7 +324,7 @@ export class Verification {
       if (slot !== undefined) continue;
       const what = newest === undefined
         ? "the slot is not valid, nor is the other: the head and the state are not known"
-        : "the slot is not valid; the other is, and opening would write this one anew";
+        : "the slot is not valid; the other is, and opening would write this one again";
       const offset = SLOT_OFFSETS[i] ?? 0;
       this.#listener.damage({
         path,

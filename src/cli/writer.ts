@@ -12,7 +12,7 @@ import { readStart } from "./log_files.ts";
 /** A record is shorter. */
 const RECORD_SIZE = 4096;
 
-/** Who has the log open to write, or may have, in words; undefined if nobody has. */
+/** The writer that has the log open, or may have, in words; undefined if there is none. */
 export function writerOf(fileSystem: FileSystem, path: string): string | undefined {
   const record = recordOf(fileSystem, lockPath(path));
   if (record === undefined) return undefined;
@@ -20,12 +20,12 @@ export function writerOf(fileSystem: FileSystem, path: string): string | undefin
   if (typeof pid !== "number") return "a process that the lock file does not name may have";
   const where = typeof host === "string" ? ` on "${host}"` : "";
   const what = typeof runtime === "string" ? ` (${runtime})` : "";
-  const who = `the process ${pid}${where}${what}`;
+  const writer = `the process ${pid}${where}${what}`;
   // Deno would ask for permissions, on a terminal with a prompt.
   if (process.versions.deno !== undefined || host !== hostname()) {
-    return `${who} has not closed the log: if it still runs, it has`;
+    return `${writer} has not closed the log: if it still runs, it has`;
   }
-  return isAlive(pid) ? `${who} has` : undefined;
+  return isAlive(pid) ? `${writer} has` : undefined;
 }
 
 function recordOf(

@@ -1,5 +1,6 @@
 /**
- * Whether the files of a log join: each segment vouches for the one before it, back to the head.
+ * Whether the files of a log join: each segment states the size and checksum of the one before it,
+ * back to the head.
  *
  * Everything here judges what was read of the files before. An error that is returned, and not
  * thrown, says why the log is refused.
@@ -113,7 +114,7 @@ function refuseFull(
 ): WalError | undefined {
   const { path, firstIndex, size, version } = file;
   if (size !== wantedSize) {
-    const what = `it has ${size} bytes, and the segment behind it says ${wantedSize}`;
+    const what = `it has ${size} bytes, and the segment after it says ${wantedSize}`;
     return segmentDamaged(path, Math.min(size, wantedSize), firstIndex, what);
   }
   if (version === 1 && firstIndex === 1) return undefined;
@@ -242,7 +243,7 @@ function foreign(path: string, what: string): WalError {
   );
 }
 
-/** The error for a segment that the log's other files tell of and that is not there. */
+/** The error for a segment that is not there, although the log's other files mention it. */
 export function segmentMissing(logPath: string, firstIndex: number): CorruptionError {
   const path = segmentPath(logPath, firstIndex);
   return new CorruptionError(

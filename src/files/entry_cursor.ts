@@ -130,7 +130,7 @@ export class EntryCursor implements EntryView {
     return this.advance();
   }
 
-  /** Copies what was staged, which the next call of anybody overwrites. */
+  /** Copies the staged frames: the next call overwrites them. */
   #keep(staging: Uint8Array, size: number): void {
     if (this.#memory === "copies") this.#chunk = staging.slice(0, size);
     else {
@@ -151,9 +151,9 @@ export class EntryCursor implements EntryView {
     let found = 0;
     for (let i = 0, next = position; i < count && next <= last; i++) {
       const at = starts[i] as number;
-      // Internal frames stand between the entries, and behind the last some that were dropped.
+      // Internal frames stand between the entries, and some that were dropped after the last.
       if (chunk[at] !== TYPE_DATA) continue;
-      // The index and the frames must agree; an index is only as good as who wrote it.
+      // The index and the frames must agree; an index is only as good as its writer.
       if (offsets.at(next) !== base + at) break;
       if (checksums !== undefined && checksums.at(next) !== readUint32(chunk, at + CHECKSUM_AT)) {
         break;

@@ -61,8 +61,8 @@ export class Guards {
   }
 
   /**
-   * Guards files, in this order, and no others, while the log goes on. What cannot be guarded for lack
-   * of a descriptor, say, is so at the next move: the others are guarded.
+   * Guards files, in this order, and no others, while the log is in use. What cannot be guarded for
+   * lack of a descriptor, say, is so at the next move: the others are guarded.
    *
    * @returns A promise, which never rejects, where another program has to be waited for.
    */

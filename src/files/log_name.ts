@@ -48,7 +48,7 @@ function hasRoom(fileSystem: FileSystem, directory: string, name: string): boole
     fileSystem.identify(pathIn(directory, name + LONGEST_ENDING));
   } catch (error) {
     if (!isFileSystemError(error)) throw error;
-    // Whatever else is wrong, those who open a file are told of.
+    // Whatever else is wrong, the call that opens a file reports it.
     return error.code !== "ENAMETOOLONG";
   }
   return true;

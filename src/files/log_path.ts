@@ -29,8 +29,8 @@ function spelled(fileSystem: FileSystem, path: string): string {
 }
 
 /**
- * Refuses a link with other files of a log beside it, as when the first file was moved and a link left
- * in its place: without the others the log would go on at a wrong index.
+ * Refuses a link with other files of a log beside it, as when the first file was moved and a link
+ * left in its place: without the others the log would continue at a wrong index.
  */
 function requireNothingBeside(fileSystem: FileSystem, path: string, real: string): void {
   const directory = fileSystem.realPath(directoryOf(path));

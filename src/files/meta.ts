@@ -263,7 +263,7 @@ export class MetaFile {
     }
   }
 
-  /** Goes on with what a crash in {@linkcode secure} left half done. To be called before a load. */
+  /** Finishes what a crash in {@linkcode secure} left half done. To be called before a load. */
   async restore(redo: RedoFile, record: Pick<RedoRecord, "length">): Promise<void> {
     const file = this.#fileSystem.open(this.#path, "write");
     try {
@@ -325,7 +325,8 @@ export class MetaFile {
     throw new WalError(
       "ERR_WAL_INDEX_OUT_OF_RANGE",
       `Cannot store the head index and the state in "${this.#path}": it has counted ` +
-        `${MAX_SEQUENCE} updates, the most that there are. Nothing was changed. Go on in a new log.`,
+        `${MAX_SEQUENCE} updates, the most that there are. Nothing was changed. Continue in a ` +
+        "new log.",
     );
   }
 

@@ -16,7 +16,7 @@ export interface Stretch {
   readonly logPath: string;
   /** The first index of the file's segment. */
   readonly segment: number;
-  /** Where the bytes begin, and behind the last of them. */
+  /** Where the bytes begin, and after the last of them. */
   readonly from: number;
   readonly to: number;
   readonly permissions: number;

@@ -1,12 +1,12 @@
 /**
  * The redo file beside the log: what a file's tail is to be, for as long as the tail is being
- * replaced. A crash in the middle of that leaves the redo file, and the next open goes on.
+ * replaced. A crash in the middle of that leaves the redo file, and the next open finishes it.
  *
  * Two things need it that look as if they did not:
  *
- * - A truncation of entries that a Durable frame vouches for. A file system overwrites the rest of
- *   the block with zeros, and a crash may leave the zeros with the old size. With Durable frames
- *   behind them, this would look like damage to acknowledged entries.
+ * - A truncation of entries that a Durable frame covers. A file system overwrites the rest of the
+ *   block with zeros, and a crash may leave the zeros with the old size. With Durable frames after
+ *   them, this would look like damage to acknowledged entries.
  * - Writing again what a failed fsync may have left in the page cache only. On ext4 the same bytes
  *   over themselves do not reach the disk; the blocks have to be given up first, and a crash in
  *   between would lose them.
@@ -39,7 +39,7 @@ import { redoPath } from "./names.ts";
 
 const CHECKSUM_SIZE = 4;
 
-/** What stands behind the redo file's checksum while the tail is being replaced. */
+/** What stands after the redo file's checksum while the tail is being replaced. */
 const IN_USE: Uint8Array = new Uint8Array([1]);
 
 /** A replacement that was interrupted, and whether it had gone beyond its redo file. */
@@ -115,7 +115,7 @@ export class RedoFile {
     }
   }
 
-  /** Notes in an interrupted replacement's redo file that it goes on. */
+  /** Notes in an interrupted replacement's redo file that it is being finished. */
   goOn({ length }: Pick<RedoRecord, "length">): void {
     const redo = this.#fileSystem.open(this.#path, "write");
     try {
@@ -238,11 +238,11 @@ export class RedoFile {
   }
 }
 
-/** The error for a redo file that is whole and tells of a place that no file has. */
+/** The error for a redo file that is whole and names a place that no file has. */
 function impossible(path: string): WalError {
   return new WalError(
     "ERR_WAL_FORMAT",
-    `"${path}" tells of a replacement at an index or offset that is too large to be. It was not ` +
+    `"${path}" states a replacement at an index or offset that is too large to be. It was not ` +
       "changed, and the log neither. Use the library that wrote it, or move the file away.",
   );
 }

@@ -42,7 +42,7 @@ export interface FrameChecksum {
 export interface ScanResult {
   /** How many frames it found. */
   readonly count: number;
-  /** The first byte behind the last of them. */
+  /** The first byte after the last of them. */
   readonly stop: number;
 }
 

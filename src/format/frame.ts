@@ -1,5 +1,5 @@
 /**
- * The frame: every byte of a segment behind the file header belongs to one.
+ * The frame: every byte of a segment after the file header belongs to one.
  *
  * ```text
  *  0      1            5            9

@@ -23,7 +23,7 @@ export interface SegmentFrame {
   readonly previous: PreviousSegment;
 }
 
-/** How a segment vouches for the one before it. */
+/** What a segment states of the one before it. */
 export interface PreviousSegment {
   readonly firstIndex: number;
   /** Its size in bytes. */

@@ -19,7 +19,7 @@ export interface Timer {
 
 /** What waits. The members are called by way of it, so that a test can put its own there. */
 export interface Clock {
-  /** Resolves when all who can run now have run, and what has arrived has been taken in. */
+  /** Resolves when all that can run now has run, and what has arrived has been taken in. */
   endOfTurn(): Promise<void>;
   /** Calls back after so many milliseconds. */
   after(milliseconds: number, call: () => void): Timer;
@@ -95,7 +95,7 @@ function turnByMessage(): Promise<void> {
   });
 }
 
-/** A wait for memory that nobody changes. The open port keeps the process alive, as a timer does. */
+/** A wait for memory that never changes. The open port keeps the process alive, as a timer does. */
 function afterByWait(milliseconds: number, call: () => void): Timer {
   const { port1 } = new MessageChannel();
   port1.onmessage = (): void => {};

@@ -266,9 +266,9 @@ export interface FileSystem {
    */
   lock(path: string, permissions: number): Promise<WriterLock>;
   /**
-   * Takes the kernel's exclusive lock on a file that exists, by whatever name: a guard on one of its
-   * names excludes one on another. It dies with its holder. Where the kernel's lock is out of reach,
-   * the guard keeps nobody off.
+   * Takes the kernel's exclusive lock on a file that exists, by whatever name: a guard on one of
+   * its names excludes one on another. It dies with its holder. Where the kernel's lock is out of
+   * reach, the guard keeps no process off.
    *
    * @returns A promise where the runtime has to ask another program.
    * @throws `LockedError` where another holds it, in this process or in any other.

@@ -177,7 +177,7 @@ export class LogDirectory {
     try {
       return look();
     } catch (error) {
-      // Who has given up rights since can go on in the files that are open.
+      // A process that has given up rights since can still use the files that are open.
       if (!isFileSystemError(error)) throw error;
       if (error.code === "EACCES" || error.code === "EPERM") return expected;
       throw new MovedError(path, 0, `cannot be looked at (${reasonOf(error)})`);

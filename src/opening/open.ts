@@ -1,8 +1,8 @@
 /**
  * From a path to an open log: the lock, then findings, a plan and its steps.
  *
- * What this returns is durable. The last segment is fsynced before it is scanned, so that nothing is
- * decided on bytes that the disk never had; what no Durable frame vouches for is written again and
+ * What this returns is durable. The last segment is fsynced before it is scanned, so that nothing
+ * is decided on bytes that the disk never had; what no Durable frame covers is written again and
  * fsynced; whatever is changed is fsynced, and its directory too.
  *
  * @module
@@ -280,7 +280,7 @@ async function guardFiles(setting: Setting): Promise<void> {
       if (!isGone || tries >= GUARD_TRIES) throw error;
       continue;
     }
-    // Another writer, without our lock, may have gone on in other files meanwhile.
+    // Another writer, without our lock, may have continued in other files meanwhile.
     if (oldestAndLast(setting).join("\0") === files.join("\0")) return;
   }
 }

@@ -67,9 +67,9 @@ export type Step =
     readonly version: FormatVersion;
   }
   /**
-   * Cuts the last segment to `end`, and writes again what no Durable frame vouches for: the bytes
-   * from `from` on. It does so over itself, or (no entry is in them) from memory after a cut, or with
-   * a redo file.
+   * Cuts the last segment to `end`, and writes again what no Durable frame covers: the bytes from
+   * `from` on. It does so over itself, or (no entry is in them) from memory after a cut, or with a
+   * redo file.
    */
   | {
     readonly kind: "secure end";
@@ -375,7 +375,7 @@ function secureEnd(last: ScannedEnd): Step {
   const isLoose = vouched > 0 && entriesEnd <= vouched && seal === undefined &&
     end - vouched <= MAX_LOOSE;
   const at = { kind: "secure end", path, firstIndex: last.firstIndex, end, size } as const;
-  // Nothing vouches for any of a version 1 file, and it may be large.
+  // Nothing covers any of a version 1 file, and it may be large.
   if (version === 1) return { ...at, way: "in place", from: 0 };
   return { ...at, way: isLoose ? "from memory" : "with a redo file", from: vouched };
 }
@@ -406,7 +406,7 @@ function stepsAfterwards(
     return [...steps, { kind: "begin at head", path: begun, firstIndex: headIndex, removes }];
   }
   if (headIndex < nextIndex || entries === 0) return steps;
-  // All entries are below the head. A log of version 1 alone has no file to go on in.
+  // All entries are below the head. A log of version 1 alone has no file to continue in.
   const mayGoOn = seal !== undefined || format !== 1;
   if (seal === undefined && mayGoOn) steps.push({ kind: "roll", path: last.path, next });
   const paths = mayGoOn ? [...full, last.path] : full;

@@ -14,8 +14,8 @@ export function beginningDamaged(
 ): CorruptionError {
   return new CorruptionError(
     `"${path}" is damaged at offset ${at}: its ${nameOfBeginning(at)} is not ` +
-      `valid, but whole frames follow. Every entry in it is at risk. ${RESTORE} To go on without ` +
-      'them, open the log with { recovery: "salvage" }: all of the file is set aside.',
+      `valid, but whole frames follow. Every entry in it is at risk. ${RESTORE} To continue ` +
+      'without them, open the log with { recovery: "salvage" }: all of the file is set aside.',
     { path, offset: at, firstIndexAtRisk: firstIndex },
   );
 }
@@ -29,8 +29,8 @@ export function beginningLost(
   return new CorruptionError(
     `"${path}" is damaged at offset ${at}: its ${nameOfBeginning(at)} is not valid, and the head ` +
       `index ${headIndex} in the meta file says that it had entries. Every entry in it is at risk. ` +
-      `${RESTORE} To go on without them, open the log with { recovery: "salvage" }: it begins again ` +
-      `with index ${headIndex}${kept}.`,
+      `${RESTORE} To continue without them, open the log with { recovery: "salvage" }: it begins ` +
+      `again with index ${headIndex}${kept}.`,
     { path, offset: at, firstIndexAtRisk: firstIndex },
   );
 }
@@ -39,15 +39,15 @@ function nameOfBeginning(at: number): string {
   return at === 0 ? "header" : "Segment frame";
 }
 
-/** Of damage to what a Durable frame vouches for. */
+/** Of damage to what a Durable frame covers. */
 export function endDamaged(
   { path, statedIndex, entries, end, decision }: ScannedEnd,
 ): CorruptionError {
   const firstIndexAtRisk = statedIndex + entries;
   return new CorruptionError(
-    `"${path}" is damaged at offset ${end}: a later frame vouches that all bytes up to ` +
+    `"${path}" is damaged at offset ${end}: a later frame states that all bytes up to ` +
       `offset ${decision.vouched} were durable. Entries from index ${firstIndexAtRisk} on are at ` +
-      `risk. ${RESTORE} To go on with what is before them, open the log with ` +
+      `risk. ${RESTORE} To continue with what is before them, open the log with ` +
       '{ recovery: "salvage" }: the bytes from there on are set aside.',
     { path, offset: end, firstIndexAtRisk },
   );

@@ -181,12 +181,12 @@ export class Steps {
   }
 
   /**
-   * Cuts the file to its end, and makes durable what no Durable frame vouches for. After a sync that
+   * Cuts the file to its end, and makes durable what no Durable frame covers. After a sync that
    * failed, the page cache may hold it as clean, though the disk never had it: a further sync would
    * succeed and do nothing ("Can Applications Recover from fsync Failures?", A. Rebello and others,
-   * USENIX ATC 2020). So it is written again. ext4 goes on losing what is written to blocks that it
-   * could not write at first, until they are given up, so the file is cut first, and a redo file has
-   * the bytes meanwhile.
+   * USENIX ATC 2020). So it is written again. ext4 keeps losing what is written to blocks that it
+   * could not write at first, until they are given up. So the file is cut first, and a redo file
+   * has the bytes meanwhile.
    */
   async #secureEnd(step: StepOf<"secure end">): Promise<void> {
     const { path } = step;

@@ -55,7 +55,7 @@ export function view(setting: Setting): Shown {
   }
 }
 
-/** Looks at the segments of a log that nobody may change by that: what is found, and the files. */
+/** Looks at the segments of a log without changing them: what is found, and the files. */
 export function lookAtSegments(
   sight: Sight,
   meta: MetaFinding,

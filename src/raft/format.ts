@@ -24,7 +24,7 @@ const STATE_SIZE = VOTE_AT + 1;
 export interface RaftState {
   /** The latest term that the node has seen. */
   readonly term: number;
-  /** For whom it voted in that term. */
+  /** The node that it voted for in that term. */
   readonly votedFor: string | null;
   /** The last entry that the snapshot has; index and term 0 for none. */
   readonly snapshot: { readonly index: number; readonly term: number };

@@ -15,9 +15,9 @@
  * const fileSystem = new MemoryFileSystem();
  * await using storage = await RaftStorage.open("node-a/raft.wal", { fileSystem });
  *
- * // As a candidate: the vote is durable before anybody is asked for theirs.
+ * // As a candidate: the vote is durable before another node is asked for its own.
  * await storage.setHardState({ term: 1, votedFor: "a" });
- * // As a leader: the command is durable before the leader counts itself among those who have it.
+ * // As a leader: the command is durable before the leader counts itself as one that has it.
  * const command = new TextEncoder().encode("x = 1");
  * const { lastIndex } = await storage.append([{ term: 1, data: command }]);
  * assertEquals(storage.entry(lastIndex), { index: 1, term: 1, data: command });
@@ -87,7 +87,7 @@ export interface RaftEntry extends NewRaftEntry {
 }
 
 /**
- * What a node must remember of elections before it answers anybody.
+ * What a node must remember of elections before it answers a message.
  *
  * @example
  * ```ts
@@ -146,7 +146,7 @@ export type AppendOutcome =
     /** Where the leader should try next. */
     readonly conflict: {
       /**
-       * The first index that the log has of the conflicting term, or the one behind its last entry
+       * The first index that the log has of the conflicting term, or the one after its last entry
        * if it is too short.
        */
       readonly index: number;
@@ -167,10 +167,11 @@ export type AppendOutcome =
  * or below the mark, and the next open does the second step:
  *
  * - The log has the mark's entry, with its term: everything up to it is dropped.
- * - It has another entry there, or none: everything is dropped, and the log goes on behind the mark.
+ * - It has another entry there, or none: everything is dropped, and the log continues after the
+ *   mark.
  *
  * That is the choice which {@linkcode installSnapshot} makes, so no note of what was under way is
- * needed. The other order could leave a log that begins behind an entry whose term nobody knows.
+ * needed. The other order could leave a log that begins after an entry of an unknown term.
  *
  * Memory holds one number pair a term in the log. Open finds them by bisection, with about
  * `2 × terms × log2(entries)` reads, not with a pass over the log.
@@ -270,7 +271,7 @@ export class RaftStorage {
     return this.#wal.byteLength;
   }
 
-  /** The index of the first entry: the one behind the snapshot's. */
+  /** The index of the first entry: the one after the snapshot's. */
   get firstIndex(): number {
     return this.#state.snapshot.index + 1;
   }
@@ -409,7 +410,7 @@ export class RaftStorage {
   async append(entries: readonly NewRaftEntry[]): Promise<BatchRange> {
     const batch = readEntries(entries);
     if (batch.length === 0) throw invalid("batch", "an array of at least one entry", entries);
-    // Those who are called together get their turn together, and so share the sync.
+    // Calls that are made together get their turn together, and so share the sync.
     await this.#lifecycle.idle;
     this.#lifecycle.requireNotEnded();
     requireAscent(this.lastTerm, batch);
@@ -422,7 +423,7 @@ export class RaftStorage {
    * Takes a leader's entries, as a follower does: steps 2 to 4 of AppendEntries in figure 2.
    *
    * Entries that the log has already are skipped, so that a message which comes late or twice drops
-   * nothing. At the first that differs, it and all behind it are dropped, and the leader's appended.
+   * nothing. At the first that differs, it and all after it are dropped, and the leader's appended.
    * Committed entries cannot differ; those that the snapshot has are skipped.
    *
    * After a crash the log has the old entries, or is cut at the conflict, or has the leader's too:
@@ -613,8 +614,9 @@ export class RaftStorage {
 
   /**
    * Makes the log one that follows a leader's snapshot: steps 6 and 7 of InstallSnapshot in figure
-   * 13. If the log has the snapshot's last entry, with its term, what is behind that is kept;
-   * otherwise all of the log is dropped. A snapshot that is older than the log's own changes nothing.
+   * 13. If the log has the snapshot's last entry, with its term, what is after that is kept;
+   * otherwise all of the log is dropped. A snapshot that is older than the log's own changes
+   * nothing.
    *
    * The snapshot must be durable before this is called. A crash leaves the log as it was, or with the
    * snapshot installed once it is opened.
@@ -623,7 +625,7 @@ export class RaftStorage {
    *
    * @param snapshot The last entry that the snapshot has.
    * @returns Whether the log agrees with the snapshot. If it does not, the state machine must begin
-   * anew with the snapshot.
+   * again with the snapshot.
    * @throws `WalError` `ERR_WAL_INVALID_ARGUMENT`: no such mark, or one that contradicts the log's
    * own. `ERR_WAL_CLOSED`.
    * @throws `SyncFailedError` `ERR_WAL_SYNC_FAILED`: the outcome is unknown; the storage has ended
@@ -645,7 +647,7 @@ export class RaftStorage {
   async installSnapshot(snapshot: SnapshotMark): Promise<boolean> {
     requireObject("snapshot", snapshot);
     const { index, term } = snapshot;
-    // The log goes on after it.
+    // The log continues after it.
     if (!Number.isSafeInteger(index) || index < 1 || index >= MAX_INDEX) {
       throw invalid("snapshot's index", `a whole number from 1 to ${MAX_INDEX - 1}`, index);
     }
@@ -772,7 +774,7 @@ export class RaftStorage {
     await this.#change(() => this.#wal.truncateBeforeIndex(snapshot.index + 1));
   }
 
-  /** Drops all entries; the log goes on behind one that it has not. */
+  /** Drops all entries; the log continues after one that it has not. */
   async #replace(snapshot: SnapshotMark): Promise<void> {
     await this.#setState({ ...this.#state, snapshot });
     this.#terms = new Terms();

@@ -45,7 +45,7 @@ export class Terms {
     return terms;
   }
 
-  /** Adds the entry behind the last. */
+  /** Adds the entry after the last. */
   add(index: number, term: number): void {
     if (this.#runs.at(-1)?.term !== term) this.#runs.push({ firstIndex: index, term });
   }

@@ -7,7 +7,7 @@
  * | --- | --- | --- |
  * | A | nothing | clean end |
  * | B | zeros only | unused preallocated space |
- * | C | a Durable frame of this log, in its place, that vouches for an offset beyond X | corruption |
+ * | C | a Durable frame of this log, in its place, that covers bytes beyond X | corruption |
  * | D | some valid frame, but none like that | torn, or rot in the last unsynced group: ambiguous |
  * | E | no valid frame | torn last write |
  *
@@ -23,7 +23,7 @@ export type RecoveryCase = "A" | "B" | "C" | "D" | "E";
 /** What follows X. */
 export interface Decision {
   readonly case: RecoveryCase;
-  /** Case C: the highest offset that a Durable frame beyond X vouches for. */
+  /** Case C: the highest offset up to which a Durable frame beyond X covers the file. */
   readonly vouched: number;
 }
 
@@ -39,14 +39,15 @@ export function decide(source: SegmentSource, scan: SegmentScan): Decision {
   // a file's growth and its data.
   if (isZero(source, end, size)) return { case: "B", vouched };
 
-  // Case C: a Durable frame beyond X vouches for an offset beyond X. An fdatasync had covered the
-  // bytes at X, so they were whole once and an interrupted write cannot be what broke them.
+  // Case C: a Durable frame beyond X covers bytes beyond X. An fdatasync had covered the bytes at
+  // X, so they were whole once and an interrupted write cannot be what broke them.
   const evidence = findVouchedOffset(source, scan);
   if (evidence > end) return { case: "C", vouched: evidence };
 
-  // Case D: a whole frame follows, but nothing vouches for X. Either the disk persisted the last
+  // Case D: a whole frame follows, but nothing covers X. Either the disk persisted the last
   // unsynced writes out of order, which is no loss, or a bit rotted in them after a sync whose
-  // Durable frame was not yet written. The two cannot be told apart, so the bytes are worth keeping.
+  // Durable frame was not yet written. The two cannot be told apart, so the bytes are worth
+  // keeping.
   if (hasFrame(source, end + 1, size)) return { case: "D", vouched };
 
   // Case E: no whole frame follows. This is how a write looks that a crash interrupted.

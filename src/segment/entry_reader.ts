@@ -40,12 +40,12 @@ export interface Entries {
   isUntouched?: (() => boolean) | undefined;
 }
 
-/** Frames in the kernel's memory that hold, one behind the other from its start. */
+/** Frames in the kernel's memory that hold, one after the other from its start. */
 export interface Frames {
   /** Where each begins: the first `count` of these, until the kernel is used again. */
   readonly starts: Uint32Array;
   readonly count: number;
-  /** Behind the last. */
+  /** After the last. */
   readonly stop: number;
 }
 
@@ -68,7 +68,7 @@ export class EntryReader {
     this.#firstIndex = firstIndex;
   }
 
-  /** Whether the file was given back, so that who reads in order has to look for the entries anew. */
+  /** Whether the file was given back, so that a read in order has to look for the entries again. */
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -155,10 +155,10 @@ export class EntryReader {
     );
   }
 
-  /** Where the entry's frame ends at the latest: an Internal frame may stand behind it. */
+  /** Where the entry's frame ends at the latest: an Internal frame may stand after it. */
   endOf(position: number): number {
     const { offsets, end } = this.entries;
-    // The offsets of a Seal are only as good as who wrote it: no entry reaches beyond the file.
+    // The offsets of a Seal are only as good as its writer: no entry reaches beyond the file.
     return position + 1 < offsets.count ? Math.min(offsets.at(position + 1), end) : end;
   }
 }

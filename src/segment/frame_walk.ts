@@ -45,7 +45,7 @@ export interface SegmentScan {
   readonly offsets: OffsetIndex;
   /** After the last entry, in bytes; 0 if there is none. */
   readonly entriesEnd: number;
-  /** The highest offset that a Durable frame vouches for. */
+  /** The highest offset up to which a Durable frame covers the file. */
   readonly vouched: number;
   /** What the Segment frame says of the segment before; zeros if there is none. */
   readonly previous: PreviousSegment;

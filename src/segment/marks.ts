@@ -98,12 +98,12 @@ export class Marks {
     return this.#syncedCount === this.#offsets.count;
   }
 
-  /** Whether the file has yet to tell of something that is settled. */
+  /** Whether the file has yet to say that something is settled. */
   get isOwed(): boolean {
     return this.#canTell && this.#settledEnd > this.#told;
   }
 
-  /** Whether the file may tell of more than what is before an offset. */
+  /** Whether a Durable frame in the file may cover more than what is before an offset. */
   mayTellBeyond(offset: number): boolean {
     return this.#mostTold > offset;
   }
@@ -113,7 +113,7 @@ export class Marks {
     this.#writtenEnd = end;
   }
 
-  /** A Durable frame was written that tells of all that is settled. */
+  /** A Durable frame was written that covers all that is settled. */
   tell(): void {
     this.#told = this.#mostTold = this.#settledEnd;
   }
@@ -150,7 +150,7 @@ export class Marks {
     this.#writtenEnd = count === 0 ? 0 : end;
     this.#syncedCount = Math.min(this.#syncedCount, count);
     this.#settledCount = Math.min(this.#settledCount, count);
-    // The Durable frames that told of what is left may have been cut off too, or be there still.
+    // The Durable frames that cover what is left may have been cut off too, or be there still.
     this.#told = 0;
     this.#mostTold = Math.min(this.#mostTold, end);
   }

@@ -58,7 +58,7 @@ export function scanSegment(source: SegmentSource): SegmentScan | UnfinishedSegm
 }
 
 /**
- * Scans on behind what an earlier scan found, whose index of offsets it extends.
+ * Continues after what an earlier scan found, whose index of offsets it extends.
  *
  * @returns The scan of the whole segment.
  * @throws {FileSystemError} `EBUSY` in a reader: the writer has cut the file meanwhile.
@@ -94,7 +94,7 @@ export function requireLog({ file, path }: Pick<SegmentSource, "file" | "path">)
   }
 }
 
-/** Judges a file without a valid header (`at` is 0) or Segment frame (`at` is behind the header). */
+/** Judges a file without a valid header (`at` is 0) or Segment frame (`at` is after the header). */
 function judgeBeginning(source: SegmentSource, at: number, size: number): UnfinishedSegment {
   if (hasFrame(source, at, size)) return { kind: "unfinished", at, holds: "frames", size };
   // The beginning is written at once and is shorter than a disk's sector.

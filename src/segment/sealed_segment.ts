@@ -27,7 +27,7 @@ import type { SegmentSource } from "./source.ts";
 /** How many offsets are read from a Seal at the most where it is not held in memory. */
 const WINDOW = 1024;
 
-/** The same for a read that does not go on where the last one ended. */
+/** The same for a read that does not begin where the last one ended. */
 const FIRST_WINDOW = 8;
 
 /** How many bytes of offsets the full segments of a log hold in memory together. */
@@ -42,7 +42,7 @@ export interface OffsetsBudget {
 export interface SealedSegmentInfo {
   readonly path: string;
   readonly firstIndex: number;
-  /** How many entries it has: its successor begins behind them. */
+  /** How many entries it has: its successor begins after them. */
   readonly count: number;
   /** The file's size in bytes. */
   readonly size: number;
@@ -82,7 +82,7 @@ export class SealedSegment {
     this.#budget = budget;
     const size = source.file.size();
     if (size !== info.size) {
-      const what = `it has ${size} bytes, and the segment behind it says ${info.size}`;
+      const what = `it has ${size} bytes, and the segment after it says ${info.size}`;
       throw segmentDamaged(info.path, Math.min(size, info.size), info.firstIndex, what);
     }
     const seal = findSeal(source, info, isChecked);

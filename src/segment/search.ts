@@ -1,6 +1,6 @@
 /**
- * What is looked for among bytes that are in no order: zeros only, a whole frame anywhere, or a Durable
- * frame that vouches for what is before it.
+ * What is looked for among bytes that are in no order: zeros only, a whole frame anywhere, or a
+ * Durable frame that covers what is before it.
  *
  * @module
  */
@@ -32,8 +32,9 @@ export function isZero(source: SegmentSource, from: number, to: number): boolean
 }
 
 /**
- * The highest offset that a Durable frame after the end vouches for, in time linear in the bytes: such a
- * frame has one length, so only few places need a checksum, and each a short one.
+ * The highest offset up to which a Durable frame after the end covers the file. It takes time
+ * linear in the bytes: such a frame has one length, so only few places need a checksum, and each a
+ * short one.
  */
 export function findVouchedOffset(source: SegmentSource, searched: SearchedFile): number {
   const { logId, firstIndex, end, size } = searched;

@@ -1,5 +1,5 @@
 /**
- * What a reader remembers of a file that its writer may cut and write anew: the checksum of each
+ * What a reader remembers of a file that its writer may cut and write again: the checksum of each
  * entry's frame, by which an entry is known for what it was, and the last bytes, by which a cut is
  * known.
  *

@@ -19,7 +19,7 @@ export type Change =
   | { readonly kind: "data"; readonly offset: number; readonly data: Uint8Array }
   /** The file became at least this large; zeros stand where there are no data. */
   | { readonly kind: "grow"; readonly size: number }
-  /** The file was given this size; what was behind is gone. */
+  /** The file was given this size; what was after it is gone. */
   | { readonly kind: "truncate"; readonly size: number };
 
 /** The changes that a write of `data` at `offset` makes to a file of `size` bytes. */
@@ -56,7 +56,7 @@ interface Page {
 }
 
 /**
- * A file's bytes, of which the first `size` are seen. What is behind them is what a change wrote
+ * A file's bytes, of which the first `size` are seen. What is after them was written by a change
  * that did not make the file larger. A copy shares its pages until either is changed.
  */
 export class Content {
@@ -116,7 +116,7 @@ export class Content {
     }
   }
 
-  /** What tells it apart from others, if nothing is behind its end. */
+  /** What tells it apart from others, if nothing is after its end. */
   digest(): string {
     const digests = Array.from({ length: Math.ceil(this.#size / PAGE_SIZE) }, (_, i) => {
       const page = this.#pages[i];

@@ -39,10 +39,10 @@ import { type Subset, subsets } from "./subsets.ts";
  * counts as clean afterwards, so a later sync succeeds and writes none of their data. Bytes that are
  * written again are new changes, which a sync makes durable.
  *
- * - `"ext4"`: the cache goes on showing them, and the disk may have any of them. The file's size is in
- *   the journal and durable with the next good sync, so zeros may stand where data should be. Blocks
- *   that the file had not reached before stay so: what is written to them again is lost too, until a
- *   truncation gives them up.
+ * - `"ext4"`: the cache still shows them, and the disk may have any of them. The file's size is in
+ *   the journal and durable with the next good sync, so zeros may stand where data should be.
+ *   Blocks that the file had not reached before stay so: what is written to them again is lost too,
+ *   until a truncation gives them up.
  * - `"xfs"`: the same, but the next good sync does not bring the size to the disk either.
  * - `"btrfs"`: the disk has none of them, and the cache shows again what the disk has.
  *
@@ -57,11 +57,11 @@ import { type Subset, subsets } from "./subsets.ts";
 export type FailedSync = "ext4" | "xfs" | "btrfs";
 
 /**
- * To whom an error of a sync is told. Whoever is not told finds nothing to write, and succeeds.
+ * Which sync reports an error. A sync that reports none finds nothing to write, and succeeds.
  *
- * - `"descriptor"`: once to each descriptor that was open when it came, and to the first that is opened
- *   later if nobody was told before. So Linux does since 4.13
- *   ("Handling errors during writeback", https://docs.kernel.org/filesystems/vfs.html).
+ * - `"descriptor"`: once to each descriptor that was open when it came, and to the first that is
+ *   opened later if none was told before. So Linux does since 4.13 ("Handling errors during
+ *   writeback", https://docs.kernel.org/filesystems/vfs.html).
  * - `"file"`: once, whatever descriptors the file has. So Linux did before, and of other systems
  *   nothing else is known.
  *
@@ -88,7 +88,7 @@ export type ErrorTold = "descriptor" | "file";
 export interface CrashOptions {
   /** What a failed sync does. Default: `"ext4"`. */
   failedSync?: FailedSync;
-  /** To whom its error is told. Default: `"descriptor"`. */
+  /** Which sync reports its error. Default: `"descriptor"`. */
   errorTold?: ErrorTold;
 }
 
@@ -122,7 +122,7 @@ interface Pending {
   state: "dirty" | "lost" | "durable";
 }
 
-/** The errors of a file or directory, counted, and how many of them were told to anybody. */
+/** The errors of a file or directory, counted, and how many of them were reported to some sync. */
 interface Errors {
   count: number;
   told: number;
@@ -242,7 +242,7 @@ export class CrashFileSystem implements FileSystem {
 
   /**
    * What the disk may hold if the machine dies now: file systems to open files from, each without a
-   * process and with everything in it durable. No two of them are the same. This one goes on.
+   * process and with everything in it durable. No two of them are the same. This one stays in use.
    */
   crashStates(options: CrashStatesOptions = {}): Generator<CrashFileSystem> {
     requireOptions("options", options, ["limit", "seed"]);
@@ -420,7 +420,7 @@ const LOST: Readonly<Record<FailedSync, readonly Change["kind"][]>> = {
 interface Failing {
   /** Does what a sync that fails would. It is one error, to be told by the rules. */
   failSync(): void;
-  /** Whether this descriptor has an error to be told of; then it is told. */
+  /** Whether this descriptor has an error that it has not reported; then it counts as reported. */
   tellError(): boolean;
 }
 
@@ -430,7 +430,7 @@ export type FailingFile = FileHandle & Failing;
 /** A directory that knows the same. Its names stay for the next sync. */
 export type FailingDirectory = Directory & Failing;
 
-/** The errors that one descriptor was told of. */
+/** The errors that one descriptor has reported. */
 class Told {
   readonly #errors: Errors;
   readonly #errorTold: ErrorTold;
@@ -785,7 +785,7 @@ class Crash {
     const known = images.get(key);
     if (known !== undefined) return known;
     const content = imageOf(node, chosen);
-    // What was written behind the end that the disk knows of is gone for good.
+    // What was written after the end that the disk has is gone for good.
     content.apply({ kind: "truncate", size: content.size });
     const image = { content, digest: content.digest() };
     images.set(key, image);

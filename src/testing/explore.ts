@@ -189,9 +189,10 @@ const FAULTS: readonly Fault[] = [
 
 /**
  * Runs a program once for every call that it makes, and lets that call fail, in each of the ways in
- * which such a call does. A `run` that rejects over it has told of it, and is as good as one that
- * goes on. From the fault on, the machine dies before each call, as in {@linkcode exploreCrashes};
- * and at the end the process dies, and what a later one finds is checked, and a crash after that.
+ * which such a call does. A `run` that rejects over it has reported it, and is as good as one that
+ * continues. From the fault on, the machine dies before each call, as in
+ * {@linkcode exploreCrashes}; and at the end the process dies, and what a later one finds is
+ * checked, and a crash after that.
  *
  * A sync that fails does to the file what {@linkcode ExploreOptions.failedSync} says.
  *

@@ -103,8 +103,8 @@ interface Started {
 /**
  * Follows a log through its operations, and judges what is found after a crash.
  *
- * Several may be under way at once, and be acknowledged in any order. The log does them in the order
- * in which they were started, so one that is acknowledged vouches for the appends before it.
+ * Several may be under way at once, and be acknowledged in any order. The log does them in the
+ * order in which they were started, so an acknowledgement of one covers the appends before it.
  *
  * @example
  * ```ts
@@ -166,7 +166,7 @@ export class WalOracle {
   }
 
   /**
-   * Judges what a log holds that was opened after a crash, and goes on from there.
+   * Judges what a log holds that was opened after a crash, and continues from there.
    *
    * @param found What it holds.
    * @param crash What died: the process alone, or the machine with its power.
@@ -312,7 +312,7 @@ function outcomes(log: Model, operation: WalOperation): Model[] {
   }
 }
 
-/** A log cut behind each of its atoms, down to an index that stays. */
+/** A log cut after each of its atoms, down to an index that stays. */
 function cuts(log: Model, lowest: number): Model[] {
   const lasts = [log.firstIndex - 1, ...log.entries.map((_, i) => log.firstIndex + i)];
   return lasts

@@ -38,7 +38,7 @@ export interface Committed {
   sync(): Promise<void> | void;
 }
 
-/** Decides who waits for which sync. */
+/** Decides which caller waits for which sync. */
 export class GroupCommit {
   readonly #log: Committed;
   readonly #staged = new StagedEntries();

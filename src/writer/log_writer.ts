@@ -55,7 +55,7 @@ export class LogWriter {
   readonly #listener: Listener;
   readonly #commit: GroupCommit;
   readonly #announcer: Announcer;
-  /** A sync that nobody asked for; it never rejects. */
+  /** A sync that no caller asked for; it never rejects. */
   #writeBehind: Promise<void> | undefined;
   #appends = 0;
   #bytesAppended = 0;
@@ -313,7 +313,7 @@ export class LogWriter {
     this.#lifecycle.requireNotEnded();
     const { isSettled, isSyncing } = this.#segments;
     if (isSettled) return;
-    // What runs is waited for, and nobody need block meanwhile.
+    // What runs is awaited, and no thread need block meanwhile.
     if (!this.#isBlocking || isSyncing) return this.#syncBeside();
     this.#syncAtOnce();
   }

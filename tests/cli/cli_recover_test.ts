@@ -462,7 +462,7 @@ test("errors are in the words of the command line", options, () =>
     });
     flip(path, entryIn(path, 2) + 10);
     const corrupt = run("cat", path);
-    assertStringIncludes(corrupt.stderr, "To go on with what is before them, run `wal repair`:");
+    assertStringIncludes(corrupt.stderr, "To continue with what is before them, run `wal repair`:");
     for (const { stderr } of [large, append, corrupt]) assert(!words.test(stderr), stderr);
     truncateSync(path, 40);
     assertEquals(run("cat", path, "--max-entry-size", "0").status, 2);

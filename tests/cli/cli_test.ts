@@ -447,7 +447,7 @@ test("inspect tells what a log holds", options, () =>
       `segments  ${path}, version 2, index 1 to 2, ${size} bytes, not sealed`,
       "frames    Data 2 (23 bytes), Segment 1 (46 bytes), Batch 0 (0 bytes), Durable 2 (84 bytes), " +
       "Seal 0 (0 bytes)",
-      `durable   vouched for up to offset ${size - DURABLE_FRAME_SIZE}, index 2`,
+      `durable   covered by a Durable frame up to offset ${size - DURABLE_FRAME_SIZE}, index 2`,
       `recovery  case A at offset ${size}: clean end`,
       "opening   would cut nothing",
       "",
@@ -471,7 +471,7 @@ test("inspect lists the frames of a version 1 log", options, () =>
       `segments  ${path}, version 1, index 1 to 3, 56 bytes, not sealed`,
       "frames    Data 3 (48 bytes), Segment 0 (0 bytes), Batch 0 (0 bytes), Durable 0 (0 bytes), " +
       "Seal 0 (0 bytes)",
-      "durable   no Durable frame vouches for anything",
+      "durable   no Durable frame covers anything",
       "recovery  case A at offset 56: clean end",
       "opening   would cut nothing",
       "",

@@ -469,7 +469,7 @@ const BREAKS: readonly {
     expected: ([, b]) => [
       [b, "\\d+", "no frames"],
       [b, "701", "the Seal is missing"],
-      [b, "701", "it has 701 bytes, and the segment behind it says"],
+      [b, "701", "it has 701 bytes, and the segment after it says"],
     ],
   },
 ];

@@ -105,7 +105,7 @@ export class BunFileSystem implements FileSystem {
     nodeFiles.syncDirectoryBlocking(path);
   }
 
-  /** Tells of changes in a directory. */
+  /** Reports changes in a directory. */
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     return nodeFiles.watch(directory, onChange);
   }

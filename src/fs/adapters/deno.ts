@@ -218,7 +218,7 @@ export class DenoFileSystem implements FileSystem {
     }
   }
 
-  /** Tells of changes in a directory. */
+  /** Reports changes in a directory. */
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     let watcher: FsWatcher;
     try {

@@ -91,7 +91,7 @@ export class NodeFileSystem implements FileSystem {
     nodeFiles.syncDirectoryBlocking(path);
   }
 
-  /** Tells of changes in a directory. */
+  /** Reports changes in a directory. */
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     return nodeFiles.watch(directory, onChange);
   }
@@ -109,8 +109,9 @@ export class NodeFileSystem implements FileSystem {
 }
 
 /**
- * Refuses to begin what could never be made durable: Node's permission model refuses fsync, whatever it
- * grants. It does so before it looks at the descriptor, which here is one that nobody has.
+ * Refuses to begin what could never be made durable: Node's permission model refuses fsync,
+ * whatever it grants. It does so before it looks at the descriptor, which here is one that no file
+ * has.
  */
 function requireSyncs(path: string): void {
   try {

@@ -1,6 +1,6 @@
 /**
  * The writer's lock as the adapters of real files share it: the kernel's flock(2) on the lock file,
- * and in the file a record that tells a contender who the holder is.
+ * and in the file a record that names the holder to a contender.
  *
  * flock belongs to the open file, so it excludes a second open in the same process too, and the
  * kernel drops it when the holder dies, however it dies. The file itself stays: to remove it would
@@ -9,10 +9,10 @@
  * Where the kernel's lock is out of reach the record alone must do: it counts for as long as its
  * process may run.
  *
- * Both may meet at one file. The kernel's lock is asked for first by everybody who can. Then whoever
- * writes the record, with the kernel's lock or without, claims the right to it by a file that only
- * one can make, reads the record that is there, and writes its own. So nobody writes over a record
- * that another has just written.
+ * Both may meet at one file. A contender first asks for the kernel's lock, if it can. Before it
+ * writes the record, with the kernel's lock or without, it claims the right to it by a file that
+ * only one can make. Then it reads the record that is there, and writes its own. So none writes
+ * over a record that another has just written.
  *
  * @module
  */
@@ -114,7 +114,7 @@ function lockOn(
       if (!held) return;
       held = false;
       try {
-        // Whoever took the lock for dead may have written its own record.
+        // A contender that took the lock for dead may have written its own record.
         if (saysUs()) file.truncate(0);
       } catch (error) {
         // In a file that the kernel does not lock any more, a record is only an old note.
@@ -138,8 +138,8 @@ function requireFree(
   path: string,
   owner: LockOwner,
 ): void {
-  // Who has the kernel's lock need not ask for others who had it. Who cannot ask the kernel must
-  // take every record for what it says.
+  // The holder of the kernel's lock need not look for earlier holders of it. A contender that
+  // cannot ask the kernel must take every record for what it says.
   const counts = record.kind === "record" || (kind === "record" && record.pid !== undefined);
   if (!counts) return;
   const verdict = judge(record, owner, path);
@@ -157,7 +157,7 @@ async function heldBy(file: FileHandle, path: string, owner: LockOwner): Promise
   return lockedBy(path, record, judge(record, owner, path), owner, "kernel");
 }
 
-/** Does something while nobody else writes the record. */
+/** Does something while no other process writes the record. */
 async function claimed(
   fileSystem: FileSystem,
   path: string,
@@ -182,8 +182,8 @@ async function claimed(
 }
 
 /**
- * Does without what there is no space for, where the kernel's lock is ours. A log on a full disk can be
- * opened, and whoever has only a record finds no space for a claim either.
+ * Does without what there is no space for, where the kernel's lock is ours. A log on a full disk
+ * can be opened, and a contender that has only a record finds no space for a claim either.
  */
 function unlessFull<T>(kind: LockRecord["kind"], call: () => T): T | undefined {
   try {
@@ -240,7 +240,7 @@ function judgeClaim(
   owner: LockOwner,
   path: string,
 ): Verdict {
-  // Who made a claim with the kernel's lock had it then, and we have it now.
+  // The maker of a claim with the kernel's lock had it then, and we have it now.
   const hadOurLock = record.kind === "kernel";
   // Its maker was stopped between two calls, and has yet to read the record that we will write.
   const isEmpty = record.pid === undefined && isLate;

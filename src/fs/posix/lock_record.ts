@@ -49,7 +49,7 @@ export interface LockRecord extends LockHolder {
   readonly nonce: string | undefined;
 }
 
-/** A lock file that names nobody. */
+/** A lock file that names no holder. */
 export const NOBODY: LockRecord = {
   pid: undefined,
   host: undefined,
@@ -61,7 +61,7 @@ export const NOBODY: LockRecord = {
   nonce: undefined,
 };
 
-/** The process that takes a lock, and what it can tell of others. */
+/** The process that takes a lock, and what it can find out about others. */
 export interface LockOwner {
   readonly pid: number;
   readonly host: string | undefined;

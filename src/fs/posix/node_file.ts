@@ -245,7 +245,7 @@ function identityOf(found: BigIntStats): string {
   return `${found.dev}:${found.ino}${found.isDirectory() ? "/" : ""}`;
 }
 
-/** Closes a descriptor, which is free then, whatever is told of it (close(2)). */
+/** Closes a descriptor, which is free then, whatever the call returns (close(2)). */
 function giveBack(descriptor: number): void {
   try {
     fs.closeSync(descriptor);

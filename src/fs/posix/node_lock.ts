@@ -127,7 +127,8 @@ export async function flockByProgram(descriptor: number, path: string): Promise<
     throw programFailed(path, `could not be started (${reasonOf(run.failure)})`, run.failure);
   }
   if (status === 0) return "taken";
-  // busybox has the same status for a lock that is held and for an error, but tells of an error.
+  // busybox has the same status for a lock that is held and for an error, but writes a message for
+  // an error.
   if (status === 1 && errors === "") return "held";
   const [, name] = WORDS.find(([words]) => words.test(errors)) ?? [];
   const said = signal === null ? `status ${status}` : `the signal ${signal}`;
@@ -210,7 +211,7 @@ function openExclusively(path: string, flags: number, permissions: number): Lock
   }
 }
 
-/** Stands for the lock file of a holder that shares it with nobody. */
+/** Stands for the lock file of a holder that shares it with no process. */
 function unreadable(path: string): FileHandle {
   try {
     return nodeFiles.open(path, "read");

@@ -19,7 +19,7 @@ const { basename, dirname, isAbsolute, join, sep } = builtin<typeof import("node
 /** How many links lead from one to the next at the most: what Linux allows (path_resolution(7)). */
 const MAX_LINKS = 40;
 
-/** What a runtime tells of names. */
+/** What a runtime tells about names. */
 export interface Names extends Pick<FileSystem, "list" | "identify"> {
   /** The real path of what is there, as realpath(3) gives it. */
   resolve(path: string): string;
@@ -33,7 +33,7 @@ export function realPathBy(names: Names, path: string): string {
   return found === undefined ? placeOf(names, path, MAX_LINKS) : spelled(names, found);
 }
 
-/** What a call tells of the file that a name leads to, if it leads to any. */
+/** What a call tells about the file that a name leads to, if it leads to any. */
 export function whatIsThere<T>(call: () => T): T | undefined {
   return unless(["ENOENT", "ENOTDIR", "ELOOP"], call);
 }
