@@ -1,5 +1,5 @@
 /**
- * Who takes part: where each runs, and what each promises where others promise more.
+ * The contestants: where each runs, and what each promises where others promise more.
  *
  * @module
  */
@@ -208,7 +208,7 @@ const PEERS: Readonly<Record<Host, readonly Kind[]>> = {
   go: [ETCD, RAFT_WAL, TIDWALL],
 };
 
-/** All who take part on a host; the floor is the first. */
+/** All contestants on a host; the floor is the first. */
 export function entrantsOn(host: Host, withPeers: boolean): Entrant[] {
   const own = host === "go" ? [FLOOR] : [FLOOR, OURS, OURS_BLOCKING];
   const kinds = withPeers ? [...own, ...PEERS[host]] : own;

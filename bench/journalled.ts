@@ -28,7 +28,7 @@ export function mountJournalled(parent: string): Mounted {
   const file = openSync(image, "w");
   ftruncateSync(file, SIZE);
   closeSync(file);
-  // Lazy, it would go on writing in the background while others are measured.
+  // Lazy, it would still write in the background while others are measured.
   const eager = ["-E", "lazy_itable_init=0,lazy_journal_init=0"];
   run("mkfs.ext4", "-q", "-F", "-O", "has_journal", ...eager, image);
   run("mount", "-o", "loop", image, folder);

@@ -55,7 +55,7 @@ const ARGUMENTS = {
   },
 } as const;
 
-/** The families that tell of syncs, which a journal makes dearer. */
+/** The families that measure syncs, which a journal makes dearer. */
 const SYNCING = ["batch", "durable", "shared"];
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -96,7 +96,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Runs the benchmark; the exit code is 0 if all who are installed did all of their work. */
+/** Runs the benchmark; the exit code is 0 if all installed contestants did all of their work. */
 async function run(options: Options): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
@@ -149,7 +149,7 @@ async function measureAll(
   return { run, failures };
 }
 
-/** Makes ready who takes part. */
+/** Makes the contestants ready. */
 function prepare(
   { hosts, peers }: Options,
   folder: string,

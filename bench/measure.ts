@@ -23,7 +23,7 @@ import type { Measured, Sample, TrialLength } from "./results.ts";
 import type { Trial } from "./trial.ts";
 import { READS, type Work, type Workload } from "./workloads.ts";
 
-/** How long an appending trial goes on. */
+/** How long an appending trial lasts. */
 export const LENGTH: TrialLength = { ms: 400, parts: 2 };
 
 /** How long an appending trial's warm-up takes, in milliseconds. */
@@ -49,10 +49,10 @@ export interface Setting {
 export class Measurement {
   /** Of each entrant that has run, by its id. */
   readonly versions: Record<string, string> = {};
-  /** Who failed; the run is no success then. */
+  /** The contestants that failed; the run is no success then. */
   readonly failures: string[] = [];
   readonly #setting: Setting;
-  /** Who cannot run here. */
+  /** The contestants that cannot run here. */
   readonly #missing = new Set<string>();
   /** The stores that are read, as their killed writers left them, by entrant and way of writing. */
   readonly #written = new Map<string, string>();
@@ -62,7 +62,7 @@ export class Measurement {
     this.#setting = setting;
   }
 
-  /** Measures a workload with all who take part. */
+  /** Measures a workload with all contestants. */
   async measure(workload: Workload): Promise<Measured> {
     const { entrants, rounds, stop } = this.#setting;
     const running: Running[] = [];
@@ -105,7 +105,7 @@ export class Measurement {
     return { workload: workload.id, rows };
   }
 
-  /** Whether an entrant did what it was to do; who could not is told of in a line. */
+  /** Whether an entrant did what it was to do; a line reports one that could not. */
   async #trying(
     entrant: Entrant,
     workload: Workload,
@@ -119,7 +119,8 @@ export class Measurement {
       if (!(error instanceof Error)) throw error;
       const line = `${entrant.id} is left out of ${workload.id}: ${error.message}`;
       console.error(line.replace(/\.?$/, "."));
-      // Who is missing now is missing later; who has failed may well do the next workload.
+      // One that is missing now is missing later; one that has failed may well do the next
+      // workload.
       if (error instanceof MissingError) this.#missing.add(entrant.id);
       else this.failures.push(line);
       return false;

@@ -1,6 +1,6 @@
 /**
  * Line charts as SVG: each line has its name and last value at its end, in its own colour, so that
- * nobody has to look anything up. Readable on a light and on a dark page.
+ * a reader has to look nothing up. Readable on a light and on a dark page.
  *
  * @module
  */

@@ -74,7 +74,7 @@ function tableOf(workload: Workload, measured: Measured): Table {
   return { workload, floors, lines };
 }
 
-/** The best of those who promise what the log does, and those who are better but promise less. */
+/** The best of those that promise what the log does, and those that are better but promise less. */
 export function firstOf({ workload, lines }: Table): { first: Line | undefined; above: Line[] } {
   const best = (from: readonly Line[]): Line | undefined =>
     from.reduce<Line | undefined>(

@@ -1,5 +1,5 @@
 /**
- * What a run leaves behind, and the arithmetic on it.
+ * What a run leaves, and the arithmetic on it.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export interface Place {
   readonly measured: readonly Measured[];
 }
 
-/** How long an appending trial goes on. */
+/** How long an appending trial lasts. */
 export interface TrialLength {
   readonly ms: number;
   /**

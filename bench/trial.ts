@@ -14,7 +14,9 @@ export interface Trial extends Work, Written {
   /** Where the store is, or is made. */
   readonly path: string;
   readonly entrySize: number;
-  /** How long an appending trial goes on, in milliseconds: how fast a disk is is not known before. */
+  /**
+   * How long an appending trial lasts, in milliseconds. The speed of a disk is not known before.
+   */
   readonly ms: number;
   /** How many entries a store has, or gets, where it is read. */
   readonly entries: number;

@@ -11,7 +11,7 @@ import { type Answer, Runner, type Trial } from "./trial.ts";
 
 const contestant = await load(process.argv[2] ?? "");
 if (contestant !== undefined) await serve(contestant);
-// A peer may have left threads or timers behind.
+// A peer may have left threads or timers.
 process.exit(0);
 
 function answer(line: Answer): void {

@@ -1,6 +1,6 @@
 /**
  * A durable script on Deno: its named steps are remembered in a log, so that a run that was killed
- * is resumed, by starting it again, behind the last step that it finished.
+ * can be started again, and resumes after the last step that it finished.
  *
  * Usage: deno run --allow-read --allow-write examples/durable_script.ts [LOG]
  *

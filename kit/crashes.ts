@@ -23,7 +23,7 @@ export function describeCrash(signal: string, program: string, args: readonly st
   return `${signal} of ${[program, ...args].join(" ")}`.replaceAll(/\s+/g, " ").slice(0, 300);
 }
 
-/** Tells of a death, and notes it for the run that this process is a part of. */
+/** Reports a death, and notes it for the run that this process is a part of. */
 export function noteCrash(signal: string, program: string, args: readonly string[]): void {
   const line = describeCrash(signal, program, args);
   console.error(`A runtime crashed: ${line}`);

@@ -220,7 +220,7 @@ async function open(files: Files, options: Pick<WalOptions, "maxEntrySize">): Pr
   }
 }
 
-/** What a reader shows, which waits for nobody. */
+/** What a reader shows, which waits for no process. */
 function read(files: Files, options: Pick<WalOptions, "maxEntrySize">): Account {
   const fileSystem = loaded(files);
   try {

@@ -44,7 +44,7 @@ const SLOT_STATE_AT = 36;
 /** A whole frame with a valid checksum. */
 export interface Frame {
   readonly offset: number;
-  /** Behind its last byte. */
+  /** After its last byte. */
   readonly end: number;
   readonly type: number;
   readonly payload: Uint8Array;
@@ -122,7 +122,10 @@ export function durablePayload(
   return fields([1, DURABLE], logId, [8, segment], [8, ownOffset], [8, durableOffset]);
 }
 
-/** What a Durable frame in its place vouches for; undefined for any other frame. */
+/**
+ * The offset up to which a Durable frame in its place covers the file; undefined for any other
+ * frame.
+ */
 export function durableOffset({ offset, type, payload }: Frame, segment: number):
   | number
   | undefined {
@@ -195,7 +198,7 @@ interface Segment {
   readonly previous: { firstIndex: number; size: number; checksum: number };
 }
 
-/** What the last segment holds behind its whole frames and batches: the start of a torn write. */
+/** What the last segment holds after its whole frames and batches: the start of a torn write. */
 export function tornTailOf(files: Files): Uint8Array {
   const bytes = files.get(segmentsOf(files).at(-1) ?? "") ?? new Uint8Array(0);
   let end = FILE_HEADER_SIZE;
@@ -211,10 +214,10 @@ export function tornTailOf(files: Files): Uint8Array {
 
 /**
  * Whether files are a log that a writer could have left: every byte belongs to a frame that may
- * stand where it does, the segments join, and nothing tells of more. Whoever has only these files
- * cannot know that they were different once.
+ * stand where it does, the segments join, and nothing mentions more. A program that has only these
+ * files cannot know that they were different once.
  *
- * @param tornTail What may stand behind all frames.
+ * @param tornTail What may stand after all frames.
  */
 export function isWholeLog(files: Files, tornTail: Uint8Array = new Uint8Array(0)): boolean {
   const names = segmentsOf(files);

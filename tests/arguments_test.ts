@@ -44,7 +44,7 @@ function thrower(): never {
   throw new RangeError(`told ${SECRET}`);
 }
 
-/** A value of each kind, made anew for each call. */
+/** A new value of each kind for each call. */
 const VALUES: Readonly<Record<string, () => unknown>> = {
   undefined: () => undefined,
   null: () => null,
@@ -484,7 +484,7 @@ test("the testing kit refuses unknown options, and values of the wrong kind", as
   const calls: Readonly<Record<string, () => unknown>> = {
     "a misspelt option of a disk": () => new CrashFileSystem(wrong({ failedsync: "xfs" })),
     "another file system": () => new CrashFileSystem(wrong({ failedSync: "zfs" })),
-    "another way to tell": () => new CrashFileSystem(wrong({ errorTold: "nobody" })),
+    "another way to tell": () => new CrashFileSystem(wrong({ errorTold: "neither" })),
     "no options": () => new CrashFileSystem(wrong(null)),
     "a misspelt limit": () => disk.crashStates(wrong({ limits: 3 })),
     "a limit in words": () => disk.crashStates(wrong({ limit: "3" })),

@@ -217,7 +217,7 @@ test("a follower reaches the last entry and waits there", async () => {
   });
 });
 
-/** Replaces a frame's or slot's u64 and makes its checksum anew. */
+/** Replaces a frame's or slot's u64 and computes its checksum again. */
 function withNumber(
   content: Uint8Array,
   at: number,
@@ -334,7 +334,7 @@ test("a meta file whose numbers are beyond the end is refused; at the end it is 
     await rejected(() => log.truncateBeforeIndex(2));
     await rejected(() => log.reset(7));
     assertEquals(text(log.state), "last");
-    assertEquals(log.append(bytes("b")), 2, "the log goes on");
+    assertEquals(log.append(bytes("b")), 2, "the log can be used");
   });
   await withLog("a.wal", { fileSystem: counted }, (log) => {
     assertEquals(shown(log), [1, 2, [[1, "a"], [2, "b"]]]);

@@ -1,6 +1,6 @@
 /**
- * Several who use a log in one process: two builds of the library, a program that is loaded anew, and a
- * worker that is ended.
+ * Several users of a log in one process: two builds of the library, a program that is loaded again,
+ * and a worker that is ended.
  *
  * @module
  */
@@ -91,7 +91,7 @@ for (const runtime of RUNTIMES) {
   );
 }
 
-/** A program that `bun --hot` loads anew. It opens its log anew each time, or keeps it. */
+/** A program that `bun --hot` loads again. It opens its log again each time, or keeps it. */
 function hotProgram(path: string, isKept: boolean): string {
   return `
 import { Wal } from ${JSON.stringify(join(ROOT, "mod.ts"))};
@@ -109,12 +109,12 @@ globalThis.alive ??= setInterval(() => {}, 1000);
 
 for (
   const [what, isKept, second] of [
-    ["a log that it opens anew is refused", false, "2 ERR_WAL_LOCKED"],
-    ["a log that it keeps goes on", true, "2 2"],
+    ["a log that it opens again is refused", false, "2 ERR_WAL_LOCKED"],
+    ["a log that it keeps can be used", true, "2 2"],
   ] as const
 ) {
   test(
-    `when bun --hot loads a program anew, ${what}`,
+    `when bun --hot loads a program again, ${what}`,
     { timeout: 60_000 },
     () =>
       withFolder(async (folder) => {
@@ -132,7 +132,7 @@ for (
           for await (const chunk of child.stdout) {
             output += chunk;
             const [first, last] = output.split("\n");
-            // It is loaded anew when its text is another.
+            // It is loaded again when its text is another.
             if (lines.length === 0 && output.includes("\n")) {
               lines.push(first ?? "");
               writeFileSync(file, `${readFileSync(file, "utf8")}// again\n`);

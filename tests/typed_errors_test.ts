@@ -60,7 +60,7 @@ interface Told {
   readonly errors: string[];
 }
 
-/** Makes the calls of one program; notes what each throws, and goes on. */
+/** Makes the calls of one program; notes what each throws, and continues. */
 class Caller {
   readonly errors: string[] = [];
 

@@ -59,7 +59,7 @@ test("entries come back by index, in a list, and in a range", async () => {
   ]);
   assertEquals([...log.entries({ from: 4 })].length, 1);
   assertEquals([...log.entries({ to: 2 })].length, 2);
-  assertEquals([...log.entries({ from: 5 })], [], "right behind the end is an empty range");
+  assertEquals([...log.entries({ from: 5 })], [], "right after the end is an empty range");
   assertEquals([...log.entries({ from: 3, to: 2 })], []);
   await log.close();
 });
@@ -353,7 +353,7 @@ test("a closed log refuses everything but another close", async () => {
   await assertRejectsWith(() => log.truncateFromIndex(1), "ERR_WAL_CLOSED");
 });
 
-test("close makes everything durable and answers those who wait", async () => {
+test("close makes everything durable and answers the calls that wait", async () => {
   const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
   const log = await Wal.open(PATH, { fileSystem });
   const waiting = [log.appendAndSync(bytes("a")), log.appendAndSync(bytes("b"))];
@@ -414,7 +414,7 @@ test("a reader works beside the writer and changes nothing", async () => {
   await writer.close();
 });
 
-test("rot behind open's back is found by the read, and other entries can be read", async () => {
+test("rot after the open is found by the read, and other entries can be read", async () => {
   const fileSystem = new MemoryFileSystem();
   const log = await Wal.open(PATH, { fileSystem });
   for (const word of ["one", "two", "three"]) log.append(bytes(word));

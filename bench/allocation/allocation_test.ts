@@ -1,6 +1,6 @@
 /**
- * What appends leave behind in memory, measured on the runtime that runs the tests by the program
- * that measures it for docs/costs.md.
+ * What appends leave in memory, measured on the runtime that runs the tests by the program that
+ * measures it for docs/costs.md.
  *
  * @module
  */

@@ -1,11 +1,11 @@
 /**
- * A group commit for stores that have none: one batch is in flight, and who comes meanwhile is in
- * the next.
+ * A group commit for stores that have none: one batch is in flight, and a caller that comes
+ * meanwhile is in the next.
  *
  * @module
  */
 
-/** Lets callers who append at the same time share a sync. */
+/** Lets callers that append at the same time share a sync. */
 export class Batcher {
   readonly #commit: (entries: readonly Uint8Array[]) => void | Promise<void>;
   #waiting: Uint8Array[] = [];

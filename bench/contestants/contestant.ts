@@ -41,7 +41,7 @@ export interface Store {
 export interface Contestant {
   /** Its name and version. */
   readonly version: string;
-  /** Whether it lets callers who come at the same time share a sync. */
+  /** Whether it lets callers that come at the same time share a sync. */
   readonly hasGroupCommit: boolean;
   open(path: string, options: OpenOptions): Store | Promise<Store>;
 }

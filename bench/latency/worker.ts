@@ -14,7 +14,7 @@ import { LoopClock } from "./loop_clock.ts";
 import type { LatencyResult, Level } from "./report.ts";
 import { WAYS } from "./ways.ts";
 
-/** How many callers there are, each of whom waits for its append before the next. */
+/** How many callers there are. Each waits for its append before the next. */
 const CALLERS = [1, 8, 64, 512];
 
 /** How much of the time of a run goes before it uncounted, so that the code is compiled. */

@@ -42,7 +42,7 @@ const CASES: Readonly<Record<RecoveryCase, string>> = {
   E: "a torn last write",
 };
 
-/** Why the run cannot go on, in words for its user. */
+/** Why the run cannot continue, in words for its user. */
 class Failure extends Error {}
 
 /** When the writer is killed. */
@@ -97,7 +97,7 @@ async function writeUntil(moment: Moment, textPath: string, logPath: string): Pr
   let drawn = false;
   let unfinished = "";
   for await (const chunk of writer.stdout.setEncoding("latin1")) {
-    // What is behind the last newline is no acknowledgement yet.
+    // What follows the last newline is no acknowledgement yet.
     const told: string[] = `${unfinished}${chunk}`.split("\n");
     unfinished = told.pop() ?? "";
     const last = told.at(-1);
@@ -186,7 +186,7 @@ async function run(path: string, folder: string): Promise<void> {
   await finish(log, lines);
   await log.close();
   console.log();
-  say("Resumed", `behind line ${recovered.toLocaleString("en-US")}`);
+  say("Resumed", `after line ${recovered.toLocaleString("en-US")}`);
   say("Appended", counted(lines.length - recovered, "line"));
   await using whole = await Wal.open(logPath, { ...options, readOnly: true });
   check(whole, lines, lines.length);

@@ -18,7 +18,7 @@ export interface Tear {
 }
 
 /**
- * Tears a log's end at a random byte. If there are bytes behind the acknowledged ones, the file is
+ * Tears a log's end at a random byte. If there are bytes after the acknowledged ones, the file is
  * cut among them; if not, it grows by the first part of the next line's frame. What is acknowledged
  * is never touched.
  */

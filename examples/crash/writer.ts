@@ -1,6 +1,6 @@
 /**
- * The process that is killed: it appends the lines of a text to a log, each durably, and says on
- * stdout what it can vouch for.
+ * The process that is killed: it appends the lines of a text to a log, each durably, and
+ * acknowledges it on stdout.
  *
  * Each line of its output is an acknowledgement: `INDEX BYTES`, where entries up to INDEX, which are
  * the log's first BYTES, are durable. The first one, of index 0, tells that the log is open.

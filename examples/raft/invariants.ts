@@ -29,7 +29,7 @@ export class Invariants {
   readonly #leaders = new Map<number, string>();
   /**
    * Every entry that a node has ever counted as committed, the term in which one first did, and the
-   * machine's state behind it.
+   * machine's state after it.
    */
   readonly #committed: { readonly said: Said; readonly by: number; readonly after: Snapshot }[] =
     [];
@@ -74,7 +74,7 @@ export class Invariants {
     this.#checkHeld(node, log);
   }
 
-  /** State machine safety: nobody commits another entry than the others, nor applies another. */
+  /** State machine safety: no node commits another entry than the others, nor applies another. */
   #checkMachine(node: RaftNode, log: Log): void {
     const { index, hash } = node.machine;
     if (index !== node.commitIndex) {

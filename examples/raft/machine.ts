@@ -38,7 +38,7 @@ export class Snapshots {
   /** Makes a snapshot durable. The log's mark may name it after this, and not before. */
   async save(snapshot: Snapshot): Promise<void> {
     const path = this.#path(snapshot.index);
-    // Whoever began to write it may have died before the mark named it.
+    // The process that began to write it may have died before the mark named it.
     if (this.#indexes().includes(snapshot.index)) this.#fileSystem.remove(path);
     const file = this.#fileSystem.open(path, "create", 0o600);
     try {

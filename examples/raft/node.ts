@@ -64,7 +64,7 @@ export interface NodeOptions {
   readonly folder: string;
   readonly openStorage: OpenStorage;
   readonly send: (message: Message) => void;
-  /** Is told of what the simulation's summary counts. */
+  /** Is told what the simulation's summary counts. */
   readonly note: (event: "elected" | "dropped" | "skipped to snapshot" | "compacted") => void;
 }
 

@@ -1,7 +1,7 @@
 /**
- * A schedule: three nodes, a network that loses, repeats and reorders messages, and machines that die
- * and come back, all in an order that a seed decides. After each step the invariants are checked; at
- * the end the disturbances cease, and the nodes must agree and go on.
+ * A schedule: three nodes, a network that loses, repeats and reorders messages, and machines that
+ * die and come back, all in an order that a seed decides. After each step the invariants are
+ * checked; at the end the disturbances cease, and the nodes must agree and continue.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export interface ScheduleOptions {
   readonly fileSystem: FileSystem;
   readonly folder: string;
   readonly openStorage?: OpenStorage;
-  /** Is told of each step. */
+  /** Is told each step. */
   readonly say?: (line: string) => void;
 }
 
@@ -146,7 +146,7 @@ class Schedule {
       machine.running?.process.liveOn();
       if (machine.running === undefined) await this.#start(machine);
     }
-    // Entries before this may be committed that nobody knows of yet.
+    // Entries before this may be committed, though no node knows it yet.
     let wanted = Infinity;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       while (this.#messages.length > 0) await this.#deliver(0);

@@ -57,7 +57,7 @@ for (const syncMode of ["async", "blocking"] as const) {
     const { crashes, states } = await exploreCrashes(trial, { statesPerCrash: 32 });
     assert(crashes > 40, `${crashes} crashes`);
     assert(states > 500, `${states} states`);
-    assert(tally.cases["B"] !== undefined, "zeros are found behind the end");
+    assert(tally.cases["B"] !== undefined, "zeros are found after the end");
   });
 }
 

@@ -56,7 +56,7 @@ export function trialOf(
       requireSame(contentsOf(again), wanted, `after an opening and a crash (${left.origin})`);
       await again.close();
     }
-    // The log goes on.
+    // The log can be used.
     const data = payload(9999, 100);
     const index = await log.appendAndSync(data);
     await log.close();

@@ -264,7 +264,7 @@ async function useOneSegment(session: Session): Promise<void> {
   await session.append(33, 900);
   await session.truncateFrom(session.log.lastIndex);
   await session.setState(2000);
-  // What a later entry's Durable frame vouches for.
+  // What a later entry's Durable frame covers.
   for (const size of [40, 600, 41, 42]) await session.appendAndSync(size);
   await session.truncateFrom(session.log.lastIndex - 2);
   await session.appendAndSync(1, 2, 3);
@@ -325,7 +325,7 @@ export async function useSpaceAhead(session: Session): Promise<void> {
   await session.close();
 }
 
-/** Truncations, the second of which drops what a Durable frame that the first has left vouches for. */
+/** Two truncations. The first leaves a Durable frame, and the second drops what it covers. */
 export async function truncateAgainAndAgain(session: Session): Promise<void> {
   await session.append(4500);
   for (const size of [60, 61, 62]) await session.appendAndSync(size);

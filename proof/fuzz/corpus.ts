@@ -263,7 +263,7 @@ async function raftOf(
   return filesIn(fileSystem);
 }
 
-/** A log of version 1 that goes on in segments of version 2. */
+/** A log of version 1 that continues in segments of version 2. */
 async function adopted(): Promise<FileSet> {
   const fileSystem = new MemoryFileSystem();
   const old = await Wal.open(LOG, { fileSystem, format: 1 });

@@ -122,7 +122,7 @@ export async function replay(targets: readonly Target[], input: FuzzCase): Promi
 /** Whatever an entry point throws is a finding. */
 function asFinding(error: unknown): Finding {
   if (error instanceof Finding) return error;
-  return new Finding(`an error that nobody caught: ${gistOf(error)}`, { cause: error });
+  return new Finding(`an error that no call caught: ${gistOf(error)}`, { cause: error });
 }
 
 class Run {

@@ -105,7 +105,7 @@ test("a case is its text and back", () => {
   }
 });
 
-test("a finding is told of, by its kind once, with a smaller input", async () => {
+test("a finding is reported, by its kind once, with a smaller input", async () => {
   const [log] = corpus.segments;
   const input: FuzzCase = { target: "none", settings: SETTINGS, files: log ?? new Map() };
   await assertRejects(async () => void await replay(await makeTargets(), input), TypeError);
@@ -114,10 +114,10 @@ test("a finding is told of, by its kind once, with a smaller input", async () =>
     throw new RangeError("an offset is negative");
   };
   const error = await assertRejects(async () => void await replay([wrong], input), Finding);
-  assertEquals(error.message, "an error that nobody caught: RangeError: an offset is negative");
+  assertEquals(error.message, "an error that no call caught: RangeError: an offset is negative");
 });
 
-test("the meter stops who reads too much, too often, too far or into too large a buffer", () => {
+test("the meter stops a call that reads too much, too often, too far or into too large a buffer", () => {
   const bytes = new Uint8Array(100);
   const read = (into: number, offset: number, length: number = into, times: number = 1): string => {
     const meter = new Meter({ bytes: 500, reads: 10, buffer: 200 });

@@ -113,7 +113,7 @@ function readEntries(log: Wal): Map<number, Read> {
     }
     require(
       index === lastIndex + 1,
-      `the entries end before ${index}, and not behind ${lastIndex}`,
+      `the entries end before ${index}, and not after ${lastIndex}`,
     );
   } catch (error) {
     expected(error);
@@ -132,7 +132,7 @@ export function viewTarget(): Target {
 }
 
 async function openToRead({ files, settings }: FuzzCase): Promise<string> {
-  // A reader looks at the files anew where an entry cannot be read, at each of them.
+  // A reader looks at the files again where an entry cannot be read, at each of them.
   const loaded = new Loaded(files, 4 * PASSES);
   const { fileSystem } = loaded;
   let outcome: string;
@@ -335,7 +335,8 @@ export function commandsTarget(checksum: FrameChecksum): Target {
       }
       loaded.check();
       loaded.requireFiles("inspected");
-      // Without its last file, which was never in use, a log goes on in one that was to be removed.
+      // Without its last file, which was never in use, a log continues in one that was to be
+      // removed.
       const isLeft = /below the head[^]*never in use/.test(notes.join("\n"));
       // The files are looked at as they are, and opening replaces one first.
       if (verified === "intact" && !isLeft && !isReplaced(files)) {
@@ -386,7 +387,7 @@ export function raftTarget(): Target {
         readTerms(storage);
         term = Math.max(1, storage.lastTerm);
         const { firstIndex: index } = await storage.append([{ term, data: APPENDED }]);
-        require(index === lastIndex + 1, `the entry behind ${lastIndex} got the index ${index}`);
+        require(index === lastIndex + 1, `the entry after ${lastIndex} got the index ${index}`);
         await storage.close();
       } catch (error) {
         throw new Finding(`a storage that was opened cannot be appended to: ${expected(error)}`);
@@ -415,7 +416,7 @@ function readTerms(storage: RaftStorage): void {
   try {
     for (const { index } of storage.entries()) storage.term(index);
   } catch (error) {
-    // Rot, and entries that no Raft node wrote, are told of when they are read.
+    // Rot, and entries that no Raft node wrote, are reported when they are read.
     expected(error);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The fuzzer: everything that reads a log is given files that no writer would leave, with their
- * checksums made right again, and must neither hang, nor take memory, nor fail without a typed error,
- * nor return what was not written, nor change what it refuses. It goes on until it is stopped.
+ * checksums made right again, and must neither hang, nor take memory, nor fail without a typed
+ * error, nor return what was not written, nor change what it refuses. It runs until it is stopped.
  *
  * ```sh
  * npm run fuzz

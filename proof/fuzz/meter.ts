@@ -25,7 +25,7 @@ export interface Allowance {
   readonly buffer: number;
 }
 
-/** Counts, and stops whoever goes too far. */
+/** Counts, and stops a call that goes too far. */
 export class Meter {
   bytes = 0;
   reads = 0;

@@ -211,7 +211,7 @@ function changeFrames(layout: Layout, donors: readonly FileSet[], dice: Dice): L
       return layout;
     }
     case 4: {
-      // Its length: the frames behind it are then other ones, or none.
+      // Its length: the frames after it are then other ones, or none.
       if (frame !== undefined) writeU32(frame, 1, number32(dice, frame.length - FRAME_HEADER));
       return layout;
     }

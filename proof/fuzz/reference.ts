@@ -141,9 +141,9 @@ function caseOf(
   if (bytes.subarray(end).every((byte) => byte === 0)) return "B";
   for (let at = end + 1; at < bytes.length; at++) {
     if (bytes[at] !== INTERNAL) continue;
-    const behind = endOf(bytes, at, limit);
-    if (behind === undefined) continue;
-    const payload = bytes.subarray(at + FRAME_HEADER, behind);
+    const frameEnd = endOf(bytes, at, limit);
+    if (frameEnd === undefined) continue;
+    const payload = bytes.subarray(at + FRAME_HEADER, frameEnd);
     if (knownKind(payload) !== DURABLE || !isDurableOf(payload, logId, firstIndex, at)) continue;
     if (numberAt(payload, 25) > end) return "C";
   }
@@ -184,7 +184,7 @@ function numberAt(bytes: Uint8Array, at: number): number {
   return Number(readU64(bytes, at));
 }
 
-/** Behind the whole frame at `at`; undefined if there is none. */
+/** The offset after the whole frame at `at`; undefined if there is none. */
 function endOf(bytes: Uint8Array, at: number, limit: number): number | undefined {
   if (bytes.length - at < FRAME_HEADER) return undefined;
   if (bytes[at] !== DATA && bytes[at] !== INTERNAL) return undefined;

@@ -45,7 +45,7 @@ export function isForeignRedo(redo: Uint8Array): boolean {
 }
 
 /**
- * Whether there may be a file that opening refuses before it goes on with a replacement: one in the
+ * Whether there may be a file that opening refuses before it finishes a replacement: one in the
  * redo file's place, one with the name of a segment that no index is for, or one that would have to
  * be removed and does not begin as a segment of the same log.
  */
@@ -81,7 +81,7 @@ function hasOldTail(redo: Uint8Array, file: Uint8Array): boolean {
  * The files once the redo file has had its effect, and is gone.
  *
  * One that is not whole has none, nor has one whose file is not there or is untouched. Any other
- * replaces the file's tail, or both slots of the meta file, and removes the segments behind.
+ * replaces the file's tail, or both slots of the meta file, and removes the segments after it.
  */
 export function settle(files: FileSet): FileSet {
   const redo = files.get(REDO);

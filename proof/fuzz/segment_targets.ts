@@ -138,7 +138,7 @@ function* inOrder(reader: EntryReader): Generator<Uint8Array> {
   while (cursor.advance()) yield cursor.data;
 }
 
-/** A reader's scan that goes on behind an earlier one finds what one scan of the whole does. */
+/** A reader's scan that continues after an earlier one finds what one scan of the whole does. */
 function scanInParts(
   { checksum, maxEntrySize }: SegmentSource,
   bytes: Uint8Array,

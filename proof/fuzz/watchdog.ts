@@ -1,6 +1,6 @@
 /**
- * Ends the fuzzer when one execution goes on without end, from a thread of its own, and tells which
- * input it was.
+ * Ends the fuzzer, from a thread of its own, when one execution does not end, and tells which input
+ * it was.
  *
  * The fuzzer writes each input into memory that both share before it runs it. Of executions that wait
  * together, the one that hangs may be another than the one that was written last.
@@ -17,7 +17,7 @@ import { formatCase, type FuzzCase, type Settings } from "./case.ts";
 /** An execution takes milliseconds; a machine may sleep for seconds. */
 const LIMIT_MS = 60_000;
 
-/** What an input's bytes may take; a larger one is told of without its files. */
+/** What an input's bytes may take; a larger one is reported without its files. */
 const ROOM = 16 * 1024 * 1024;
 
 /** How many executions there were, and the length of the input's description. */

@@ -117,7 +117,7 @@ const TO_ALL: Readonly<Record<string, Act>> = {
     renameSync(directory, `${directory}.old`);
     return { owed: "a word", movedTo: `${directory}.old/a.wal` };
   },
-  "the directory is renamed and made anew": ({ directory }) => {
+  "the directory is renamed and made again": ({ directory }) => {
     renameSync(directory, `${directory}.old`);
     mkdirSync(directory);
     return { owed: "a word", movedTo: `${directory}.old/a.wal` };

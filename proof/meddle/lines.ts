@@ -1,5 +1,5 @@
 /**
- * What the writer and the one who meddles with its files say to each other.
+ * What the writer and the process that meddles with its files say to each other.
  *
  * @module
  */

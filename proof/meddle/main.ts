@@ -80,6 +80,6 @@ async function run(runtime: Runtime, acts: number, seed: number): Promise<boolea
 
 function show({ acts, operations, told, refused }: Summary): string {
   const count = [...acts.values()].reduce((sum, times) => sum + times, 0);
-  return `${count} acts of ${acts.size} kinds, ${operations} operations, the writer told of ${told}, ` +
+  return `${count} acts of ${acts.size} kinds, ${operations} operations, the writer reported ${told}, ` +
     `${refused} second writers refused`;
 }

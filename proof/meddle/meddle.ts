@@ -40,7 +40,7 @@ export interface Summary {
   readonly acts: ReadonlyMap<string, number>;
   /** Operations that were acknowledged. */
   readonly operations: number;
-  /** How often the writer told of it. */
+  /** How often the writer reported it. */
   readonly told: number;
   /** How often a second writer was refused. */
   readonly refused: number;
@@ -132,7 +132,7 @@ class Round {
     return ACTS.get(this.#name)?.(this.#place, this.#draw) ?? { owed: "nothing" };
   }
 
-  /** Another writer, while the first may go on. */
+  /** Another writer, while the first may continue. */
   async #beRefused(path: string): Promise<void> {
     try {
       const log = await Wal.open(path);

@@ -193,7 +193,7 @@ export const ENDS: readonly Mutation[] = [
     replace: "for (const file of redo.after.slice(9))",
     caughtBy: [
       SIBLINGS,
-      "an interrupted truncation that goes on does not remove another log's file",
+      "an interrupted truncation that is finished does not remove another log's file",
     ],
   },
 ];

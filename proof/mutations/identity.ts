@@ -20,11 +20,11 @@ export const IDENTITY: readonly Mutation[] = [
     caughtBy: [LOG_PATH, "a log stays in its directory when the process goes to another"],
   },
   {
-    name: "a link with segments beside it is gone on with",
+    name: "a link with segments beside it is opened",
     in: "logPathOf",
     find: "requireNothingBeside(fileSystem, path, real);",
     replace: "",
-    caughtBy: [LOG_PATH, "a link with a file of its own, .meta, beside it is not gone on with"],
+    caughtBy: [LOG_PATH, "a link with a file of its own, .meta, beside it is not opened"],
   },
   {
     name: "the spelling of a log without its first file is not looked for",
@@ -104,7 +104,7 @@ export const IDENTITY: readonly Mutation[] = [
     in: "Segments.look",
     find: "if (isLast) this.#requireSize(info);",
     replace: "",
-    caughtBy: [MOVED, "a full segment that is cut is told of by close"],
+    caughtBy: [MOVED, "a full segment that is cut is reported by close"],
   },
   {
     name: "a cut of the meta file is not looked for",
@@ -113,7 +113,7 @@ export const IDENTITY: readonly Mutation[] = [
     replace: "",
     caughtBy: [
       MOVED,
-      "a meta file that is cut to 0 bytes is told of by close, and before its next change",
+      "a meta file that is cut to 0 bytes is reported by close, and before its next change",
     ],
   },
   {

@@ -71,7 +71,7 @@ const OPENING: readonly Mutation[] = [
     replace: 'if (parent !== "") return;',
     caughtBy: [
       POWER_CUT,
-      "a log in a new directory is durable, whoever died while making the directories",
+      "a log in a new directory is durable, though another process died while making the directories",
     ],
   },
   {
@@ -102,7 +102,7 @@ const OPENING: readonly Mutation[] = [
     caughtBy: [RECOVERY, "version 1: a cut at any byte recovers the whole entries before it"],
   },
   {
-    name: "what no Durable frame vouches for is not written again",
+    name: "what no Durable frame covers is not written again",
     in: "Steps.#writeAgain",
     find: 'const isBegun = way === "with a redo file" &&',
     replace:
@@ -127,7 +127,7 @@ const OPENING: readonly Mutation[] = [
     caughtBy: [WAL, "open and close again and again do not make a log grow"],
   },
   {
-    name: "what no Durable frame vouches for is given up without a redo file",
+    name: "what no Durable frame covers is given up without a redo file",
     in: "Steps.#writeAgain",
     find: 'const isBegun = way === "with a redo file" &&',
     replace:
@@ -152,50 +152,50 @@ const OPENING: readonly Mutation[] = [
     ],
   },
   {
-    name: "a replacement that a crash interrupted is not gone on with",
+    name: "a replacement that a crash interrupted is not finished",
     in: "finishInterrupted",
     find: "if (plan !== undefined) await finishReplacement(setting, plan.steps);",
     replace: "if (plan !== undefined) await setting.redo.end();",
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
-    name: "what an interrupted truncation removed is not synced before it is gone on with",
+    name: "what an interrupted truncation removed is not synced before it is finished",
     in: "replaceTail",
     find: "await directory.sync(); for (const segment",
     replace: "for (const segment",
     caughtBy: [
       DURABILITY,
-      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+      "a tail truncation over segments is finished or taken back after a crash in the opening that finishes it",
     ],
   },
   {
-    name: "an interrupted truncation removes the oldest segment first when it is gone on with",
+    name: "an interrupted truncation removes the oldest segment first when it is finished",
     in: "planReplacement",
     find: "after.map(({ path }) => path).toReversed()",
     replace: "after.map(({ path }) => path)",
     caughtBy: [
       DURABILITY,
-      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+      "a tail truncation over segments is finished or taken back after a crash in the opening that finishes it",
     ],
   },
   {
-    name: "an interrupted truncation leaves the segments behind when it is gone on with",
+    name: "an interrupted truncation leaves the later segments when it is finished",
     in: "replaceTail",
     find: "directory.remove(segment); await directory.sync();",
     replace: "if (segment.length === 0) return;",
     caughtBy: [
       DURABILITY,
-      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+      "a tail truncation over segments is finished or taken back after a crash in the opening that finishes it",
     ],
   },
   {
-    name: "an interrupted truncation does not sync each removal when it is gone on with",
+    name: "an interrupted truncation does not sync each removal when it is finished",
     in: "replaceTail",
     find: "directory.remove(segment); await directory.sync();",
     replace: "directory.remove(segment);",
     caughtBy: [
       DURABILITY,
-      "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+      "a tail truncation over segments is finished or taken back after a crash in the opening that finishes it",
     ],
   },
   {
@@ -227,7 +227,7 @@ const OPENING: readonly Mutation[] = [
     in: "RedoFile.load",
     find: "if (!holds) return undefined;",
     replace: "if (!holds && rest !== 0) return undefined;",
-    caughtBy: [DURABILITY, "a redo file that fails its checksum is not gone on with"],
+    caughtBy: [DURABILITY, "a redo file that fails its checksum is not used"],
   },
   {
     name: "a log on a full disk is not opened",
@@ -251,7 +251,7 @@ const OPENING: readonly Mutation[] = [
     caughtBy: [CRASH, "every crash of a program that does everything keeps every promise"],
   },
   {
-    name: "a redo file that was not yet in use is gone on with",
+    name: "a redo file that was not yet in use is used",
     in: "planReplacement",
     find: 'if (tail !== "untouched")',
     replace: "if (tail.length > 0)",
@@ -271,7 +271,7 @@ const OPENING: readonly Mutation[] = [
     ],
   },
   {
-    name: "a redo file is not marked when an interrupted replacement goes on",
+    name: "a redo file is not marked when an interrupted replacement is finished",
     in: "replaceTail",
     find: "redo.goOn({ length });",
     replace: "",
@@ -311,7 +311,7 @@ const OPENING: readonly Mutation[] = [
     ],
   },
   {
-    name: "what an interrupted making left is not cut before the log is made anew",
+    name: "what an interrupted making left is not cut before the log is made again",
     in: "Steps.#beginAgain",
     find: "source.file.truncate(0);",
     replace: "",
@@ -321,13 +321,13 @@ const OPENING: readonly Mutation[] = [
     ],
   },
   {
-    name: "a log that is made anew is not synced",
+    name: "a log that is made again is not synced",
     in: "Steps.#beginAgain",
     find: "await syncSegment(source); const scan",
     replace: "const scan",
     caughtBy: [
       DURABILITY,
-      "a log that was made anew is opened after any crash, wherever its head has moved",
+      "a log that was made again is opened after any crash, wherever its head has moved",
     ],
   },
   {
@@ -335,7 +335,7 @@ const OPENING: readonly Mutation[] = [
     in: "refuseEnds",
     find: 'if (end.decision.case === "C" && isDefault)',
     replace: 'if (end.decision.case === "C" && end.size < 0 && isDefault)',
-    caughtBy: [RECOVERY, "case C: damage to what a later Durable frame vouches for is refused"],
+    caughtBy: [RECOVERY, "case C: damage to what a later Durable frame covers is refused"],
   },
   {
     name: "segments that do not join are refused after the last one was changed",
@@ -363,7 +363,7 @@ const OPENING: readonly Mutation[] = [
     ],
   },
   {
-    name: "whole frames behind the end are cut and not set aside",
+    name: "whole frames after the end are cut and not set aside",
     in: "mustKeep",
     find: 'decision.case === "C" || decision.case === "D"',
     replace: 'decision.case === "C"',
@@ -425,14 +425,14 @@ const OPENING: readonly Mutation[] = [
     caughtBy: [META, "another log's meta file is refused"],
   },
   {
-    name: "a log whose segments are all gone is made anew",
+    name: "a log whose segments are all gone is made again",
     in: "planOpening",
     find:
       'meta.kind === "valid" ? refuse("all segments missing", segmentMissing(path, headIndex)) : planFirst(path, options)',
     replace: "planFirst(path, options)",
     caughtBy: [
       DURABILITY,
-      "a log whose files are gone, but not its state, is refused and not made anew",
+      "a log whose files are gone, but not its state, is refused and not made again",
     ],
   },
 ];
@@ -454,7 +454,7 @@ const WRITING: readonly Mutation[] = [
     caughtBy: [COMMIT, "a blocking sync is one fdatasync, and the event loop turns between two"],
   },
   {
-    name: "a full segment keeps the zeros behind its Seal",
+    name: "a full segment keeps the zeros after its Seal",
     in: "Segment.seal",
     find: "this.#space.trim(this.#end); file.syncBlocking();",
     replace: "file.syncBlocking();",
@@ -465,7 +465,7 @@ const WRITING: readonly Mutation[] = [
     in: "judgeLive",
     find: "if (now.end === scan.end) return { scan, decision };",
     replace: "return { scan, decision };",
-    caughtBy: [PREALLOCATION, "a reader that is opened while the writer goes on sees no damage"],
+    caughtBy: [PREALLOCATION, "a reader that is opened while the writer continues sees no damage"],
   },
   {
     name: "what was staged is written for a getter",
@@ -485,14 +485,14 @@ const WRITING: readonly Mutation[] = [
     caughtBy: [COMMIT, "a sync covers what was appended before it, not what came while it ran"],
   },
   {
-    name: "a Durable frame vouches for what was written while the sync ran",
+    name: "a Durable frame covers what was written while the sync ran",
     in: "Marks.synced",
     find: "this.#settledEnd = Math.max(this.#settledEnd, this.#unsettledEnd, end);",
     replace: "this.#settledEnd = end < 0 ? end : this.#writtenEnd;",
-    caughtBy: [DURABILITY, "a Durable frame vouches for nothing that came while its sync ran"],
+    caughtBy: [DURABILITY, "a Durable frame covers nothing that came while its sync ran"],
   },
   {
-    name: "a Durable frame vouches for itself",
+    name: "a Durable frame covers itself",
     in: "Segment.#putDurableFrame",
     find: "this.#marks.settledEnd",
     replace: "this.#end + DURABLE_FRAME_SIZE",
@@ -504,7 +504,7 @@ const WRITING: readonly Mutation[] = [
     find: "const lead = this.#leadSize(); const size = lead + FRAME_HEADER_SIZE + " +
       "data.length;",
     replace: "const lead = 0; const size = lead + FRAME_HEADER_SIZE + data.length;",
-    caughtBy: [RECOVERY, "case C: salvage sets the bytes aside and goes on with what is before"],
+    caughtBy: [RECOVERY, "case C: salvage sets the bytes aside and continues with what is before"],
   },
   {
     name: "an entry's checksum is not written",
@@ -534,14 +534,14 @@ const WRITING: readonly Mutation[] = [
     in: "Segment.#write",
     find: "this.#cutBack(); throw writeFailed(",
     replace: "throw writeFailed(",
-    caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
+    caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log can be used"],
   },
   {
     name: "a cut-back cuts nothing",
     in: "Segment.#cutBack",
     find: "this.#file.truncate(this.#end); this.#space.gone(); file.syncBlocking();",
     replace: "this.#space.gone(); file.syncBlocking();",
-    caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log goes on"],
+    caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log can be used"],
   },
   {
     name: "two syncs of one file overlap",
@@ -565,11 +565,11 @@ const WRITING: readonly Mutation[] = [
     ],
   },
   {
-    name: "a Durable frame vouches for what a sync that runs may yet fail over",
+    name: "a Durable frame covers what a sync that runs may yet fail over",
     in: "Marks.syncedAtOnce",
     find: "if (isContested)",
     replace: "if (isContested && this.#syncedCount < 0)",
-    caughtBy: [OVERLAP, "no Durable frame vouches for what a sync that runs may yet fail over"],
+    caughtBy: [OVERLAP, "no Durable frame covers what a sync that runs may yet fail over"],
   },
   {
     name: "a sync does not wait for one of an earlier segment",
@@ -602,7 +602,7 @@ const WRITING: readonly Mutation[] = [
     ],
   },
   {
-    name: "who arrives while a sync runs is answered by that one",
+    name: "a caller that arrives while a sync runs is answered by that one",
     in: "GroupCommit.#run",
     find:
       "this.#next = undefined; try { this.flush(); const running = this.#log.sync(); if (running !== undefined) await running;",
@@ -610,11 +610,11 @@ const WRITING: readonly Mutation[] = [
       "try { this.flush(); const running = this.#log.sync(); if (running !== undefined) await running; this.#next = undefined;",
     caughtBy: [
       COMMIT,
-      "who arrives while a sync runs waits for the next, which begins afterwards",
+      "a caller that arrives while a sync runs waits for the next, which begins afterwards",
     ],
   },
   {
-    name: "a failed sync resolves those who wait for it",
+    name: "a failed sync resolves the calls that wait for it",
     in: "GroupCommit.#run",
     find: "group.reject(error);",
     replace: "if (error !== undefined) group.resolve();",
@@ -649,7 +649,7 @@ const WRITING: readonly Mutation[] = [
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
   {
-    name: "a sync is made for those who wait for the next after the handle has ended",
+    name: "a sync is made for the calls that wait for the next after the handle has ended",
     in: "LogWriter.#syncOnce",
     find: "this.#lifecycle.requireNotEnded(); const { isSettled, isSyncing }",
     replace: "const { isSettled, isSyncing }",
@@ -671,7 +671,7 @@ const WRITING: readonly Mutation[] = [
     ],
   },
   {
-    name: "close does not sync the Durable frame that tells of the last sync",
+    name: "close does not sync the Durable frame that covers the last sync",
     in: "LogWriter.#finish",
     find: "if (this.#announcer.now()) await this.#segments.syncLast();",
     replace: "this.#announcer.now();",
@@ -710,13 +710,13 @@ const DROPPING: readonly Mutation[] = [
     caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
   },
   {
-    name: "after a truncation, what is durable is not vouched for",
+    name: "after a truncation, no Durable frame covers what is durable",
     in: "Marks.cutting",
     find: "this.#told = 0;",
     replace: "",
     caughtBy: [
       RECOVERY,
-      "case C: what is appended after a truncation is vouched for like anything else",
+      "case C: what is appended after a truncation is covered like anything else",
     ],
   },
   {
@@ -727,14 +727,14 @@ const DROPPING: readonly Mutation[] = [
     caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
   },
   {
-    name: "a truncation of what a Durable frame vouches for needs no redo file",
+    name: "a truncation of what a Durable frame covers needs no redo file",
     in: "Segments.cutFrom",
     find: "const mustRedo = count < last.offsets.count &&",
     replace: "const mustRedo = count < 0 &&",
     caughtBy: [DURABILITY, "zeros that a crash leaves where a truncation was to cut are no damage"],
   },
   {
-    name: "a truncation removes segments before the redo file tells of it",
+    name: "a truncation removes segments before the redo file states it",
     in: "Segments.cutFrom",
     find: "if (mustRedo) { try { await this.#context.redo.begin(last.tailFrom(count), [], 0); " +
       "} catch (error) { if (info !== undefined) last.close(); if (isEnd(error)) throw " +
@@ -787,7 +787,7 @@ const DROPPING: readonly Mutation[] = [
     replace: "",
     caughtBy: [
       DURABILITY,
-      "a version 1 file without entries that goes on as version 2 is one after any crash",
+      "a version 1 file without entries that becomes one of version 2 is a log after any crash",
     ],
   },
   {
@@ -862,13 +862,13 @@ const DROPPING: readonly Mutation[] = [
     caughtBy: [WAL, "a sync that runs when a truncation is called does not count what that drops"],
   },
   {
-    name: "a truncation does not wait for a sync that nobody waits for",
+    name: "a truncation does not wait for a sync that no caller waits for",
     in: "LogWriter.#rewrite",
     find: "await this.#settled(); await this.#segments.settled();",
     replace: "await this.#commit.idle();",
     caughtBy: [
       DURABILITY,
-      "a truncation does not count as durable what a sync has covered that ran for nobody",
+      "a truncation does not count as durable what a sync has covered that ran for no caller",
     ],
   },
   {
@@ -1094,7 +1094,7 @@ const CHECKS: readonly Mutation[] = [
     in: "createFrameChecksum",
     find: "if (buffer === staging) return kernel.check(offset, end, maxLength);",
     replace: "if (buffer === staging) return true;",
-    caughtBy: [WAL, "rot behind open's back is found by the read, and other entries can be read"],
+    caughtBy: [WAL, "rot after the open is found by the read, and other entries can be read"],
   },
   {
     name: "memory is taken for a length before the limit is looked at",
@@ -1119,41 +1119,41 @@ const CHECKS: readonly Mutation[] = [
     in: "hasFrame",
     find: "if (budget < 0) return true;",
     replace: "if (budget < 0) return false;",
-    caughtBy: [RECOVERY, "hostile bytes behind the end are judged in bounded time, and kept"],
+    caughtBy: [RECOVERY, "hostile bytes after the end are judged in bounded time, and kept"],
   },
   {
-    name: "whole frames behind the end are not looked for",
+    name: "whole frames after the end are not looked for",
     in: "decide",
     find: 'if (hasFrame(source, end + 1, size)) return { case: "D", vouched };',
     replace: "",
     caughtBy: [RECOVERY, "case D: whole frames without evidence are set aside, once per damage"],
   },
   {
-    name: "a Durable frame that vouches up to the damage is evidence",
+    name: "a Durable frame that covers the bytes up to the damage is evidence",
     in: "decide",
     find: "if (evidence > end)",
     replace: "if (evidence >= end)",
     caughtBy: [
       FRAMES,
-      "a Durable frame that vouches up to the damage makes no damage of a torn write",
+      "a Durable frame that covers the bytes up to the damage makes no damage of a torn write",
     ],
   },
   {
-    name: "another log's Durable frame behind the end is evidence",
+    name: "another log's Durable frame after the end is evidence",
     in: "isInPlace",
     find: "sameLog(frame.logId, logId) && frame.segment",
     replace: "frame.segment",
     caughtBy: [FRAMES, "a Durable frame of another log makes no damage of a torn write"],
   },
   {
-    name: "another segment's Durable frame behind the end is evidence",
+    name: "another segment's Durable frame after the end is evidence",
     in: "isInPlace",
     find: "frame.segment === firstIndex && frame.ownOffset",
     replace: "frame.ownOffset",
     caughtBy: [FRAMES, "a Durable frame of another segment makes no damage of a torn write"],
   },
   {
-    name: "a Durable frame behind the end that is out of its place is evidence",
+    name: "a Durable frame after the end that is out of its place is evidence",
     in: "isInPlace",
     find: "frame.ownOffset === offset && frame.durableOffset",
     replace: "frame.durableOffset",
@@ -1209,11 +1209,11 @@ const CHECKS: readonly Mutation[] = [
     caughtBy: [SEGMENTS, "a log can be cut again and again, within the same batch too"],
   },
   {
-    name: "entries may stand behind a Seal",
+    name: "entries may stand after a Seal",
     in: "FrameWalk.#takeFrames",
     find: "if (this.#seal !== undefined) return at;",
     replace: "",
-    caughtBy: [FRAMES, "an entry behind a Seal is no part of the log"],
+    caughtBy: [FRAMES, "an entry after a Seal is no part of the log"],
   },
   {
     name: "a Seal may count more or fewer entries than there are",
@@ -1230,20 +1230,20 @@ const CHECKS: readonly Mutation[] = [
     caughtBy: [FRAMES, "a Seal that places an entry elsewhere is no part of the log"],
   },
   {
-    name: "a Durable frame that vouches for bytes behind itself is taken in",
+    name: "a Durable frame that covers bytes after itself is taken in",
     in: "isInPlace",
     find: "frame.ownOffset === offset && frame.durableOffset <= offset",
     replace: "frame.ownOffset === offset",
-    caughtBy: [FRAMES, "a Durable frame that vouches for what is behind it is no part of the log"],
+    caughtBy: [FRAMES, "a Durable frame that covers bytes after itself is no part of the log"],
   },
   {
-    name: "a Durable frame behind the end that vouches for bytes behind itself is evidence",
+    name: "a Durable frame after the end that covers bytes after itself is evidence",
     in: "isInPlace",
     find: "frame.ownOffset === offset && frame.durableOffset <= offset",
     replace: "frame.ownOffset === offset",
     caughtBy: [
       FRAMES,
-      "a Durable frame that vouches for what is behind it makes no damage of a torn write",
+      "a Durable frame that covers bytes after itself makes no damage of a torn write",
     ],
   },
   {
@@ -1286,7 +1286,7 @@ const CHECKS: readonly Mutation[] = [
     in: "EntryReader.read",
     find: "if (buffer[0] !== TYPE_DATA || !this.#checksum.check(buffer, 0, n, n))",
     replace: "if (buffer[0] !== TYPE_DATA)",
-    caughtBy: [WAL, "rot behind open's back is found by the read, and other entries can be read"],
+    caughtBy: [WAL, "rot after the open is found by the read, and other entries can be read"],
   },
   {
     name: "entries that a truncation dropped while they were read ahead are still given out",
@@ -1368,7 +1368,7 @@ const CHECKS: readonly Mutation[] = [
     caughtBy: [SEGMENTS, "a Seal that rots anywhere is rebuilt and reported"],
   },
   {
-    name: "a reader goes on in full segments while a truncation is at work",
+    name: "a reader continues in full segments while a truncation is at work",
     in: "EntryReader.#requireUntouched",
     find: "if (this.entries.isUntouched?.() === false) throw this.damaged(position);",
     replace: "",
@@ -1401,7 +1401,7 @@ const CHECKS: readonly Mutation[] = [
     replace: "if (isUnfinished(scan) || scan.offsets.count < 0)",
     caughtBy: [
       FRAMES,
-      "a damaged full segment is not gone on with after a truncation, and nothing is changed",
+      "a damaged full segment is refused after a truncation, and nothing is changed",
     ],
   },
 ];
@@ -1456,7 +1456,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
     replace: "return n;",
     caughtBy: [
       ADAPTERS,
-      "on Node, reads and writes that are interrupted or short are gone on with",
+      "on Node, reads and writes that are interrupted or short are finished",
     ],
   },
   {
@@ -1466,7 +1466,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
     replace: "done = length + 0 * requireProgress(n, this.#path);",
     caughtBy: [
       ADAPTERS,
-      "on Node, reads and writes that are interrupted or short are gone on with",
+      "on Node, reads and writes that are interrupted or short are finished",
     ],
   },
   {
@@ -1476,7 +1476,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
     replace: 'throw toFileSystemError(error, isInterrupted(error) ? "Read" : "Read", this.#path);',
     caughtBy: [
       ADAPTERS,
-      "on Node, reads and writes that are interrupted or short are gone on with",
+      "on Node, reads and writes that are interrupted or short are finished",
     ],
   },
   {
@@ -1487,7 +1487,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
       'throw toFileSystemError(error, isInterrupted(error) ? "Write" : "Write", this.#path);',
     caughtBy: [
       ADAPTERS,
-      "on Node, reads and writes that are interrupted or short are gone on with",
+      "on Node, reads and writes that are interrupted or short are finished",
     ],
   },
   {
@@ -1576,7 +1576,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
     replace: "if (n === null) break; this.#position += n; return n;",
     caughtBy: [
       ADAPTERS,
-      "on Deno, reads and writes that are interrupted or short are gone on with",
+      "on Deno, reads and writes that are interrupted or short are finished",
     ],
   },
   {
@@ -1588,7 +1588,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
       '(!isInterrupted(error)) throw toFileSystemError(error, "Write"',
     caughtBy: [
       ADAPTERS,
-      "on Deno, reads and writes that are interrupted or short are gone on with",
+      "on Deno, reads and writes that are interrupted or short are finished",
     ],
   },
   {
@@ -1598,7 +1598,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
     replace: 'throw toFileSystemError(error, isInterrupted(error) ? "Read" : "Read", this.#path);',
     caughtBy: [
       ADAPTERS,
-      "on Deno, reads and writes that are interrupted or short are gone on with",
+      "on Deno, reads and writes that are interrupted or short are finished",
     ],
   },
   {
@@ -1609,7 +1609,7 @@ const FILE_SYSTEMS: readonly Mutation[] = [
       'throw toFileSystemError(error, isInterrupted(error) ? "Write" : "Write", this.#path);',
     caughtBy: [
       ADAPTERS,
-      "on Deno, reads and writes that are interrupted or short are gone on with",
+      "on Deno, reads and writes that are interrupted or short are finished",
     ],
   },
   {

@@ -102,7 +102,7 @@ export const LOCKS: readonly Mutation[] = [
     name: "a lock file of somebody else is overwritten",
     in: "readRecord",
     find: "if (record !== undefined) return record;",
-    replace: 'if (record !== undefined || path !== "") return record ?? NOBODY;',
+    replace: 'if (record !== undefined || path !== "") return record ?? NO_HOLDER;',
     caughtBy: [LOCK, "a log that has the name of another's lock file keeps its entries"],
   },
   {
@@ -126,7 +126,7 @@ export const LOCKS: readonly Mutation[] = [
     ],
   },
   {
-    name: "who has the kernel's lock writes its record without a claim",
+    name: "the holder of the kernel's lock writes its record without a claim",
     in: "makeClaim",
     find: 'return unlessFull(kind, () => fileSystem.open(path, "create", 0o600));',
     replace: 'if (kind === "kernel") return undefined; return unlessFull(kind, () => ' +
@@ -143,7 +143,7 @@ export const LOCKS: readonly Mutation[] = [
     replace: "if (now !== undefined) removeIfThere(fileSystem, path);",
     caughtBy: [
       RECORD,
-      "the claim of a process that died is removed by one, who makes sure that it still is that",
+      "the claim of a process that died is removed by one contender, which makes sure of it",
     ],
   },
   {

@@ -1,6 +1,6 @@
 /**
- * The list of mutations is in step with the code and the tests, whatever is renamed, moved or laid out
- * anew, and what runs it tells a mutation that is caught from one that is not.
+ * The list of mutations is in step with the code and the tests, whatever is renamed, moved or laid
+ * out again, and what runs it tells a mutation that is caught from one that is not.
  *
  * @module
  */
@@ -45,7 +45,7 @@ function textsOf(text: string): string[] {
   return tokensOf(text).map(({ text }) => text);
 }
 
-/** The text of a file with each token made anew. */
+/** The text of a file with each token made again. */
 function withTokens(file: string, change: (token: Token) => string): string {
   const { text = "", tokens = [] } = CODE.get(file) ?? {};
   let done = "";
@@ -95,9 +95,9 @@ test("a place that is not there, or more than once, is refused", () => {
 });
 
 test("a line break and a comment change no place", () => {
-  const anew = ({ text }: Token): string => /^[{(,;]$/.test(text) ? `${text} // (\n\n` : text;
+  const newly = ({ text }: Token): string => /^[{(,;]$/.test(text) ? `${text} // (\n\n` : text;
   const code = new Map(
-    [...CODE.keys()].map((file) => [file, sourceOf(file, withTokens(file, anew))] as const),
+    [...CODE.keys()].map((file) => [file, sourceOf(file, withTokens(file, newly))] as const),
   );
   const places = new Places(code, NAMES);
   for (const mutation of MUTATIONS) {
@@ -130,7 +130,7 @@ test("a private member or a local variable that is renamed leaves every place wh
   assert(renames.size > 300);
   for (const [key, mutations] of renames) {
     const [file = "", name = ""] = key.split(" ");
-    const rename = (token: string): string => token === name ? `${name}Anew` : token;
+    const rename = (token: string): string => token === name ? `${name}Again` : token;
     const text = withTokens(file, (token) => rename(token.text));
     const code = new Map(CODE).set(file, sourceOf(file, text));
     const places = new Places(code, NAMES);

@@ -91,7 +91,7 @@ const STEPS: Readonly<Record<string, string>> = {
   reopen: "close",
 };
 
-/** A session that tells of each of its steps. */
+/** A session that reports each of its steps. */
 function told(session: Session, step: (name: string) => void): Session {
   return new Proxy(session, {
     get: (session, name) => {

@@ -16,7 +16,9 @@ import {
 /** A program whose calls are left out. */
 export interface Omitted {
   readonly name: string;
-  /** The program, and who judges what it leaves. `step` is told of each thing that it begins to do. */
+  /**
+   * The program, and the judge of what it leaves. `step` is told each thing that it begins to do.
+   */
   readonly trial: (step: (name: string) => void) => Trial<unknown>;
   /** The disk that it finds. Default: an empty one. */
   readonly start?: CrashFileSystem;
@@ -57,7 +59,9 @@ export interface Verdict {
 /** By the keys of the calls. */
 export type Verdicts = Map<string, Verdict>;
 
-/** Where a call is not noticed, and nobody has said why, or is, and somebody has. */
+/**
+ * Where a call is not noticed without a stated reason, or is noticed although a reason is stated.
+ */
 export function wrongIn(
   verdicts: Verdicts,
   unnoticed: Readonly<Record<string, string>>,

@@ -25,7 +25,7 @@ const FAILURE = "tests/writer/failure_test.ts";
 /** What close does before it is time, or does not wait for. */
 const CLOSING: readonly Mutation[] = [
   {
-    name: "an append goes on behind waiting entries that ended the handle",
+    name: "an append is written after waiting entries that ended the handle",
     in: "LogWriter.#flush",
     find: "if (this.#commit.flush()) this.#lifecycle.requireNotEnded();",
     replace: "this.#commit.flush();",
@@ -35,7 +35,7 @@ const CLOSING: readonly Mutation[] = [
     ],
   },
   {
-    name: "an entry that is not staged goes on behind waiting ones that ended the handle",
+    name: "an entry that is not staged is written after waiting ones that ended the handle",
     in: "LogWriter.constructor",
     find: "lifecycle.requireNotEnded(); return this.#append(data);",
     replace: "return this.#append(data);",
@@ -59,7 +59,7 @@ const CLOSING: readonly Mutation[] = [
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
-    name: "close does not wait for those who wait for a sync",
+    name: "close does not wait for the calls that wait for a sync",
     in: "LogWriter.#close",
     find: "await this.#settled(); if",
     replace: "await this.#writeBehind; if",
@@ -220,7 +220,7 @@ const NOTING: readonly Mutation[] = [
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
-    name: "a truncation forgets what an earlier one has left vouched for",
+    name: "a truncation forgets what an earlier one has left covered",
     in: "Marks.cutting",
     find: "this.#mostTold = Math.min(this.#mostTold, end);",
     replace: "this.#mostTold = end < 0 ? end : 0;",

@@ -76,7 +76,7 @@ export const READERS: readonly Mutation[] = [
     ],
   },
   {
-    name: "a loop in a reader goes on after what it has shown was replaced",
+    name: "a loop in a reader continues after what it has shown was replaced",
     in: "LogReader.#requireNext",
     find: "if (cursor.account !== undefined) this.#requireSame(cursor.account);",
     replace: "",
@@ -101,7 +101,7 @@ export const READERS: readonly Mutation[] = [
     hangs: true,
   },
   {
-    name: "a follower that is given back goes on watching",
+    name: "a follower that is given back still watches",
     in: "Tailer.close",
     find: "if (this.#isWatching) this.#reader.unwatch();",
     replace: "",
@@ -145,21 +145,21 @@ export const READERS: readonly Mutation[] = [
     ],
   },
   {
-    name: "the file is not told of what an open made durable",
+    name: "the file does not say what an open made durable",
     in: "LogWriter.constructor",
     find: "guards.whenLost((error) => this.#end(error)); this.#announcer.whenIdle();",
     replace: "guards.whenLost((error) => this.#end(error));",
     caughtBy: [FOLLOW, "a reader learns what an open made durable"],
   },
   {
-    name: "the file is not told of what a truncation left",
+    name: "the file does not say what a truncation left",
     in: "LogWriter.#rewrite",
     find: "finally { this.#announcer.whenIdle(); }",
     replace: "finally {}",
-    caughtBy: [FOLLOW, "a reader learns what a truncation of what was told of made durable"],
+    caughtBy: [FOLLOW, "a reader learns what a truncation of what was announced made durable"],
   },
   {
-    name: "the file is not told of a sync that had nothing to do",
+    name: "the file does not say that a sync had nothing to do",
     in: "LogWriter.sync",
     find: "if (this.#segments.isSettled) this.#announcer.whenIdle(); else",
     replace: "if (!this.#segments.isSettled)",

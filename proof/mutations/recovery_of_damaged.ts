@@ -90,7 +90,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     caughtBy: [RECOVER, "a Durable frame out of its place proves nothing"],
   },
   {
-    name: "the search goes on for as long as it takes",
+    name: "the search takes as long as it needs",
     in: "FrameReader.#spend",
     find: "this.#budget -= FRAME_HEADER_SIZE + length;",
     replace: "",
@@ -98,7 +98,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     hangs: true,
   },
   {
-    name: "a file that is missing is not told of",
+    name: "a file that is missing is not reported",
     in: "RecoveredLog.#readParts",
     find: "yield* this.#missingBetween(before, end, part); const next = parts[i + 1];",
     replace: "const next = parts[i + 1];",

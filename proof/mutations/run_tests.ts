@@ -73,7 +73,7 @@ export function runTests(
   return { ...testsIn(runtime, output), hung, output };
 }
 
-/** The tests that a run's output tells of. */
+/** The tests that a run's output names. */
 function testsIn(runtime: Runtime, output: string): Omit<TestRun, "hung" | "output"> {
   const passed: string[] = [];
   const failed: string[] = [];

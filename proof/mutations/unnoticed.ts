@@ -7,14 +7,13 @@
 
 const FAILED = "it gives up blocks that a failed sync has lost, and none fails here";
 const DIED =
-  "it is for one who died before, or for a sync that failed, of which these programs have none";
+  "it is for a writer that died before, or for a sync that failed, of which these programs have none";
 const SLOT = "one of the two slots is enough, until the other is damaged";
 const LEFTOVER = "the next opening removes what is below the first index";
 const FRAME = "it is for a frame that tells damage from a torn write, and a crash damages nothing";
-const TORN = "what is behind the end is found torn again, or written over";
+const TORN = "what is after the end is found torn again, or written over";
 const MARK = "it takes two openings that die, one after the other, to need the mark";
-const REDO =
-  "a redo file that is back is gone on with, and leaves the same, unless entries follow at once";
+const REDO = "a redo file that is back is used, and leaves the same, unless entries follow at once";
 const AHEAD = "it is the space ahead, which only saves time";
 const LATER = "a later sync of the directory comes before the answer";
 const SPACE = "it only gives space back";

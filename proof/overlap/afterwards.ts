@@ -1,6 +1,6 @@
 /**
- * What is done with a log when the calls that overlapped have ended: whatever went before, it goes on as
- * it should.
+ * What is done with a log when the calls that overlapped have ended: whatever went before, it works
+ * as it should.
  *
  * @module
  */
@@ -63,7 +63,7 @@ export class Afterwards {
     this.#follower = new Follower(session);
   }
 
-  /** What may tell at once of a mistake: the next appends and syncs, and whoever opens the log then. */
+  /** What may show a mistake at once: the next appends and syncs, and the next open of the log. */
   async begin(): Promise<void> {
     if (this.#session.isClosed) await this.#session.reopen();
     await this.#read("a reading");

@@ -181,7 +181,7 @@ async function readSlowly(session: Session): Promise<void> {
     if (there !== digestOf(data)) {
       throw new BrokenPromise(`A loop over entries yields as ${index} what is not there: ${there}`);
     }
-    if (isFirst) await held.hold("the loop goes on");
+    if (isFirst) await held.hold("the loop continues");
     isFirst = false;
   }
 }
@@ -194,7 +194,7 @@ async function follow(session: Session): Promise<void> {
   let isFirst = true;
   for await (const { index } of loop) {
     session.claim("follow", index);
-    if (isFirst) await held.hold("the follower goes on");
+    if (isFirst) await held.hold("the follower continues");
     isFirst = false;
   }
 }

@@ -133,8 +133,8 @@ export function again(chosen: readonly number[]): Schedule {
 }
 
 /**
- * Starts the first call and lets it go on so many times, as far as it can; then starts the others, one
- * after the other; then lets the newest or the oldest call of the disk go on first.
+ * Starts the first call and lets it continue so many times, as far as it can; then starts the
+ * others, one after the other; then lets the newest or the oldest call of the disk continue first.
  */
 function holdAt(at: number, which: "newest" | "oldest"): Schedule {
   let decisions = 0;

@@ -1,7 +1,7 @@
 /**
- * A disk in memory that holds each call that waits for it until it is told to go on, and that notes
- * what each process that uses it does: to whom a lock belongs, which files are open, and what is done
- * without a right to it.
+ * A disk in memory that holds each call that waits for it until it is told to continue, and that
+ * notes what each process that uses it does: which process a lock belongs to, which files are open,
+ * and what is done without a right to it.
  *
  * Calls that return at once cannot be overlapped by anything in the same process, since nothing else
  * runs meanwhile. What another process or a crash finds in the middle of them is noted before each.
@@ -24,7 +24,7 @@ import { like } from "../../kit/like.ts";
 export interface HeldCall {
   /** The call in words. */
   readonly what: string;
-  /** Lets it go on, and end. */
+  /** Lets it continue, and end. */
   release(): void;
 }
 
@@ -51,7 +51,7 @@ export class HeldDisk {
   activity = 0;
   /** Grows with each call that changes something, and with the end of each sync. */
   version = 0;
-  /** How many calls wait for a clock: until they have ended, nothing else goes on. */
+  /** How many calls wait for a clock: until they have ended, nothing else continues. */
   clocks = 0;
   /** How many calls were made, since calls are held, that could have failed. */
   failable = 0;
@@ -61,7 +61,7 @@ export class HeldDisk {
   onCall: ((call: string) => void) | undefined;
   readonly #users: User[] = [];
 
-  /** What the next sync that does not block is of, if it is to fail; it tells of it when it ends. */
+  /** What the next sync that does not block is of, if it is to fail; it fails when it ends. */
   #failing: FailingFile | FailingDirectory | undefined;
 
   constructor(options: CrashOptions = {}) {
@@ -89,7 +89,7 @@ export class HeldDisk {
     return this.isHolding && this.failable++ === this.failAt;
   }
 
-  /** Holds until it is told to go on. */
+  /** Holds until it is told to continue. */
   hold(what: string): Promise<void> {
     this.activity++;
     if (!this.isHolding) return Promise.resolve();
@@ -106,13 +106,13 @@ export class HeldDisk {
     });
   }
 
-  /** Lets everything go on, and holds nothing more. */
+  /** Lets everything continue, and holds nothing more. */
   releaseAll(): void {
     this.isHolding = false;
     for (const call of this.held.slice()) call.release();
   }
 
-  /** What is still open or locked by those who should have ended. */
+  /** What is still open or locked by processes that should have ended. */
   leftOpen(): string[] {
     return this.#users.flatMap(({ name, open, hasLock }) => [
       ...(open.length === 0 ? [] : [`${name} has left open: ${open.join(", ")}`]),

@@ -1,6 +1,6 @@
 /**
- * One run of a few calls that overlap: which is started, and which held call of the disk goes on, is
- * decided one step after the other by a schedule.
+ * One run of a few calls that overlap: which is started, and which held call of the disk continues,
+ * is decided one step after the other by a schedule.
  *
  * @module
  */

@@ -72,7 +72,7 @@ export class Session {
   readonly wrongs: string[] = [];
   /** Whether a call of the disk is to fail. */
   readonly #mayFail: boolean;
-  /** Whether a call has told of a failed sync. */
+  /** Whether a call has reported a failed sync. */
   #hasEnded = false;
   /** The codes of errors that calls were refused with. */
   readonly refusals: WalErrorCode[] = [];
@@ -91,7 +91,7 @@ export class Session {
     this.log = log;
   }
 
-  /** Makes the log; where a call of the disk is to fail, calls may tell of it. */
+  /** Makes the log; where a call of the disk is to fail, calls may report it. */
   static async open(held: HeldDisk, options: WalOptions, mayFail: boolean): Promise<Session> {
     const fileSystem = held.fileSystemFor("the first writer", true);
     const log = await Wal.open(PATH, { ...options, fileSystem });
@@ -99,8 +99,8 @@ export class Session {
   }
 
   /** A file system for one more process. */
-  fileSystemFor(who: string, isWriter: boolean): FileSystem {
-    return this.held.fileSystemFor(`${who} ${++this.#fileSystems}`, isWriter);
+  fileSystemFor(name: string, isWriter: boolean): FileSystem {
+    return this.held.fileSystemFor(`${name} ${++this.#fileSystems}`, isWriter);
   }
 
   /** The next entry. */
@@ -111,8 +111,8 @@ export class Session {
   /**
    * Makes a call that does something, and notes what comes of it. It never rejects.
    *
-   * @param promises Whether the call promises something by its end. A close does not after another call
-   * has told of a failed sync.
+   * @param promises Whether the call promises something by its end. A close does not after another
+   * call has reported a failed sync.
    */
   async do<T>(
     operation: WalOperation,
@@ -257,14 +257,14 @@ function oracleOf(events: readonly Event[]): WalOracle {
 
 /** The last index that is claimed to be durable, as far as no call was made that may drop it. */
 function claimedIndex(events: readonly Event[]): { index: number; by: string } {
-  let claimed = { index: 0, by: "nobody" };
+  let claimed = { index: 0, by: "no call" };
   /** The calls that may drop entries and have not ended, each with the last index that it leaves. */
   const drops = new Map<number, number>();
   for (const event of events) {
     if (event.kind === "durable") {
       if (event.index > claimed.index) claimed = event;
     } else if (event.kind === "reopened") {
-      claimed = { index: 0, by: "nobody" };
+      claimed = { index: 0, by: "no call" };
       drops.clear();
     } else if (event.kind !== "started") {
       drops.delete(event.id);
@@ -282,8 +282,8 @@ function claimedIndex(events: readonly Event[]): { index: number; by: string } {
 /**
  * Opens what is left and judges it.
  *
- * @param hasFailed Whether a call of the disk has failed: then the page cache may have lost what no sync
- * covers, and the one to open the log may be the first to be told of it.
+ * @param hasFailed Whether a call of the disk has failed: then the page cache may have lost what no
+ * sync covers, and the one to open the log may be the first to see the error.
  * @throws {BrokenPromise} If a promise is broken.
  */
 export async function judge(
@@ -315,7 +315,7 @@ export async function judge(
   }
 }
 
-/** Resolves when nothing goes on by itself any more. */
+/** Resolves when nothing continues by itself any more. */
 export async function settle(held: HeldDisk): Promise<void> {
   let seen = held.activity;
   for (let quiet = 0; quiet < 4; quiet++) {

@@ -24,7 +24,7 @@ async function appendBatch(session: Session, ...sizes: number[]): Promise<void> 
   await session.do(operation, () => session.log.appendBatch(batch));
 }
 
-/** One segment, entries that a Durable frame tells of, and some that no sync covers. */
+/** One segment, entries that a Durable frame covers, and some that no sync covers. */
 export const oneSegment: Start = {
   name: "one segment",
   options: { segmentSize: 2048 },

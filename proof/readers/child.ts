@@ -34,7 +34,7 @@ export function run(runtime: Runtime, file: string, ...args: string[]): Child {
     });
   });
   const failed = new Promise<never>((_, reject) => ended.catch(reject));
-  // Each is looked at by those who wait for it.
+  // The calls that wait for each one look at it.
   failed.catch(() => {});
   const kill = async (): Promise<void> => {
     child.kill("SIGKILL");

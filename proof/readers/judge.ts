@@ -135,7 +135,7 @@ class Judgement {
     else this.#wrongErrors.push(`${follower.by}, next ${next}: ${show(error)}, at ${time}`);
   }
 
-  /** Whether there was a moment at which a follower could not go on with an entry. */
+  /** Whether there was a moment at which a follower could not continue with an entry. */
   #wasGone({ opened, began, given }: Follower, next: number, time: number): boolean {
     // It goes back also to what was dropped before it began, since the handle had been there.
     if (this.#history.wasOvertaken(next, opened, time)) return true;

@@ -44,7 +44,7 @@ function between(from: number, to: number): number {
   return from + Math.floor(draw() * (to - from + 1));
 }
 
-/** Handles that stay open for a while, as the writer goes on. */
+/** Handles that stay open for a while, as the writer continues. */
 async function keepHandles(by: string): Promise<void> {
   while (last === undefined) {
     const opened = Date.now();

@@ -79,7 +79,7 @@ const RIGHT: readonly (readonly [string, SeenLine[]])[] = [
   ["an entry that came since", [entries(30, 90, 4, [24])]],
   ["that an index is not there yet", [thrown(5, 6, 1, OUT_OF_RANGE)]],
   ["that an index was dropped", [thrown(30, 90, 1, OUT_OF_RANGE)]],
-  ["entries anew from a truncation on", [...given(...ALL, [61, 4, 24]), FINISHED]],
+  ["entries again from a truncation on", [...given(...ALL, [61, 4, 24]), FINISHED]],
   ["that a follower was overtaken", [...given(), failed(90, 1, OUT_OF_RANGE)]],
 ];
 
@@ -92,7 +92,7 @@ for (const [what, seen] of RIGHT) {
 
 const WRONG: readonly (readonly [string, SeenLine[]])[] = [
   ["another entry", [entries(30, 31, 3, [14])]],
-  ["an entry that nobody wrote", [entries(30, 31, 3, [null])]],
+  ["an entry that no writer wrote", [entries(30, 31, 3, [null])]],
   ["an entry before its time", [entries(2, 40, 4, [24])]],
   ["an entry that was dropped before", [entries(65, 66, 4, [14])]],
   ["an entry that is left out", [{ ...entries(30, 31, 2, [12, 13]), last: 4 } as SeenLine]],

@@ -77,7 +77,7 @@ async function change(): Promise<void> {
   } else if (choice < 0.2) {
     isTwins = draw() < 0.6;
   } else if (choice < 0.23) {
-    // Longer than the log waits before it tells of a sync by itself.
+    // Longer than the log waits before it announces a sync by itself.
     await sleep(draw() * 200);
   } else {
     await append();
@@ -122,7 +122,7 @@ function anySize(): number {
   return choice < 0.98 ? between(200, 3000) : between(3000, 20_000);
 }
 
-/** Appends a last entry, tells of it, and waits for the end. */
+/** Appends a last entry, reports it, and waits for the end. */
 async function finish(): Promise<never> {
   await appended(1, ([data]) => log.appendAndSync(data as Uint8Array));
   const part = join(folder, `${FILES.last}.part`);

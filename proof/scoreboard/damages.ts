@@ -49,7 +49,9 @@ export interface Damage {
 
 const SECTOR = 512;
 
-/** How much of the meta file behind a slot is damaged with it; the rest of the hole means nothing. */
+/**
+ * How much of the meta file after a slot is damaged with it; the rest of the hole means nothing.
+ */
 const BEHIND_SLOT = 16;
 
 /** All damages of a log. */
@@ -171,7 +173,7 @@ function* appended(log: Log, name: string, bytes: Uint8Array, to: To): Generator
   }
 }
 
-/** Frames with right checksums that nobody wrote. */
+/** Frames with right checksums that no writer wrote. */
 function* forgeries(
   firstIndex: number,
   end: number,

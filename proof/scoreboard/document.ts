@@ -178,7 +178,7 @@ function item(text: string): string {
   return `- ${wrap(text, "  ")}`;
 }
 
-/** Breaks text into lines, but not within `code`; those behind the first are indented. */
+/** Breaks text into lines, but not within `code`; those after the first are indented. */
 function wrap(text: string, indent: string): string {
   const lines: string[] = [];
   let line = "";

@@ -1,5 +1,5 @@
 /**
- * Opens a damaged log, reads everything, goes on with it, and judges what came of it.
+ * Opens a damaged log, reads everything, continues with it, and judges what came of it.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export const OUTCOMES = [
   "refused",
   /** `log.recovery` tells, and a `.cut-` file has every byte. */
   "set aside",
-  /** `log.recovery` tells, and nothing that is left vouches for what was cut. */
+  /** `log.recovery` tells, and no frame that is left covers what was cut. */
   "cut and reported",
   /** The files are whole: they are what a shorter log would be. */
   "gone with all evidence",
@@ -201,7 +201,7 @@ function reported(
   fileSystem: MemoryFileSystem,
   { segment, offset, bytesCut, setAside, created }: Wal["recovery"],
 ): Outcome {
-  // A head index behind a file's first tells that it had entries; its making is long past.
+  // A head index after a file's first tells that it had entries; its making is long past.
   const head = headIndexOf(files.get(META));
   const isPast = typeof head === "number" && head > (firstIndexOf(segment) as number);
   if (created && isPast) return "silent loss";

@@ -1,5 +1,5 @@
 /**
- * Random changes of a log, each told of before it starts and when it is acknowledged.
+ * Random changes of a log, each reported before it starts and when it is acknowledged.
  *
  * @module
  */

@@ -96,7 +96,7 @@ for (const [what, underWay, found] of ALLOWED) {
   test(`the oracle allows ${what}`, () => {
     const oracle = oracleWith(...underWay);
     oracle.judge(found, "process");
-    // It goes on from there: nothing is under way any more.
+    // It continues from there: nothing is under way any more.
     oracle.judge(found, "process");
   });
 }
@@ -108,7 +108,7 @@ const BROKEN: readonly (readonly [string, WalOperation[], WalContents])[] = [
   ["a gap that was closed", [], contents(3, [e3, e4, e6, e7])],
   ["two entries that changed places", [], contents(3, [e3, e5, e4, e6, e7])],
   ["a wrong first index", [], contents(4, KEPT.entries)],
-  ["an entry that nobody appended", [], contents(3, [...KEPT.entries, entry("nobody's")])],
+  ["an entry that was never appended", [], contents(3, [...KEPT.entries, entry("other")])],
   ["an entry with other bytes", [], contents(3, [e3, e4, e5, e6, entry("7th")])],
   ["half a batch", [BATCH], contents(3, [...KEPT.entries, B1])],
   ["a batch out of order", [BATCH], contents(3, [...KEPT.entries, B2, B1])],
@@ -119,7 +119,7 @@ const BROKEN: readonly (readonly [string, WalOperation[], WalContents])[] = [
   ["a head cut in part", [{ kind: "truncateBefore", index: 5 }], contents(4, [e4, e5, e6, e7])],
   ["a reset to elsewhere", [{ kind: "reset", index: 50 }], contents(49, [])],
   ["an older state", [], contents(3, KEPT.entries, digestOf(new Uint8Array(0)))],
-  ["a state that nobody set", [VOTE], contents(3, KEPT.entries, entry("nobody's"))],
+  ["a state that was never set", [VOTE], contents(3, KEPT.entries, entry("other"))],
 ];
 
 for (const [what, underWay, found] of BROKEN) {

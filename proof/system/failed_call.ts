@@ -75,7 +75,7 @@ const WORKLOAD: readonly Step[] = [
   { do: "close" },
 ];
 
-/** Bytes behind a log's end: a piece of a frame, or that with a whole frame behind it. */
+/** Bytes after a log's end: a piece of a frame, or that with a whole frame after it. */
 const TAILS = {
   torn: [1, 0, 0, 0],
   ambiguous: [
@@ -192,7 +192,7 @@ class FailingRun {
     return outcome;
   }
 
-  /** A step was refused: what is said of the log must be so, and it must go on. */
+  /** A step was refused: what is said of the log must be so, and it must still work. */
   async #judgeRefusal(step: Step, refused: NonNullable<Outcome["refused"]>): Promise<void> {
     const { failed } = this;
     if (failed === undefined) {
@@ -205,7 +205,7 @@ class FailingRun {
       throw this.#violation(step, `ended nothing (${refused.code})`);
     }
     if (this.#isOpen && step.do !== "close") {
-      // Reads go on, whatever failed.
+      // Reads still work, whatever failed.
       const { contents } = await this.#remote.try({ do: "read" });
       if (contents === undefined) throw this.#violation(step, "ended the reads too");
       const id = ++this.#ids;
@@ -271,7 +271,7 @@ class FailingRun {
 
 /** Whether a step may be acknowledged although a call of it failed. */
 function mayPass(step: Step, failed: GatedCall): boolean {
-  // The Durable frame that a close writes only tells of a sync that has been.
+  // The Durable frame that a close writes only covers a sync that has been.
   return step.do === "close" && failed.name === "write";
 }
 

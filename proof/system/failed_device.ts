@@ -146,7 +146,7 @@ async function failOnce(
   return `what the open after it (${cause}) returned is on the disk; ${control}`;
 }
 
-/** A file without a log: what becomes of bytes that nobody writes again. */
+/** A file without a log: what becomes of bytes that are not written again. */
 class PlainFile {
   readonly #path: string;
   readonly #descriptor: number;

@@ -1,5 +1,5 @@
 /**
- * A disk that is full: what is refused leaves nothing behind, and the log goes on when there is room.
+ * A disk that is full: what is refused leaves nothing, and the log can be used when there is room.
  *
  * @module
  */
@@ -60,7 +60,7 @@ export async function fullDisk({ workshop, report }: Settings): Promise<void> {
   }
 }
 
-/** Appends until nothing fits, makes room, and goes on; several times over. */
+/** Appends until nothing fits, makes room, and continues; several times over. */
 async function appendUntilFull(remote: RemoteLog, folder: string): Promise<number> {
   const log = new ExpectedLog(remote, join(folder, "append.wal"));
   await log.open();
@@ -93,7 +93,7 @@ async function rollWhenFull(remote: RemoteLog, folder: string): Promise<number> 
       const path = join(folder, `roll-${fill.name}-${round}.wal`);
       const log = new ExpectedLog(remote, path, SEGMENT_SIZE);
       await log.open();
-      // Behind four of these, the last page has room for the segment's Seal, or has not.
+      // After four of these, the last page has room for the segment's Seal, or has not.
       const size = 4040 + 8 * round;
       for (let i = 0; i < 4; i++) await mustWork("append", log.append(size));
       const filler = fill(folder);

@@ -6,7 +6,7 @@
 import type { Report } from "./report.ts";
 import type { Kind, Workshop } from "./workshop.ts";
 
-/** What to do, with what, and where to tell of it. */
+/** What to do, with what, and where to report it. */
 export interface Settings {
   readonly workshop: Workshop;
   readonly report: Report;

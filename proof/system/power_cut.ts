@@ -100,7 +100,7 @@ export class PowerCuts {
     return this.#path;
   }
 
-  /** Goes on with a new log. */
+  /** Continues with a new log. */
   beginAnew(): void {
     const { mount, runtime, seed } = this.#options;
     if (this.#path !== "") rmSync(dirname(this.#path), { recursive: true, force: true });

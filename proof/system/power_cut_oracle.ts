@@ -115,7 +115,7 @@ export class PowerCutOracle {
   }
 
   /**
-   * Judges what the log holds that was opened after a power cut, and goes on from there.
+   * Judges what the log holds that was opened after a power cut, and continues from there.
    *
    * @throws {PowerCutViolation} If what was acknowledged and what was under way do not explain it.
    */
@@ -167,7 +167,7 @@ export class PowerCutOracle {
     const isWhole = next === undefined || next.atom !== this.#entry(found.lastIndex)?.atom ||
       found.entries.length === 0 || found.lastIndex === (truncateFrom?.index ?? 0) - 1;
     if (!isWhole) {
-      throw this.#violation(`A batch is cut short behind ${found.lastIndex}`, 0, found);
+      throw this.#violation(`A batch is cut short after ${found.lastIndex}`, 0, found);
     }
     if (truncateFrom === undefined) this.#gone += this.#lastIndex - found.lastIndex;
     this.#moveHead(found.firstIndex);

@@ -74,10 +74,10 @@ export class RemoteLog {
       const answer = JSON.parse(value) as Answer;
       if ("before" in answer) {
         await this.onGate("before", answer.before);
-        this.#send("go on");
+        this.#send("continue");
       } else if ("after" in answer) {
         await this.onGate("after", answer.after);
-        this.#send("go on");
+        this.#send("continue");
       } else if ("refused" in answer) {
         return { ...answer, contents: undefined, outcomes: [] };
       } else {

@@ -161,7 +161,7 @@ function refusalOf(error: unknown, acknowledged: readonly number[]): Refusal {
   return { code, cause: callCode, message, acknowledged };
 }
 
-/** Says that a call waits, until the parent says to go on. */
+/** Says that a call waits, until the parent says to continue. */
 function wait(answer: Answer): void {
   tell(answer);
   readLine();

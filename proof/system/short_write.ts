@@ -1,6 +1,6 @@
 /**
  * Writes that the system cuts short at every byte of what the log writes, by a limit of the size of
- * files (`RLIMIT_FSIZE`): nothing of it stays, and the log goes on when the limit is lifted.
+ * files (`RLIMIT_FSIZE`): nothing of it stays, and the log can be used when the limit is lifted.
  *
  * @module
  */

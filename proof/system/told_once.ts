@@ -98,7 +98,7 @@ const MAX_TRIES = 10;
 
 /** What a round has found. */
 interface Finding {
-  /** Whether a caller was told of the failure. */
+  /** Whether a caller got the failure. */
   readonly isTold: boolean;
   /** What is wrong, if anything is. */
   readonly wrong: string | undefined;
@@ -255,7 +255,7 @@ class Acknowledged {
   #count = 0;
   #isTold = false;
 
-  /** Whether a caller was told of the failure. */
+  /** Whether a caller got the failure. */
   get isTold(): boolean {
     return this.#isTold;
   }

@@ -1,6 +1,7 @@
 /**
- * The Durable frame: it says that a finished fdatasync had covered its file up to an offset, and so
- * tells damage to acknowledged data from a write that never finished.
+ * The Durable frame: it says that a finished fdatasync had covered its file up to an offset. We say
+ * that it covers, or vouches for, the bytes up to there. So damage to acknowledged data can be told
+ * from a write that never finished.
  *
  * ```text
  * kind u8 | log id 8 | first index u64 | own offset u64 | durable offset u64

@@ -150,9 +150,9 @@ export class FaultyFileSystem implements FileSystem {
    * it begins.
    *
    * @param leaves Of a write that fails: how many of its bytes are written all the same. Default: 0.
-   * @param tells Of a sync off the event loop around a `CrashFileSystem`, which tells an error once:
-   * whether the sync that fails takes the error, or lets one take it that overlaps it, and succeeds
-   * itself. In both cases those that overlap it end before it. Default: `"itself"`.
+   * @param tells For a sync off the event loop around a `CrashFileSystem`, which tells an error
+   * once: whether the sync that fails takes the error, or lets one take it that overlaps it, and
+   * succeeds itself. In both cases those that overlap it end before it. Default: `"itself"`.
    */
   fail(
     operation: FileOperation,

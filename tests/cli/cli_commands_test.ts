@@ -243,7 +243,7 @@ const BREAKS: readonly {
 ];
 
 for (const { what, damage, unkept } of BREAKS) {
-  test(`repair sets aside what is behind ${what}`, options, () =>
+  test(`repair sets aside what follows ${what}`, options, () =>
     withFolder(async (folder) => {
       const path = join(folder, "a.wal");
       const other = join(folder, "other");
@@ -269,7 +269,7 @@ for (const { what, damage, unkept } of BREAKS) {
         const copy = `${path}.cut-${String(indexOf(segment)).padStart(20, "0")}-0`;
         assert(lines.includes(`${segment}: set aside in ${copy}`), lines.join("\n"));
         assertEquals(readFileSync(copy).toString("hex"), contents[i]);
-        // In place of the first, the log may go on in a new one.
+        // In place of the first, the log may continue in a new one.
         assert(i === 0 || !existsSync(segment));
       }
       const entries = await entriesOf(path);
@@ -307,7 +307,7 @@ test(
     }),
 );
 
-test("inspect tells of segments and the meta file", options, () =>
+test("inspect describes segments and the meta file", options, () =>
   withFolder(async (folder) => {
     const path = join(folder, "a.wal");
     await withLog(path, { segmentSize: 1000 }, async (log) => {

@@ -384,7 +384,7 @@ test(
 );
 
 test(
-  "another version of a segment under another name is told of",
+  "another version of a segment under another name is reported",
   options,
   () =>
     withFolder(async (folder) => {
@@ -407,7 +407,7 @@ test(
 );
 
 test(
-  "a log that a writer has open is read, and the writer is told of",
+  "a log that a writer has open is read, and the writer is reported",
   options,
   () =>
     withFolder(async (folder) => {

@@ -33,7 +33,7 @@ import { withFolder } from "../../kit/temporary.ts";
 const MAIN = join(ROOT, "src/cli/main.ts");
 const options = { timeout: 60_000 };
 
-/** Where the first frame behind the Segment frame stands. */
+/** Where the first frame after the Segment frame stands. */
 const FIRST_ENTRY = 8 + SEGMENT_FRAME_SIZE;
 
 interface Result {
@@ -328,7 +328,7 @@ test(
       let stderr = "";
       child.stderr.on("data", (chunk) => stderr += chunk);
       const ended = once(child, "exit");
-      // A program that writes ten megabytes to nobody is still there after a while.
+      // A program that writes ten megabytes without a reader is still there after a while.
       assertEquals(await Promise.race([ended, wait(1500, "waits")]), "waits");
       for await (const chunk of child.stdout) {
         assertEquals(chunk[0], 97);
@@ -541,7 +541,7 @@ const DAMAGE: readonly {
     expected: { case: "E", action: "cut", entries: 2 },
   },
   {
-    what: "zeros behind the end",
+    what: "zeros after the end",
     damage: (path, size) => truncateSync(path, size + 5000),
     expected: { case: "B", action: "cut", entries: 3 },
   },

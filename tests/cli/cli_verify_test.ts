@@ -204,7 +204,7 @@ for (const { what, size, make } of CASES) {
 }
 
 test(
-  "the program names file, offset and index, and goes on",
+  "the program names file, offset and index, and continues",
   options,
   () =>
     withFolder(async (folder) => {
@@ -237,7 +237,7 @@ test(
     }),
 );
 
-test("damage does not hide the indexes behind it", options, () =>
+test("damage does not hide the indexes after it", options, () =>
   withFolder(async (folder) => {
     // No Seal tells where the entries are.
     const path = join(folder, "a.wal");
@@ -392,7 +392,7 @@ test("a torn end is told and is no damage", options, () =>
     truncateSync(path, size);
     await withLog(path, {}, (log) => void log.appendBatch(["a", "b", "c"].map(bytes)));
     const batch = readFileSync(path).indexOf(bytes("\x02\0\0\0\x0d"), size);
-    // Behind the first of its entries, and within the second.
+    // After the first of its entries, and within the second.
     for (const more of [10, 15]) {
       truncateSync(path, batch + 22 + more);
       const count = 22 + more;
@@ -575,7 +575,7 @@ test("frames in the wrong place are told", options, async () => {
       (copy) => copy[durable.offset + 10] = 255 - (copy[durable.offset + 10] ?? 0),
     ],
     ["of the segment from index", (copy) => copy[durable.offset + 9 + 16] = 9],
-    ["vouches for offset", (copy) => copy[durable.offset + 9 + 29] = 1],
+    ["covers up to offset", (copy) => copy[durable.offset + 9 + 29] = 1],
     ["unknown kind 77", (copy) => copy[durable.offset + 9] = 77],
   ];
   for (const [what, tamper] of tampered) {

@@ -342,7 +342,7 @@ test("a handle whose next file another writer has locked ends with a LockedError
   await log.close(); // It was told.
 });
 
-test("close tells of a LockedError that ended the handle, if no call has", async () => {
+test("close reports a LockedError that ended the handle, if no call has", async () => {
   const fileSystem = new SlowGuards();
   const log = await Wal.open("a.wal", { ...SMALL, fileSystem });
   fileSystem.failure = new LockedError("a.wal.2", {
@@ -373,7 +373,7 @@ test("nothing is dropped once another writer has locked one of the files", async
   await log.close();
 });
 
-test("a log goes on where the next file cannot be locked for lack of a descriptor", async () => {
+test("a log continues where the next file cannot be locked for lack of a descriptor", async () => {
   const fileSystem = new SlowGuards();
   const log = await Wal.open("a.wal", { ...SMALL, fileSystem });
   fileSystem.failure = new FileSystemError("EMFILE", "Open", "a.wal");

@@ -32,7 +32,7 @@ async function useAll(path: string): Promise<void> {
   const name = readdirSync(dirname(path)).filter((file) => /\.\d{20}$/.test(file)).sort().at(-1);
   assert(name !== undefined);
   const last = join(dirname(path), name);
-  // Whole frames after a damaged place that nothing vouches for.
+  // Whole frames after a damaged place that no Durable frame covers.
   const entry = KNOWN_V1.subarray(8);
   writeFileSync(
     last,

@@ -185,7 +185,7 @@ test("a link that leads to nothing yet makes the log where it leads", () =>
     assertEquals(again.lastIndex, 1);
   }));
 
-test("a log goes on when the link that it was opened by leads elsewhere", () =>
+test("a log can be used when the link that it was opened by leads elsewhere", () =>
   within(async (folder) => {
     if (!HAS_LINKS) return;
     for (const name of ["old", "new"]) mkdirSync(join(folder, name));
@@ -235,7 +235,7 @@ test("a later segment is not opened as a log, by its own name or by a link", () 
   }));
 
 for (const suffix of [".meta", ".redo", ".00000000000000000005"]) {
-  test(`a link with a file of its own, ${suffix}, beside it is not gone on with`, () =>
+  test(`a link with a file of its own, ${suffix}, beside it is not opened`, () =>
     within(async (folder) => {
       if (!HAS_LINKS) return;
       mkdirSync(join(folder, "disk"));

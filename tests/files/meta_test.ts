@@ -33,7 +33,9 @@ function shown(log: Wal): unknown[] {
 
 const AS_MADE = [2, "two", "three", "term 7"];
 
-/** The slots of the meta file, each as its bytes; what a longer one left behind it is no part of it. */
+/**
+ * The slots of the meta file, each as its bytes; what a longer one left after it is no part of it.
+ */
 function slotsOf(fileSystem: MemoryFileSystem): [Uint8Array, Uint8Array] {
   const all = readFile(fileSystem, META);
   const slotAt = (at: number): Uint8Array =>

@@ -68,7 +68,7 @@ function replace(path: string, content: Uint8Array = readFileSync(path)): string
 /** Does what a writer has to notice before it acknowledges any entry. */
 const MEDDLINGS: Readonly<Record<string, Meddling>> = {
   "its directory is renamed": ({ directory }) => rename(directory),
-  "its directory is renamed and made anew": ({ directory }) => {
+  "its directory is renamed and made again": ({ directory }) => {
     rename(directory);
     mkdirSync(directory);
     return directory;
@@ -193,7 +193,7 @@ async function check(
     assertEquals([error.code, error.path, error.durableIndex], ["ERR_WAL_MOVED", wanted, 9], name);
     assertStringIncludes(error.message, wanted);
 
-    // It has ended, reads go on, and close has nothing more to tell.
+    // It has ended, reads still work, and close has nothing more to report.
     if (name !== "close") {
       for (const later of [...Object.values(ACKNOWLEDGING), () => log.setState(bytes("later"))]) {
         assertEquals(await assertRejects(async () => await later(log)), error);
@@ -276,7 +276,7 @@ test("what is cut off before it is synced is not acknowledged", () =>
     await log.close();
   }));
 
-test("a log whose directory was moved, with a link left in its place, goes on", () =>
+test("a log whose directory was moved, with a link left in its place, can be used", () =>
   withFolder(async (temporary) => {
     if (process.platform === "win32") return;
     const directory = join(realpathSync(temporary), "logs");
@@ -290,7 +290,7 @@ test("a log whose directory was moved, with a link left in its place, goes on", 
     assertEquals([again.lastIndex, again.recovery.case], [6, "A"]);
   }));
 
-test("a full segment that is cut is told of by close", () =>
+test("a full segment that is cut is reported by close", () =>
   withFolder(async (folder) => {
     const path = join(realpathSync(folder), "a.wal");
     const log = await Wal.open(path, OPTIONS);
@@ -336,7 +336,7 @@ test("an entry is not acknowledged beside one that was overwritten", () =>
   }));
 
 for (const size of [0, 65_540]) {
-  test(`a meta file that is cut to ${size} bytes is told of by close, and before its next change`, () =>
+  test(`a meta file that is cut to ${size} bytes is reported by close, and before its next change`, () =>
     withFolder(async (folder) => {
       const path = join(folder, "a.wal");
       const meta = `${path}.meta`;

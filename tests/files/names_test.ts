@@ -1,5 +1,5 @@
 /**
- * The names of a log's files: each is made and read back by one file, and nobody else's name is taken
+ * The names of a log's files: each is made and read back by one file, and no other name is taken
  * for one.
  *
  * @module

@@ -13,7 +13,7 @@ import { bytes, text } from "../../kit/logs.ts";
 const PATH = "a.wal";
 const TIMEOUT = { timeout: 60_000 };
 
-/** A log with entries "1" to `count`, each of 100 bytes and vouched for by the next. */
+/** A log with entries "1" to `count`, each of 100 bytes and covered by the next Durable frame. */
 async function acknowledged(
   fileSystem: CrashFileSystem,
   count: number,

@@ -112,7 +112,7 @@ function sealChecksum(file: Uint8Array, count: number): number {
   return new DataView(file.buffer, at).getUint32(5);
 }
 
-/** That the log goes on: it takes entries, and has them when it is opened again. */
+/** That the log can be used: it takes entries, and has them when it is opened again. */
 async function assertGoesOn(fileSystem: MemoryFileSystem): Promise<void> {
   const options = { fileSystem, segmentSize: SEGMENT_SIZE };
   let wanted: unknown[] = [];
@@ -131,7 +131,7 @@ async function assertGoesOn(fileSystem: MemoryFileSystem): Promise<void> {
 
 // Rolling.
 
-test("a full segment is sealed and the log goes on in the next file", async () => {
+test("a full segment is sealed and the log continues in the next file", async () => {
   const fileSystem = new MemoryFileSystem();
   const log = await openFilled(60, { fileSystem });
   const files = segmentFiles(fileSystem);
@@ -706,7 +706,7 @@ for (const broken of ["its Segment frame", "its header"]) {
   });
 }
 
-test("a log whose only segment is empty and rots in its beginning goes on at its index", async () => {
+test("a log whose only segment is empty and rots in its beginning continues at its index", async () => {
   for (const at of [9, 20, 30, 40, 50]) {
     const fileSystem = await filledMemory(43);
     await withLog(PATH, { fileSystem }, (log) => log.truncateBeforeIndex(44));
@@ -846,7 +846,7 @@ for (
     assertThrows(() => log.append(entry(last + 1)), SyncFailedError);
     assertThrows(() => log.append(entry(last + 1)), SyncFailedError);
     await assertRejects(() => log.sync(), SyncFailedError);
-    assertEquals(contents(log), words(1, last), "reads go on");
+    assertEquals(contents(log), words(1, last), "reads still work");
     await log.close();
     await withLog(PATH, { fileSystem: memory, segmentSize: SEGMENT_SIZE }, (log) => {
       assertEquals(contents(log), words(1, last));
@@ -914,7 +914,7 @@ test("however many segments are read, few files are open, and none after the clo
   assertEquals(fileSystem.open_, 0);
 });
 
-test("many readers at once go on though each closes the files of the others", async () => {
+test("many readers at once continue though each closes the files of the others", async () => {
   const log = await openFilled(1500, { fileSystem: new MemoryFileSystem() });
   const readers = Array.from({ length: 150 }, (_, i) => ({
     from: 1 + i * 10,
@@ -931,7 +931,7 @@ test("many readers at once go on though each closes the files of the others", as
   await log.close();
 });
 
-test("a reader whose file was closed and opened again by others goes on", async () => {
+test("a reader whose file was closed and opened again by others continues", async () => {
   const fileSystem = new MemoryFileSystem();
   const large = (index: number): Uint8Array => {
     const data = new Uint8Array(READ_AT_ONCE);
@@ -955,7 +955,7 @@ test("a reader whose file was closed and opened again by others goes on", async 
   await log.close();
 });
 
-test("a reader that a truncation overtakes ends, or goes on with what is there", async () => {
+test("a reader that a truncation overtakes ends, or continues with what is there", async () => {
   const log = await openFilled(100, { fileSystem: new MemoryFileSystem() });
   const entries = log.entries();
   for (let index = 1; index <= 20; index++) entries.next();

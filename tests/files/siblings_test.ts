@@ -98,7 +98,7 @@ for (const ending of ["redo", "meta"]) {
       const error = await assertRejects(call, WalError);
       assertEquals(error.code, "ERR_WAL_WRITE_FAILED");
       assertEquals(text(readFile(fileSystem, name)), "to do");
-      assertEquals(log.append(bytes("d")), 4, "the log goes on");
+      assertEquals(log.append(bytes("d")), 4, "the log can be used");
     });
   });
 
@@ -146,7 +146,7 @@ test("a name of the log's own that leads to no file is refused, and the log is a
     }
   }));
 
-test("a meta file behind a link that leads nowhere is not taken for one that is not there", () =>
+test("a meta file that is a link that leads nowhere is not taken for one that is not there", () =>
   withFolder(async (folder) => {
     if (process.platform === "win32") return;
     const path = join(folder, "a.wal");
@@ -242,7 +242,7 @@ test("a file between the log's segments that is not the log's is named", async (
   }
 });
 
-test("an interrupted truncation that goes on does not remove another log's file", async () => {
+test("an interrupted truncation that is finished does not remove another log's file", async () => {
   for (let step = 0;; step++) {
     const memory = new MemoryFileSystem();
     const fileSystem = new FaultyFileSystem(memory);

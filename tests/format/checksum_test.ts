@@ -19,7 +19,7 @@ import { random } from "../../kit/logs.ts";
 
 const checksum = frameChecksum;
 
-/** Frames of these lengths of random payload, sealed, behind `lead` bytes. */
+/** Frames of these lengths of random payload, sealed, after `lead` bytes. */
 function frames(lengths: readonly number[], lead: number, next: () => number): Uint8Array {
   const size = lengths.reduce((sum, length) => sum + FRAME_HEADER_SIZE + length, lead);
   const buffer = Uint8Array.from({ length: size }, () => next() * 256);

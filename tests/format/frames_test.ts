@@ -59,7 +59,7 @@ const NOT_TAKEN: readonly (readonly [what: string, tail: Uint8Array])[] = [
   ["a Durable frame of another segment", internal(durablePayload(2, X, X))],
   ["a Durable frame of another place", internal(durablePayload(1, X + 1, X))],
   [
-    "a Durable frame that vouches for what is behind it",
+    "a Durable frame that covers bytes after itself",
     internal(durablePayload(1, X, X + 1)),
   ],
   ["a batch that is longer than it says", concat(internal(batchPayload(2, 19)), PAIR)],
@@ -90,13 +90,13 @@ for (const [what, tail] of NOT_TAKEN) {
   });
 }
 
-/** What stands behind damage and tells nothing of it. */
+/** What stands after damage and is no evidence of it. */
 const NO_EVIDENCE: readonly (readonly [what: string, payload: (at: number) => Uint8Array])[] = [
   ["of another log", (at) => durablePayload(1, at, at, OTHER_LOG)],
   ["of another segment", (at) => durablePayload(2, at, at)],
   ["of another place", (at) => durablePayload(1, at + 1, at)],
-  ["that vouches for what is behind it", (at) => durablePayload(1, at, at + 1)],
-  ["that vouches up to the damage", (at) => durablePayload(1, at, X)],
+  ["that covers bytes after itself", (at) => durablePayload(1, at, at + 1)],
+  ["that covers the bytes up to the damage", (at) => durablePayload(1, at, X)],
 ];
 
 for (const [what, payload] of NO_EVIDENCE) {
@@ -109,7 +109,7 @@ for (const [what, payload] of NO_EVIDENCE) {
   });
 }
 
-test("an entry behind a Seal is no part of the log", async () => {
+test("an entry after a Seal is no part of the log", async () => {
   const seal = internal(sealPayload(OFFSETS));
   const fileSystem = fileWith(concat(FILE, seal, data("three")));
   await withLog(PATH, { fileSystem }, (log) => {
@@ -228,7 +228,7 @@ test("a full segment that lost its Seal and an entry is refused, from the first 
   });
 });
 
-test("a damaged full segment is not gone on with after a truncation, and nothing is changed", async () => {
+test("a damaged full segment is refused after a truncation, and nothing is changed", async () => {
   const fileSystem = await segmentedLog();
   rot(fileSystem, PATH, BEGINNING_SIZE + 20);
   const files = (): Map<string, Uint8Array> =>

@@ -33,7 +33,7 @@ function expected(bytes: Uint8Array): number {
   return one;
 }
 
-/** Frames one behind the other at the start of the staging area. Returns where each begins. */
+/** Frames one after the other at the start of the staging area. Returns where each begins. */
 function stage(kernel: Kernel, payloads: readonly Uint8Array[], type: number = 1): number[] {
   let at = 0;
   const starts = payloads.map((payload) => {
@@ -148,7 +148,7 @@ for (const build of ["simd", "scalar"] as const) {
     assertEquals(kernel.scan(0, end, 599), payloads.length - 1, "the last is above the limit");
   });
 
-  test(`${build}: hostile bytes never trap, and nothing is read behind them`, TIMEOUT, () => {
+  test(`${build}: hostile bytes never trap, and nothing is read after them`, TIMEOUT, () => {
     const next = random(4);
     for (let round = 0; round < 3000; round++) {
       const size = Math.floor(next() * (round % 10 === 0 ? kernel.staging.length + 1 : 400));

@@ -44,7 +44,7 @@ function ofKind(number: number, content: Uint8Array = bytes("of a later version"
 const SKIPPED = ofKind(128);
 const BEGINNING = concat(header(2), internal(segmentPayload(1, NO_SEGMENT)));
 
-/** A file of so many bytes, and more behind it. */
+/** A file of so many bytes, and more after it. */
 function after(content: Uint8Array, ...frames: Uint8Array[]): MemoryFileSystem {
   const fileSystem = new MemoryFileSystem();
   writeFile(fileSystem, PATH, concat(content, ...frames));
@@ -192,8 +192,8 @@ test("a frame of a kind from 128 on that is cut short is a torn write", async ()
   });
 });
 
-test("a frame of a kind from 128 on vouches for nothing", async () => {
-  // It has the fields of a Durable frame that vouches for the damage before it.
+test("a frame of a kind from 128 on covers nothing", async () => {
+  // It has the fields of a Durable frame that covers the damage before it.
   const torn = new Uint8Array(12).fill(0xff);
   const at = FILE.length + torn.length;
   const alike = durablePayload(1, at, at);

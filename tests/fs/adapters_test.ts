@@ -16,7 +16,7 @@ import { bytes, text } from "../../kit/logs.ts";
 import { commandOn, ROOT } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
-test("on Node, reads and writes that are interrupted or short are gone on with", {
+test("on Node, reads and writes that are interrupted or short are finished", {
   timeout: 60_000,
 }, () =>
   withFolder((folder) => {
@@ -101,7 +101,7 @@ function onStandIn(): { deno: StandIn; fileSystem: DenoFileSystem } {
   }
 }
 
-test("on Deno, reads and writes that are interrupted or short are gone on with", () => {
+test("on Deno, reads and writes that are interrupted or short are finished", () => {
   const { deno, fileSystem } = onStandIn();
   const file = fileSystem.open("a", "create");
   file.write(bytes("hello world"), 0);

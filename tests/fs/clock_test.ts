@@ -1,5 +1,5 @@
 /**
- * The clock: turns and timers that go on where the global ones are fakes.
+ * The clock: turns and timers that still work where the global ones are fakes.
  *
  * @module
  */

@@ -68,7 +68,7 @@ export function conformance(
     file.close();
   });
 
-  check("a write behind the end leaves zeros between", (fs, folder) => {
+  check("a write after the end leaves zeros between", (fs, folder) => {
     const file = fs.open(pathIn(folder, "a"), "create", 0o600);
     file.write(bytes("x"), 3);
     const into = new Uint8Array(4);
@@ -89,7 +89,7 @@ export function conformance(
   });
 
   check(
-    "truncate cuts, and what is written again behind the cut is not what was there",
+    "truncate cuts, and what is written again after the cut is not what was there",
     (fs, folder) => {
       const file = fs.open(pathIn(folder, "a"), "create", 0o600);
       file.write(bytes("hello world"), 0);
@@ -125,7 +125,7 @@ export function conformance(
     file.close();
   });
 
-  check("syncs resolve, and writes go on while one runs", async (fs, folder) => {
+  check("syncs resolve, and writes are done while one runs", async (fs, folder) => {
     const file = fs.open(pathIn(folder, "a"), "create", 0o600);
     file.write(new Uint8Array(1 << 20), 0);
     const running = Promise.all([file.syncData(), file.sync()]);

@@ -1,6 +1,6 @@
 /**
- * The record in a lock file: who is judged to be alive by it, and that two who write it do not miss
- * each other.
+ * The record in a lock file: which holder is judged to be alive by it, and that two contenders that
+ * write it do not miss each other.
  *
  * @module
  */
@@ -61,7 +61,7 @@ function record(changes: Partial<LockRecord> = {}): LockRecord {
 const ELSEWHERE: LockOwner["place"] = { ...HERE, namespaces: "pid:[9] time:[2]" };
 const unknown = (): undefined => undefined;
 
-/** Whose record, who looks, and what is found. */
+/** Whose record, which process looks, and what is found. */
 const VERDICTS: readonly (readonly [string, Partial<LockRecord>, Partial<LockOwner>, Verdict])[] = [
   ["runs", {}, {}, "alive"],
   ["is this one", { pid: 10, started: "100" }, {}, "self"],
@@ -86,7 +86,7 @@ const VERDICTS: readonly (readonly [string, Partial<LockRecord>, Partial<LockOwn
   ["does not say where", { boot: undefined, namespaces: undefined }, {}, "unknown"],
   ["runs somewhere, and we do not know where we are", {}, { place: undefined }, "unknown"],
   ["has no id", { pid: undefined }, {}, "unknown"],
-  ["runs, but nobody knows since when", {}, { startOf: unknown }, "alive"],
+  ["runs since an unknown time", {}, { startOf: unknown }, "alive"],
   ["cannot be asked for, but has started", {}, { isAlive: unknown }, "alive"],
   ["cannot be asked for, and has not started", { pid: 30 }, { isAlive: unknown }, "dead"],
   ["cannot be asked for at all", {}, { isAlive: unknown, startOf: unknown }, "unknown"],
@@ -176,7 +176,7 @@ test("a record of a process that has ended is replaced, and cut at the release",
   }
 });
 
-test("who has the kernel's lock has it whatever an earlier holder of that has left", async () => {
+test("the kernel's lock counts whatever an earlier holder of it has left", async () => {
   for (const said of [{}, { pid: 10, started: "100" }, { boot: "earlier" }]) {
     const lock = await take(withRecord({ ...said, kind: "kernel" }), "taken");
     assertEquals(lock.kind, "kernel");
@@ -195,8 +195,8 @@ test("a lock that the kernel gave another is refused whatever the record says", 
     LockedError,
   );
   assertStringIncludes(message, "already, in this process");
-  const nobody = await assertRejects(() => take(withRecord(""), "held"), LockedError);
-  assertStringIncludes(nobody.message, "process unknown");
+  const unknown = await assertRejects(() => take(withRecord(""), "held"), LockedError);
+  assertStringIncludes(unknown.message, "process unknown");
 });
 
 test("a lock is held as long as its record is ours and its name leads to it", async () => {
@@ -257,7 +257,7 @@ function uncut(file: FileHandle, state: { closed: boolean; fails: boolean }): Fi
   };
 }
 
-test("a record that cannot be cut is told of where it is all of the lock", async () => {
+test("a record that cannot be cut is reported where it is all of the lock", async () => {
   for (const outcome of ["taken", "unavailable"] as const) {
     const state = { closed: false, fails: false };
     const lock = await take(new MemoryFileSystem(), outcome, {}, (file) => uncut(file, state));
@@ -335,7 +335,7 @@ test("a claim that was made with the kernel's lock is no more once that is ours"
   assertEquals(fileSystem.list("."), [PATH]);
 });
 
-test("a claim without content is its maker's who was stopped, for who has the kernel's lock", async () => {
+test("a claim without content is a stopped maker's, for the holder of the kernel's lock", async () => {
   const fileSystem = withRecord("", CLAIM);
   const error = await assertRejects(() => take(fileSystem, "unavailable"), LockedError);
   assertStringIncludes(error.message, `remove "${CLAIM}"`);
@@ -343,7 +343,7 @@ test("a claim without content is its maker's who was stopped, for who has the ke
   assertEquals(fileSystem.list("."), [PATH]);
 });
 
-test("the claim of a process that died is removed by one, who makes sure that it still is that", async () => {
+test("the claim of a process that died is removed by one contender, which makes sure of it", async () => {
   const dead = { pid: 30, nonce: NONCE };
   // Another has the right to remove it, and is not done.
   const claimed = withRecord(dead, CLAIM);

@@ -73,7 +73,7 @@ function absolute(by: readonly string[]): string[] {
 }
 
 test(
-  "a record lock keeps off who has the kernel's, and is kept off by that",
+  "a record lock keeps off a contender with the kernel's lock, and is kept off by it",
   { timeout: 120_000 },
   () =>
     withFolder(async (folder) => {

@@ -108,7 +108,7 @@ test("opened twice in one process, also by a worker, the message says so", () =>
     });
   }));
 
-/** What a lock file may hold that is nobody's or ours, from which an open takes it over. */
+/** What a lock file may hold that is no other holder's: an open takes it over. */
 const OURS: Readonly<Record<string, string>> = {
   "nothing": "",
   "zeros, as a power cut leaves them": "\0".repeat(120),
@@ -124,7 +124,7 @@ const FOREIGN: Readonly<Record<string, string | Uint8Array>> = {
   "a list": "[1]",
   "a word": "null",
   "another program's record": JSON.stringify({ pid: 1, command: "backup" }),
-  "a record with more behind it": `${JSON.stringify({ pid: 1, kind: "record" })}\nmore`,
+  "a record with more after it": `${JSON.stringify({ pid: 1, kind: "record" })}\nmore`,
   "a long text": "x".repeat(5000),
   "a long record": JSON.stringify({ pid: 1, kind: "record", host: "h".repeat(2000) }),
   "a log": KNOWN_V1,
@@ -166,7 +166,7 @@ test("a log that has the name of another's lock file keeps its entries", () =>
     });
   }));
 
-test("a lock file that is no file is refused, and one behind a link is used", () =>
+test("a lock file that is no file is refused, and one that a link leads to is used", () =>
   withFolder(async (folder) => {
     const path = join(folder, "a.wal");
     const lock = `${path}.lock`;
@@ -228,7 +228,7 @@ test("close tells that the lock file could not be cut, with the log closed and t
   await withLog("a.wal", { fileSystem: under }, (log) => assertEquals(log.lastIndex, 1));
 });
 
-test("close tells of a sync that failed before it tells of the lock file", async () => {
+test("close reports a sync that failed before it reports the lock file", async () => {
   const under = new MemoryFileSystem();
   const fileSystem = new StuckLock(under);
   const log = await Wal.open("a.wal", { fileSystem });

@@ -226,7 +226,7 @@ test(
   },
 );
 
-test("a full disk leaves whole entries, and the log goes on when there is space", {
+test("a full disk leaves whole entries, and the log can be used when there is space", {
   timeout: 120_000,
 }, async (t) => {
   await withFolder(async (folder) => {

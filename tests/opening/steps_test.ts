@@ -125,7 +125,7 @@ async function openings(): Promise<Record<string, Opening>> {
   return {
     "a log that is not there": { files: new Map() },
     "a clean end": { files: one },
-    "an end that no Durable frame vouches for": { files: new Map([[PATH, unsynced]]) },
+    "an end that no Durable frame covers": { files: new Map([[PATH, unsynced]]) },
     "a truncation that was interrupted": { files: middle(truncations) },
     "a truncation that had begun": { files: truncations.at(-1) as Files },
     "an update of both slots that was interrupted": { files: middle(metas) },

@@ -150,7 +150,7 @@ test("appends that are called together share a sync, and keep their order", asyn
 test("a follower's log follows its leader's", async () => {
   const HAD = "1:a 1:b 2:c 2:d";
   const cases: [prev: string, sent: string, outcome: string, has: string][] = [
-    // What is there already is skipped, and nothing behind it dropped.
+    // What is there already is skipped, and nothing after it dropped.
     ["0/0", "", "matches to 0", HAD],
     ["4/2", "", "matches to 4", HAD],
     ["0/0", "1:a 1:b", "matches to 2", HAD],
@@ -426,7 +426,7 @@ const CRASHES: readonly Crash[] = [
     may: ["0/0 | 1:a 1:b 1:c", "2/2 |"],
   },
   {
-    name: "installSnapshot that conflicts, behind another",
+    name: "installSnapshot that conflicts, after another",
     had: "1:a 1:b 1:c 1:d",
     compacted: 1,
     run: (storage) => storage.installSnapshot({ index: 3, term: 2 }),
@@ -599,7 +599,7 @@ const PLANTED: Readonly<Record<string, { bug: OpenStorage; convicted: RegExp }>>
           const outcome = await storage.appendFromLeader(prevIndex, prevTerm, some);
           if (!outcome.matches || outcome.lastIndex >= storage.lastIndex) return outcome;
           if (outcome.lastIndex <= storage.snapshot.index) return outcome;
-          // As if it had truncated behind the message's entries, as a naive follower does.
+          // As if it had truncated after the message's entries, as a naive follower does.
           const term = storage.lastTerm + 1;
           const next = outcome.lastIndex;
           const kept = { term, data: new Uint8Array() };

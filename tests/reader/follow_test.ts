@@ -196,11 +196,11 @@ test("a reader follows a writer: durable entries, rolls, a replaced tail", async
 const UNTOLD: Readonly<Record<string, (log: Wal, disk: FaultyFileSystem) => unknown>> = {
   "an open": () => {},
   "a truncation": (log) => log.truncateFromIndex(3),
-  "a truncation of what was told of": async (log) => {
+  "a truncation of what was announced": async (log) => {
     await pause(250);
     await log.truncateFromIndex(3);
   },
-  "a sync that nobody asked for": async (log) => {
+  "a sync that no caller asked for": async (log) => {
     await pause(250);
     await log.truncateFromIndex(1);
     for (const word of ["a", "b"]) log.append(bytes(word));
@@ -251,7 +251,7 @@ test("a reader is not misled by a new last file with the name of a removed one",
   const old = Array.from({ length: count }, (_, i) => `${i + 1} ${entry("old", i + 1)}`);
   await follower.count(count);
   const names = fileSystem.list(".").sort();
-  // Before the reader looks again, the last two files are cut and removed, and made anew.
+  // Before the reader looks again, the last two files are cut and removed, and made again.
   const from = count - 3;
   await log.truncateFromIndex(from);
   for (let i = from; i <= count; i++) log.append(bytes(entry("new", i)));

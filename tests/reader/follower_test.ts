@@ -242,7 +242,7 @@ test("a reader's follower ends with the log's directory, by an error of the log"
     await reader.close();
   }));
 
-test("a reader's follower goes on where the log comes back before long", {
+test("a reader's follower continues where the log comes back before long", {
   timeout: 30_000,
 }, async () => {
   const fileSystem = new MemoryFileSystem();
@@ -265,7 +265,7 @@ test("a reader's follower goes on where the log comes back before long", {
   await again.close();
 });
 
-test("a reader's follower goes on in a copy that takes a file's place", {
+test("a reader's follower continues in a copy that takes a file's place", {
   timeout: 30_000,
 }, async () => {
   for (const segmentSize of [1 << 20, 300]) {

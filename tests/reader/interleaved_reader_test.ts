@@ -30,7 +30,7 @@ interface Recording {
   readonly entries: ReadonlyMap<number, string>;
 }
 
-/** Lets a writer fill a few segments, cut two of them off, and go on. */
+/** Lets a writer fill a few segments, cut two of them off, and continue. */
 async function record(cutAt: number): Promise<Recording> {
   const entries = new Map<number, string>();
   const writer = new RecordedWriter(PATH, OPTIONS);
@@ -54,7 +54,7 @@ async function record(cutAt: number): Promise<Recording> {
   return { cutAt, writer, beforeCut, entries };
 }
 
-/** Lets the writer go on, more or less often. */
+/** Lets the writer continue, more or less often. */
 function hasteOf(random: Random, files: ReplayedWriter, most: number): () => void {
   const haste = 0.02 + random() * most;
   return () => {
@@ -267,7 +267,7 @@ async function read({ writer, states }: Work, random: Random): Promise<string[]>
   while (!files.isAtEnd) files.step();
   const { first, entries } = states.at(-1) ?? { first: 1, entries: [] };
   const wanted = JSON.stringify(entries.map((line, i) => [first + i, line]));
-  // What was dropped and has not come anew is not told of.
+  // What was dropped and has not come again is not announced.
   const left = (): string =>
     JSON.stringify(entries.map((_, i) => [first + i, followed.get(first + i)]));
   for (let wait = 0; left() !== wanted && wait < 1000; wait++) await pause(2);

@@ -151,7 +151,7 @@ for (const segmentSize of [1 << 20, 400]) {
     await log.truncateFromIndex(5);
     append(log, "new", 24);
     await reader.refresh();
-    // What the handle was refreshed to is changed once more before the loop goes on.
+    // What the handle was refreshed to is changed once more before the loop continues.
     await log.truncateFromIndex(4);
     append(log, "newer", 24);
     const error = assertThrows(() => [...entries], WalError);

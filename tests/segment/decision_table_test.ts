@@ -56,14 +56,14 @@ interface Cause {
   readonly isNothing?: boolean;
 }
 
-/** What stands behind X. */
+/** What stands after X. */
 interface Follower {
   readonly name: string;
   readonly make: (place: Place) => Uint8Array;
   /** It is a whole valid frame. */
   readonly isFrame: boolean;
-  /** It is a Durable frame of this log and segment, in its place, that vouches beyond X. */
-  readonly vouches?: boolean;
+  /** It is a Durable frame of this log and segment, in its place, that covers bytes beyond X. */
+  readonly coversX?: boolean;
 }
 
 const OTHER_LOG = new Uint8Array(8).fill(0xee);
@@ -126,10 +126,10 @@ const CAUSES: readonly Cause[] = [
     make: () => ({ bytes: internal(batchPayload(1000, 10_000)) }),
   },
   {
-    name: "a Data frame behind a Seal",
+    name: "a Data frame after a Seal",
     versions: [2],
     isBehindSeal: true,
-    make: () => ({ bytes: data("behind") }),
+    make: () => ({ bytes: data("after") }),
   },
   {
     name: "a Durable frame of another log",
@@ -143,11 +143,11 @@ const CAUSES: readonly Cause[] = [
   },
 ];
 
-const durable = (name: string, make: Follower["make"], vouches = false): Follower => ({
+const durable = (name: string, make: Follower["make"], coversX = false): Follower => ({
   name: `a Durable frame ${name}`,
   make,
   isFrame: true,
-  vouches,
+  coversX,
 });
 
 const NOTHING: Follower = { name: "nothing", make: () => new Uint8Array(0), isFrame: false };
@@ -174,10 +174,14 @@ const FOLLOWERS: readonly Follower[] = [
   { name: "a Segment frame", make: () => internal(segmentPayload(1, NO_SEGMENT)), isFrame: true },
   { name: "a Seal", make: () => internal(sealPayload([54])), isFrame: true },
   { name: "a frame of an unknown kind", make: () => internal(Uint8Array.of(77)), isFrame: true },
-  durable("that vouches beyond X", ({ x, at }) => internal(durablePayload(1, at, x + 1)), true),
-  durable("that vouches for all before it", ({ at }) => internal(durablePayload(1, at, at)), true),
-  durable("that vouches up to X", ({ x, at }) => internal(durablePayload(1, at, x))),
-  durable("that vouches below X", ({ at }) => internal(durablePayload(1, at, 60))),
+  durable(
+    "that covers bytes beyond X",
+    ({ x, at }) => internal(durablePayload(1, at, x + 1)),
+    true,
+  ),
+  durable("that covers all before it", ({ at }) => internal(durablePayload(1, at, at)), true),
+  durable("that covers the bytes up to X", ({ x, at }) => internal(durablePayload(1, at, x))),
+  durable("that covers fewer bytes than X", ({ at }) => internal(durablePayload(1, at, 60))),
   durable("of another log", ({ at }) => internal(durablePayload(1, at, at, OTHER_LOG))),
   durable("of another segment", ({ at }) => internal(durablePayload(2, at, at))),
   durable("not in its place", ({ at }) => internal(durablePayload(1, at + 1, at))),
@@ -236,7 +240,7 @@ function beginning(version: Version): { content: Uint8Array; offsets: number[] }
 function* combinations(version: Version): Generator<Combination> {
   for (const cause of CAUSES) {
     if (!cause.versions.includes(version)) continue;
-    // Where nothing is at X, a frame would not be behind X but at it.
+    // Where nothing is at X, a frame would not be after X but at it.
     const firsts = cause.isNothing ? [NOTHING, ZEROS, GARBAGE, TRUNCATED] : FOLLOWERS;
     for (const first of firsts) {
       const seconds = first === NOTHING ? [NOTHING] : FOLLOWERS;
@@ -263,7 +267,7 @@ function combine(version: Version, cause: Cause, first: Follower, second: Follow
       isEmpty: cause.isNothing === true && first === NOTHING,
       isZeros: isZeros && !(cause.isNothing === true && first === NOTHING),
       hasFrame: part.hasFrame === true || first.isFrame || second.isFrame,
-      hasEvidence: first.vouches === true || second.vouches === true,
+      hasEvidence: first.coversX === true || second.coversX === true,
     },
     isBehindSeal: cause.isBehindSeal === true,
   };
@@ -344,7 +348,7 @@ async function judgeOpen(combination: Combination, options: WalOptions): Promise
     const report = { case: expected, segment: PATH, offset: x, bytesCut, setAside, entries };
     assertEquals(log.recovery, { ...report, created: false }, name);
     assertEquals(Array.from(log.readAll(), text), ENTRIES, name);
-    // A Seal without a segment behind it is a roll that a crash interrupted.
+    // A Seal without a segment after it is a roll that a crash interrupted.
     const next = isBehindSeal ? [`${PATH}.${String(entries + 1).padStart(20, "0")}`] : [];
     const files = [PATH, ...next, ...(setAside === undefined ? [] : [setAside])];
     assertEquals(fileSystem.list(".").sort(), files.sort(), name);

@@ -25,7 +25,7 @@ test("offsets beyond 32 bits are kept as they are", () => {
   assertEquals(contents(indexOf([8, 2 ** 32, 2 ** 50])), [8, 2 ** 32, 2 ** 50]);
 });
 
-test("an index goes on behind a cut, with small offsets and large ones", () => {
+test("an index grows after a cut, with small offsets and large ones", () => {
   for (const kept of [0, 1, 63, 64, 149, 150, 151, 255, 256, 300]) {
     for (const more of [OFFSETS.slice(kept), [2 ** 40], Array.from({ length: 700 }, (_, i) => i)]) {
       const index = indexOf(OFFSETS);

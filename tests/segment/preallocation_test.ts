@@ -1,5 +1,6 @@
 /**
- * Space ahead of the entries: durable appends go to space that is there already, and nobody sees it.
+ * Space ahead of the entries: durable appends go to space that is there already, and no caller sees
+ * it.
  *
  * @module
  */
@@ -119,7 +120,7 @@ test("a full disk takes no entry back for space ahead", async () => {
   });
 });
 
-test("a write that fails in the space ahead leaves nothing, and the log goes on", async () => {
+test("a write that fails in the space ahead leaves nothing, and the log can be used", async () => {
   const fileSystem = faulty();
   const log = await Wal.open(PATH, { fileSystem });
   await log.appendAndSync(new Uint8Array(5000).fill(1));
@@ -160,7 +161,7 @@ test("a follower in a reader sees entries come into the space", { timeout: 60_00
   await log.close();
 });
 
-test("a reader that is opened while the writer goes on sees no damage", async () => {
+test("a reader that is opened while the writer continues sees no damage", async () => {
   const memory = new MemoryFileSystem();
   const log = await Wal.open(PATH, { fileSystem: memory });
   const entries = Array.from({ length: 20 }, (_, i) => `entry ${i}`.padEnd(i === 0 ? 5000 : 0));

@@ -77,7 +77,7 @@ test("version 1: the known bytes are written", async () => {
   assertEquals(readFile(fileSystem, PATH), KNOWN_V1);
 });
 
-test("version 1: the known bytes open, go on growing, and stay version 1", async () => {
+test("version 1: the known bytes open, grow, and stay version 1", async () => {
   const fileSystem = fileWith(KNOWN_V1);
   for (let round = 1; round <= 3; round++) {
     await withLog(PATH, { fileSystem }, async (log) => {
@@ -156,7 +156,7 @@ test("case A: a clean end is left alone", async () => {
   await log.close();
 });
 
-test("case B: zeros behind the end are cut", async () => {
+test("case B: zeros after the end are cut", async () => {
   for (const zeros of [1, 8, 9, 4096, 3 * 1024 * 1024]) {
     const content = await killedLog(3, true);
     const fileSystem = fileWith(new Uint8Array([...content, ...new Uint8Array(zeros)]));
@@ -169,9 +169,9 @@ test("case B: zeros behind the end are cut", async () => {
   }
 });
 
-test("case C: damage to what a later Durable frame vouches for is refused", async () => {
+test("case C: damage to what a later Durable frame covers is refused", async () => {
   const content = await killedLog(3, true);
-  // Two entries lie in front of the last Durable frame; the third is behind it.
+  // Two entries lie in front of the last Durable frame; the third is after it.
   const acknowledged = content.length - 12 - DURABLE_FRAME_SIZE;
   for (let at = FIRST_ENTRY; at < acknowledged; at++) {
     const damaged = flipped(content, at);
@@ -198,7 +198,7 @@ test("case C: after a clean close, damage to any entry is refused", async () => 
   }
 });
 
-test("case C: salvage sets the bytes aside and goes on with what is before", async () => {
+test("case C: salvage sets the bytes aside and continues with what is before", async () => {
   const content = await killedLog(3, true);
   const second = FIRST_ENTRY + 12 + DURABLE_FRAME_SIZE;
   const damaged = flipped(content, second + 10);
@@ -255,7 +255,7 @@ test("a Durable frame out of its place is no frame of the log", async () => {
   });
 });
 
-test("case C: what is appended after a truncation is vouched for like anything else", async () => {
+test("case C: what is appended after a truncation is covered like anything else", async () => {
   const fileSystem = new MemoryFileSystem();
   await withLog(PATH, { fileSystem }, async (log) => {
     for (const word of ["e01", "e02", "e03", "e04"]) await log.appendAndSync(bytes(word));
@@ -327,7 +327,7 @@ test("a file that is not a log is refused and left alone", async () => {
   }
 });
 
-test("a log whose making was interrupted is made anew", async () => {
+test("a log whose making was interrupted is made again", async () => {
   const content = await killedLog(0, false);
   const zeros = (size: number): Uint8Array => new Uint8Array(size);
   const starts = Array.from(content, (_, cut) => content.subarray(0, cut));
@@ -342,7 +342,7 @@ test("a log whose making was interrupted is made anew", async () => {
   }
 });
 
-test("bytes that no interrupted making leaves are set aside before a log is made anew", async () => {
+test("bytes that no interrupted making leaves are set aside before a log is made again", async () => {
   const header = (await killedLog(0, false)).subarray(0, 8);
   const foreign = new Uint8Array([...header, ...bytes("x".repeat(200))]);
   for (const content of [foreign, new Uint8Array([...new Uint8Array(8), ...bytes("something")])]) {
@@ -451,7 +451,7 @@ test(
 );
 
 test(
-  "hostile bytes behind the end are judged in bounded time, and kept",
+  "hostile bytes after the end are judged in bounded time, and kept",
   { timeout: 60_000 },
   async () => {
     const content = await killedLog(1, false);

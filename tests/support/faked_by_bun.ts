@@ -18,7 +18,7 @@ interface BunTest {
 const name = "bun:test";
 const { test, jest } = await import(name) as BunTest;
 
-test("a log goes on", async () => {
+test("a log can be used", async () => {
   const folder = mkdtempSync(join(tmpdir(), "wal-"));
   jest.useFakeTimers();
   try {

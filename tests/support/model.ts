@@ -152,9 +152,9 @@ export class Model {
   isShaken = false;
   /** Whether an open for writing has ever succeeded. */
   isMade = false;
-  /** Whether a call has told of the failure that ended the handle. */
+  /** Whether a call has reported the failure that ended the handle. */
   isTold = true;
-  /** Whether the close has told of it. */
+  /** Whether the close has reported it. */
   hasCloseFailed = false;
   /** The entries that the handle appended, and their bytes. */
   appends = 0;

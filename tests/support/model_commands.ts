@@ -441,7 +441,7 @@ function append(sizes: readonly number[], isBatch: boolean, isDurable: boolean):
       },
       partly: () => partlyAppended(before, [atom]),
       failures: (fired) => {
-        // An empty file of version 1 is made anew for a batch; there is no way back from that.
+        // An empty file of version 1 is made again for a batch; there is no way back from that.
         const isAnew = isBatch && entriesOf(before).length === 0 && !fired.syncs;
         return isAnew ? [...appendFailures(fired), "ERR_WAL_SYNC_FAILED"] : appendFailures(fired);
       },
@@ -482,7 +482,7 @@ function appendTogether(sizes: readonly number[]): Command {
     };
     const there = calls.filter(({ errors }, i) => errors.length === 0 && !isRefused(i));
     const atoms = there.map(({ data }) => [data]);
-    // One that was refused may be told of what ended the handle, as those that were written.
+    // One that was refused may report what ended the handle, as those that were written.
     const partly = selectionsOf(atoms).flatMap((some) => partlyAppended(before, some));
     if (rig.faulty.stopped) {
       await rig.die();
@@ -511,7 +511,7 @@ function appendTogether(sizes: readonly number[]): Command {
       } else {
         assert(isThere);
         assertEquals(result.value, index, "the index that was returned");
-        assert(!hasEnded, "success behind what ended the handle");
+        assert(!hasEnded, "success after what ended the handle");
       }
     }
     if (m.handle === "open" && hasEnded) {
@@ -619,7 +619,8 @@ function idle(): Command {
       await rig.die();
       return m.die();
     }
-    // On a full disk nothing is told of and nothing is lost. What cannot be taken back ends the handle.
+    // On a full disk nothing is reported and nothing is lost. What cannot be taken back ends the
+    // handle.
     if (rig.takeFired().syncs) {
       m.end([m.log], false);
       compareEnded(m, rig);
@@ -643,7 +644,7 @@ async function doClose(m: Model, rig: Rig): Promise<void> {
   }
   const mustTell = (m.handle === "ended" && !m.isTold) || fired.syncs;
   if ("error" in result) requireCode(result.error, mustTell ? ["ERR_WAL_SYNC_FAILED"] : []);
-  else assert(!mustTell, "close() does not tell of the failure");
+  else assert(!mustTell, "close() does not report the failure");
   if ("error" in result && m.handle === "open") m.isShaken ||= rig.failedSync === "btrfs";
   if (!("error" in result) && m.handle === "open") m.become(synced(m.log));
   m.handle = "closed";
@@ -827,7 +828,7 @@ function follow(from: Where, isDurable: boolean): Command {
   });
 }
 
-/** How often a reader looks at the files of a log that nobody writes: a few times. */
+/** How often a reader looks at the files of a log without a writer: a few times. */
 const MANY_LOOKS = 1000;
 
 /** Files that a reader may look at, but not for ever. */
@@ -849,7 +850,7 @@ function readOnly(isDurable: boolean): Command {
     const opened = await settle(() => Wal.open(PATH, { fileSystem, readOnly: true }));
     if ("error" in opened) {
       const codes: WalErrorCode[] = m.isMade ? [] : ["ERR_WAL_NOT_FOUND"];
-      // A writer died while it replaced a file's tail, and only a writer can go on with that.
+      // A writer died while it replaced a file's tail, and only a writer can finish that.
       if (names.includes("a.wal.redo")) codes.push("ERR_WAL_IO");
       return void requireCode(opened.error, codes);
     }

@@ -70,7 +70,7 @@ export class RecordedWriter {
   }
 }
 
-/** The files of a writer, on which it goes on step by step. */
+/** The files of a writer, which continues step by step. */
 export class ReplayedWriter {
   readonly memory: MemoryFileSystem = new MemoryFileSystem();
   readonly #changes: readonly Change[];

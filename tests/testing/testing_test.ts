@@ -96,7 +96,7 @@ const of = (...values: number[]): Uint8Array => Uint8Array.from(values);
 test("of a write, a crash leaves its data and its growth each without the other", () => {
   const { fileSystem, file } = withFile(of());
   file.write(of(7), 0);
-  // Data behind the end that the disk knows of are not seen.
+  // Data after the end that the disk has are not seen.
   assertLeaves(fileSystem, "a=", "a=0", "a=7");
 });
 
@@ -153,7 +153,7 @@ test("what is done while a sync runs is not covered by it", async () => {
   assertLeaves(fileSystem, "a=3 b=", "a=3 b= c=", "a=3", "a=3 c=");
 });
 
-test("of two writes behind each other, a crash leaves any parts", () => {
+test("of two writes after each other, a crash leaves any parts", () => {
   const { fileSystem, file } = withFile(of());
   file.write(of(1), 0);
   file.write(of(2), 1);
@@ -177,11 +177,11 @@ test("a write is torn at the edges of sectors, in any order, and nowhere else", 
   assertLeaves(fileSystem, ...wanted);
 });
 
-test("a truncation may be there without the write behind it, and the write without it", () => {
+test("a truncation may be there without the write after it, and the write without it", () => {
   const { fileSystem, file } = withFile(of(1, 2, 3));
   file.truncate(1);
   file.write(of(9), 1);
-  // The truncation writes zeros behind the new end, which may be there without it.
+  // The truncation writes zeros after the new end, which may be there without it.
   const uncut = ["a=1,2,3", "a=1,9,3", "a=1,0,0", "a=1,9,0"];
   assertLeaves(fileSystem, ...uncut, "a=1", "a=1,0", "a=1,9");
 });
@@ -283,7 +283,7 @@ test("a write of no bytes changes nothing", () => {
   assertLeaves(fileSystem, "a=1");
 });
 
-test("bytes behind the end that the disk knows of never come back", () => {
+test("bytes after the end that the disk has never come back", () => {
   const { fileSystem, file } = withFile(of());
   file.write(of(7), 0);
   const empty = Array.from(fileSystem.crashStates()).filter((disk) => treeOf(disk) === "a=");
@@ -367,7 +367,7 @@ function isPossible(found: Uint8Array, { durable, pending }: Told): boolean {
   const truncations = pending.flatMap((step) => step.do === "truncate" ? [step.size] : []);
   const ends = pending.flatMap((step) => step.do === "write" ? [step.at + step.data.length] : []);
   if (![durable.length, ...truncations, ...ends].includes(found.length)) return false;
-  // Nothing durable is lost that nobody cut off.
+  // Nothing durable is lost that no call cut off.
   if (found.length < Math.min(durable.length, ...truncations)) return false;
   return found.every((byte, i) => {
     const isUntouched = i < Math.min(durable.length, ...truncations);
@@ -628,7 +628,7 @@ test("a sync of a directory takes as long as the observer says", async () => {
   assertEquals(statesOf(fileSystem), ["a=", "a= b="]);
 });
 
-test("the observer is told of each call that changes something or syncs, before it", async () => {
+test("the observer is told each call that changes something or syncs, before it", async () => {
   const fileSystem = new CrashFileSystem();
   const seen: string[] = [];
   fileSystem.observe((call) => seen.push(`${call} [${treeOf(fileSystem)}]`));
@@ -740,12 +740,12 @@ for (const { failedSync, cached, afterFailure, afterNextSync } of FAILED) {
         true,
         false,
         isTold,
-        // Nobody had been told when it was opened.
+        // No descriptor had reported it when it was opened.
         isTold,
       ]);
       const latest = faulty.open("a", "write");
       for (const open of [file, other, later, latest]) await open.sync();
-      assert(statesOf(fileSystem).includes("a=1"), "nobody brings it to the disk");
+      assert(statesOf(fileSystem).includes("a=1"), "no call brings it to the disk");
     });
 
     test(`a failed sync of a directory is told once to each ${errorTold}`, async () => {
@@ -794,7 +794,7 @@ test("a truncation is durable with the next sync on ext4 and xfs, and undone on 
     file.truncate(1);
     faulty.fail("sync", "EIO");
     await assertRejects(() => file.sync(), FileSystemError);
-    // Of what a truncation does, the zeros behind the new end are data like others.
+    // Of what a truncation does, the zeros after the new end are data like others.
     assertLeaves(fileSystem, "a=1,2", ...(failedSync === "btrfs" ? [] : ["a=1,0", "a=1"]));
     await file.sync();
     assertLeaves(fileSystem, failedSync === "btrfs" ? "a=1,2" : "a=1");
@@ -1152,7 +1152,7 @@ test("a program that ignores a failing write is caught", async () => {
       try {
         file.write(of(7), 0);
       } catch {
-        // It goes on as if nothing had happened.
+        // It continues as if nothing had happened.
       }
       await file.sync();
       await fileSystem.syncDirectory(".");
@@ -1213,7 +1213,7 @@ const POWER: readonly {
     process: 1,
   },
   {
-    what: "an append under way, only behind all that came before",
+    what: "an append under way, only after all that came before",
     underWay: [append(true, "f", "g")],
     allowed: [found(1, "abcdefg"), found(1, "abcde"), found(1, "abc"), found(1, "ab")],
     broken: [found(1, "abcdef"), found(1, "abcfg"), found(1, "abcdegf")],
@@ -1255,7 +1255,7 @@ const POWER: readonly {
     process: 4,
   },
   {
-    what: "a finished head truncation, and the entries behind it",
+    what: "a finished head truncation, and the entries after it",
     done: [...DONE, { kind: "truncateBefore", index: 2 }],
     allowed: [found(2, "bcde"), found(2, "bc"), found(2, "b")],
     broken: [found(1, "abcde"), found(2, ""), found(3, "cde")],
@@ -1350,7 +1350,7 @@ test("the oracle takes acknowledgements in any order", () => {
   const started = (): WalOracle => oracleOf([], [append(true, "a"), append(false, "b")]);
   const oracle = started();
   oracle.acknowledge(101);
-  // The first is in front of it, though nobody has said so yet.
+  // The first is in front of it, though no call has said so yet.
   oracle.judge(found(1, "ab"), "process");
   for (const entries of ["b", "a", "ba", ""]) {
     const oracle = started();

@@ -1,5 +1,5 @@
 /**
- * Group commit: who waits for which sync.
+ * Group commit: which caller waits for which sync.
  *
  * @module
  */
@@ -26,7 +26,7 @@ function manual(): { syncs: PromiseWithResolvers<void>[]; commit: GroupCommit } 
   return { syncs, commit };
 }
 
-/** Lets everything go on that waits for nothing else: between two timers all else has its turn. */
+/** Lets everything run that waits for nothing else: between two timers all else has its turn. */
 async function turn(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise((resolve) => setTimeout(resolve, 1));
 }
@@ -42,7 +42,7 @@ test("callers of one turn share a sync", async () => {
   assertEquals(syncs.length, 1);
 });
 
-test("who arrives while a sync runs waits for the next, which begins afterwards", async () => {
+test("a caller that arrives while a sync runs waits for the next, which begins afterwards", async () => {
   const { syncs, commit } = manual();
   const first = commit.join();
   await turn();
@@ -121,7 +121,7 @@ test("callers that wait for one sync are written together, before what is append
   await log.close();
 });
 
-test("a group that does not fit the segment goes on in the next", async () => {
+test("a group that does not fit the segment continues in the next", async () => {
   const fileSystem = new MemoryFileSystem();
   const log = await Wal.open("a.wal", { fileSystem, segmentSize: 512 });
   const entries = Array.from({ length: 40 }, (_, i) => bytes(`entry ${i}`.padEnd(i * 5, ".")));

@@ -108,7 +108,7 @@ test(
   },
 );
 
-test("a log that was made anew is opened after any crash, wherever its head has moved", async () => {
+test("a log that was made again is opened after any crash, wherever its head has moved", async () => {
   const disk = new CrashFileSystem();
   writeFile(disk, PATH, bytes("WAL!"));
   const log = await Wal.open(PATH, { fileSystem: disk });
@@ -125,7 +125,7 @@ test("a log that was made anew is opened after any crash, wherever its head has 
   assertEquals([...seen].sort(), [2, 3], "the last entry was never synced");
 });
 
-test("a version 1 file without entries that goes on as version 2 is one after any crash", async () => {
+test("a version 1 file without entries that becomes one of version 2 is a log after any crash", async () => {
   const disk = new CrashFileSystem();
   await withLog(PATH, { fileSystem: disk, format: 1 }, () => {});
   const log = await Wal.open(PATH, { fileSystem: disk });
@@ -144,7 +144,7 @@ test("a version 1 file without entries that goes on as version 2 is one after an
 
 // Syncs.
 
-test("a Durable frame vouches for nothing that came while its sync ran", TIMEOUT, async () => {
+test("a Durable frame covers nothing that came while its sync ran", TIMEOUT, async () => {
   const disk = new CrashFileSystem();
   const log = await Wal.open(PATH, { fileSystem: disk });
   log.append(entry(1));
@@ -178,7 +178,7 @@ test("after a clean close and a power cut, damage to any entry is known as such"
   }
 });
 
-test("a truncation does not count as durable what a sync has covered that ran for nobody", async () => {
+test("a truncation does not count as durable what a sync has covered that ran for no caller", async () => {
   const fileSystem = new FaultyFileSystem(new CrashFileSystem());
   const log = await Wal.open(PATH, { fileSystem, segmentSize: 1 << 30 });
   let finish = (): void => {};
@@ -268,14 +268,14 @@ async function openedThroughCrashes(
 }
 
 test(
-  "a tail truncation over segments is finished or taken back after a crash in the opening that goes on with it",
+  "a tail truncation over segments is finished or taken back after a crash in the opening that finishes it",
   TIMEOUT,
   async () => {
     for (let step = 0, done = false; !done; step++) {
       const disk = new CrashFileSystem();
       const fileSystem = new FaultyFileSystem(disk);
       const log = await Wal.open(PATH, { fileSystem, segmentSize: SEGMENT_SIZE });
-      // Each sync is told of by a Durable frame, which is what the truncation has to reckon with.
+      // A Durable frame covers each sync, which is what the truncation has to reckon with.
       for (let next = 1; next <= 16; next++) await log.appendAndSync(entry(next));
       const all = words(log);
       assert(log.stats().segments > 3);
@@ -313,9 +313,9 @@ test(
         }
       }
       // What is appended then is not dropped with the others.
-      await log.appendAndSync(bytes("behind"));
+      await log.appendAndSync(bytes("after"));
       for (const left of disk.crashStates()) {
-        assertEquals((await found(left)).slice(1), [...all.slice(0, index - 1), "behind"]);
+        assertEquals((await found(left)).slice(1), [...all.slice(0, index - 1), "after"]);
       }
       await log.close();
     }
@@ -351,7 +351,7 @@ test("a truncation that finds no space leaves the log as it was, and can be made
       const disk = new CrashFileSystem();
       const fileSystem = new FaultyFileSystem(disk);
       const log = await Wal.open(PATH, { fileSystem, segmentSize: 512 });
-      // Each sync is told of by a Durable frame, which is what a truncation then has to reckon with.
+      // A Durable frame covers each sync, which is what a truncation then has to reckon with.
       for (let next = 1; next <= 16; next++) await log.appendAndSync(entry(next));
       const all = words(log);
       fileSystem.fail("write", "ENOSPC", { leaves });
@@ -460,7 +460,7 @@ for (const [path, use] of WRITTEN_AGAIN) {
   );
 }
 
-test("a redo file that fails its checksum is not gone on with", async () => {
+test("a redo file that fails its checksum is not used", async () => {
   const disk = await madeLog(3);
   const all = await found(disk.fork());
   const record = { firstIndex: 1, offset: 60, oldLength: 1, oldChecksum: 1, length: 0 };
@@ -575,7 +575,7 @@ test("a head truncation of everything that was interrupted gives the space back 
   });
 });
 
-test("a log whose files are gone, but not its state, is refused and not made anew", async () => {
+test("a log whose files are gone, but not its state, is refused and not made again", async () => {
   const disk = new CrashFileSystem();
   await withLog(PATH, { fileSystem: disk }, async (log) => {
     log.append(entry(1));

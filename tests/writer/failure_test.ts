@@ -37,7 +37,7 @@ function assertSyncFailed(error: unknown): void {
   assertEquals(error.code, "ERR_WAL_SYNC_FAILED");
 }
 
-test("a failed write leaves no partial bytes, and the log goes on", async () => {
+test("a failed write leaves no partial bytes, and the log can be used", async () => {
   const fileSystem = faulty();
   const log = await Wal.open(PATH, { fileSystem, preallocate: 0 });
   await log.appendAndSync(bytes("first"));
@@ -101,7 +101,7 @@ for (const operation of ["truncate", "syncBlocking"] as const) {
     assertSyncFailed(assertThrows(() => log.append(bytes("later"))));
     assertSyncFailed(await assertRejects(() => log.sync()));
     assertSyncFailed(await assertRejects(() => log.truncateFromIndex(1)));
-    assertEquals(text(log.getEntry(1)), "kept", "reads go on");
+    assertEquals(text(log.getEntry(1)), "kept", "reads still work");
     await log.close();
     await withLog(PATH, { fileSystem }, (log) => assertEquals(log.readAll().map(text), ["kept"]));
   });
@@ -132,7 +132,7 @@ test("a failed sync rejects every waiting and later call and ends the handle", a
   assertSyncFailed(await assertRejects(() => log.appendAndSync(bytes("later"))));
   assertSyncFailed(await assertRejects(() => log.truncateFromIndex(1)));
   assertEquals(log.durableIndex, 1);
-  assertEquals(log.readAll().length, 3, "reads go on");
+  assertEquals(log.readAll().length, 3, "reads still work");
   await log.close();
   assertEquals(fileSystem.count("syncData"), 2);
   await withLog(PATH, { fileSystem }, (log) => assertEquals(log.append(bytes("x")), log.lastIndex));

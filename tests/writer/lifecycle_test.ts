@@ -63,7 +63,7 @@ interface Handle {
   readonly fileSystem: FaultyFileSystem;
   /** What ended it. */
   readonly failure?: unknown;
-  /** Lets what holds it in the state go on. */
+  /** Releases what holds it in the state. */
   readonly release: () => void;
 }
 
@@ -104,7 +104,7 @@ async function opened(): Promise<Handle> {
   return { log, fileSystem, release: () => {} };
 }
 
-/** A handle during a call that cannot go on before it is released. */
+/** A handle during a call that cannot continue before it is released. */
 async function held(call: (log: Wal) => Promise<void>): Promise<Handle> {
   const { log, fileSystem } = await opened();
   const gate = Promise.withResolvers<void>();
@@ -132,7 +132,7 @@ async function endedWhileHeld(): Promise<Handle> {
   return { ...handle, failure: await assertRejects(() => handle.log.sync(), MovedError) };
 }
 
-/** Lets all go on that waits for nothing else. */
+/** Lets all run that waits for nothing else. */
 async function turn(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -20,7 +20,7 @@ class Rig {
   readonly log: Wal;
   /** What was acknowledged, by the number in its first byte. */
   readonly acknowledged: number[] = [];
-  /** Whether any call has told of the failure. */
+  /** Whether any call has reported the failure. */
   isTold = false;
   #entries = 0;
   readonly #open: () => void;
@@ -159,7 +159,7 @@ const WAYS: readonly Way[] = [
     },
   },
   {
-    name: "an unasked sync, syncBlocking, and one more append, which would vouch",
+    name: "an unasked sync, syncBlocking, and one more append, which would cover it",
     isLarge: true,
     blocks: true,
     async run(rig) {
@@ -327,7 +327,7 @@ test("a sync waits for the verdict of an unasked one of an earlier segment", asy
   await log.close();
 });
 
-test("no Durable frame vouches for what a sync that runs may yet fail over", async () => {
+test("no Durable frame covers what a sync that runs may yet fail over", async () => {
   const memory = new MemoryFileSystem();
   const faulty = new FaultyFileSystem(memory);
   const log = await Wal.open(PATH, { fileSystem: faulty, preallocate: 0 });

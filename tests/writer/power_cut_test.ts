@@ -48,23 +48,27 @@ test(
   },
 );
 
-test("a log in a new directory is durable, whoever died while making the directories", {
-  timeout: 60_000,
-}, async () => {
-  for (let step = 0, done = false; !done; step++) {
-    const disk = new CrashFileSystem();
-    const dying = new FaultyFileSystem(disk);
-    dying.stopAfter(step);
-    const [made] = await Promise.allSettled([Wal.open("x/y/a.wal", { fileSystem: dying })]);
-    done = made.status === "fulfilled";
-    disk.kill();
-    const log = await Wal.open("x/y/a.wal", { fileSystem: disk });
-    await log.appendAndSync(bytes("acknowledged"));
-    for (const left of disk.crashStates()) {
-      const again = await Wal.open("x/y/a.wal", { fileSystem: left });
-      assertEquals(again.readAll().map(text), ["acknowledged"], `step ${step}, ${left.origin}`);
-      await again.close();
+test(
+  "a log in a new directory is durable, though another process died while making the directories",
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    for (let step = 0, done = false; !done; step++) {
+      const disk = new CrashFileSystem();
+      const dying = new FaultyFileSystem(disk);
+      dying.stopAfter(step);
+      const [made] = await Promise.allSettled([Wal.open("x/y/a.wal", { fileSystem: dying })]);
+      done = made.status === "fulfilled";
+      disk.kill();
+      const log = await Wal.open("x/y/a.wal", { fileSystem: disk });
+      await log.appendAndSync(bytes("acknowledged"));
+      for (const left of disk.crashStates()) {
+        const again = await Wal.open("x/y/a.wal", { fileSystem: left });
+        assertEquals(again.readAll().map(text), ["acknowledged"], `step ${step}, ${left.origin}`);
+        await again.close();
+      }
+      await log.close();
     }
-    await log.close();
-  }
-});
+  },
+);

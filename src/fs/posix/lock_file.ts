@@ -32,7 +32,7 @@ import {
   judge,
   type LockOwner,
   type LockRecord,
-  NOBODY,
+  NO_HOLDER,
   readRecord,
   recordOf,
   type Verdict,
@@ -219,7 +219,7 @@ async function makeClaim(
     const record = readClaim(fileSystem, path);
     if (record === undefined) {
       // It is gone by now; or it is a link that leads nowhere.
-      if (isLate) throw lockedBy(path, NOBODY, "unknown", owner, "claim");
+      if (isLate) throw lockedBy(path, NO_HOLDER, "unknown", owner, "claim");
       if (tries > 1) await pause(PAUSE_MS);
       continue;
     }

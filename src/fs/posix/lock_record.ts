@@ -50,7 +50,7 @@ export interface LockRecord extends LockHolder {
 }
 
 /** A lock file that names no holder. */
-export const NOBODY: LockRecord = {
+export const NO_HOLDER: LockRecord = {
   pid: undefined,
   host: undefined,
   runtime: undefined,
@@ -113,7 +113,7 @@ export function readRecord(file: FileHandle, path: string): LockRecord {
     bytes = bytes.subarray(0, file.read(bytes, 0));
   } catch (error) {
     // On Windows the holder's lock covers the bytes.
-    if (isFileSystemError(error)) return NOBODY;
+    if (isFileSystemError(error)) return NO_HOLDER;
     throw error;
   }
   const record = bytes.length > MAX_RECORD_SIZE ? undefined : decodeRecord(bytes);
@@ -128,13 +128,13 @@ export function readRecord(file: FileHandle, path: string): LockRecord {
 /** What a lock file says; undefined if it is none. */
 function decodeRecord(bytes: Uint8Array): LockRecord | undefined {
   // A power cut may leave a file's size without its bytes.
-  if (bytes.every((byte) => byte === 0)) return NOBODY;
+  if (bytes.every((byte) => byte === 0)) return NO_HOLDER;
   const text = new TextDecoder().decode(bytes);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return text.startsWith(BEGINNING) && !text.includes("}") ? NOBODY : undefined;
+    return text.startsWith(BEGINNING) && !text.includes("}") ? NO_HOLDER : undefined;
   }
   if (typeof value !== "object" || value === null) return undefined;
   const fields: Partial<Record<keyof LockRecord, unknown>> = value;
