@@ -147,7 +147,7 @@ function run(program: string, args: readonly string[], cwd: string, noted: strin
   });
 }
 
-/** The tests that a step counts; nothing if it failed before it told of them. */
+/** The tests that a step counts; nothing if it failed before it said so. */
 function countIn({ count }: Step, output: string, ok: boolean): Count | undefined {
   try {
     return count?.(output);
