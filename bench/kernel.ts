@@ -87,7 +87,7 @@ async function measure(): Promise<void> {
   }
 }
 
-/** The nanoseconds a frame of each work, in rounds of which each does all. */
+/** The nanoseconds a frame of each work. Each round does all of them. */
 function interleave<Name extends string>(
   works: Readonly<Record<Name, () => void>>,
 ): Record<Name, number[]> {

@@ -1,6 +1,6 @@
 /**
- * What the public calls ask of their arguments, and how a wrong one is told: by its kind, never by its
- * contents, which may be an entry's.
+ * What the public calls ask of their arguments. A message names a wrong one by its kind, never by
+ * its contents: they may be an entry's.
  *
  * @module
  */
@@ -57,7 +57,7 @@ export function invalid(name: string, wanted: string, given: unknown): WalError 
   );
 }
 
-/** The same for one that is a word of a few, of which a wrong one is shown. */
+/** The same for one that is a word of a few. The message shows a wrong word. */
 export function invalidChoice(name: string, wanted: string, given: unknown): WalError {
   if (typeof given !== "string" || given.length > MAX_SHOWN) return invalid(name, wanted, given);
   return new WalError(

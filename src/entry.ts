@@ -1,5 +1,5 @@
 /**
- * What a reader of a log gets, and how it says of which range.
+ * What a reader of a log gets, and how it names a range.
  *
  * @module
  */

@@ -26,9 +26,9 @@ import type { FileSystem } from "./fs/file_system.ts";
  */
 export interface WalOptions {
   /**
-   * The largest entry in bytes, at most 4,294,967,295. A length field above it is refused before any
-   * memory is taken, in what is written and in what is read. A large entry takes its size once more
-   * while it is appended. An array of Bun's ends at 4 GiB, so an entry there at 4,294,967,245 bytes.
+   * The largest entry in bytes, at most 4,294,967,295. A length field above it is refused before
+   * any memory is taken, for writes and for reads. A large entry takes its size once more while it
+   * is appended. An array of Bun's ends at 4 GiB, so an entry there at 4,294,967,245 bytes.
    *
    * @default {10485760} (10 MiB)
    */
@@ -63,8 +63,8 @@ export interface WalOptions {
    */
   readOnly?: boolean;
   /**
-   * Which lock of the writer is enough: `"kernel"` only the kernel's; `"any"` also, where that is out
-   * of reach, a checked record of the process, of which a warning tells.
+   * Which lock of the writer is enough: `"kernel"` only the kernel's; `"any"` also, where that is
+   * out of reach, a checked record of the process. A warning says so.
    *
    * @default {"any"}
    */

@@ -516,8 +516,8 @@ export class Wal {
 
   /**
    * Shows each entry to a function, in order: the fastest way to read many, since it takes neither
-   * memory nor a copy for each. What is appended meanwhile is not read; if a truncation drops some, it
-   * ends there.
+   * memory nor a copy for each. Entries that are appended meanwhile are not read; if a truncation
+   * drops some, it ends there.
    *
    * @param visit Is called with each entry. **The view and its bytes are the log's own and are used
    * again for the next**: copy what is to be kept (`entry.data.slice()`). A promise that it returns is

@@ -29,7 +29,7 @@ export interface Tally {
   readonly cases: Record<string, number>;
   /** States in the middle of a recovery. */
   recoveries: number;
-  /** The digest of all states, by which two runs are told apart. */
+  /** The digest of all states. It tells two runs apart. */
   digest: string;
 }
 

@@ -21,7 +21,7 @@ export const PATH = "data/a.wal";
 export type Event =
   | { readonly kind: "started"; readonly id: number; readonly operation: WalOperation }
   | { readonly kind: "acknowledged"; readonly id: number }
-  /** It failed, and told that it had done nothing. */
+  /** It failed, and said that it had done nothing. */
   | { readonly kind: "refused"; readonly id: number }
   /** The log was opened again after a failed sync, and holds this. */
   | { readonly kind: "reopened"; readonly contents: WalContents };

@@ -350,7 +350,7 @@ export function commandsTarget(checksum: FrameChecksum): Target {
   };
 }
 
-/** A log of which nothing is said to be damaged opens, and gives all its entries. */
+/** A log without reported damage opens, and gives all its entries. */
 async function requireOpens(files: FileSet, maxEntrySize: number): Promise<void> {
   const { fileSystem } = new Loaded(files);
   try {

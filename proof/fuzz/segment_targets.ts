@@ -160,7 +160,7 @@ function scanInParts(
   );
 }
 
-/** A full segment, of which its successor says what is so or something near it. */
+/** A full segment. Its successor states its facts, or something near them. */
 export function sealedTarget(checksum: FrameChecksum): Target {
   return {
     name: "sealed",

@@ -90,7 +90,7 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** A number of which only the magnitude matters. */
+/** A number. Only its magnitude matters. */
 export function few(count: number): string {
   return count < 4 ? String(count) : count < 20 ? "some" : "many";
 }

@@ -139,7 +139,7 @@ class Round {
       await log.close();
     } catch (error) {
       if (error instanceof LockedError) this.refused++;
-      // What is no log any more is refused for other reasons.
+      // A file that is no log any more is refused for other reasons.
       return;
     }
     // The first may have told before the second came.

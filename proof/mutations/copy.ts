@@ -12,7 +12,7 @@ import { readCode } from "./code.ts";
 import type { Mutation } from "./list.ts";
 import { mutated, namesIn, Places } from "./place.ts";
 
-/** What is not copied: what is installed is linked, the history is not needed. */
+/** What is not copied: installed packages are linked, and the history is not needed. */
 const LEFT_OUT: readonly string[] = ["node_modules", ".git"];
 
 /** A copy of the project. */

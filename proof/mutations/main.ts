@@ -10,7 +10,7 @@
  * npm run mutations -- --omissions   # leaves out each sync, write, cut and removal instead
  * ```
  *
- * What nothing notices is told, and the exit code is 1.
+ * It prints each mutation that no test notices, and exits with 1 if there is one.
  *
  * @module
  */

@@ -29,7 +29,7 @@ interface Match {
   readonly names: Names;
 }
 
-/** What is searched for: tokens, of which some names are free. */
+/** What is searched for: tokens. Some names among them are free. */
 interface Pattern {
   readonly tokens: readonly Token[];
   readonly isFree: (token: Token) => boolean;

@@ -32,7 +32,7 @@ test("an entry of the soak is known by its index, and by all its bytes", () => {
   assertEquals(serialOf(entry, 7), undefined);
 });
 
-/** Entries 1 to 4, of which the last is replaced from 50 to 60, and the first dropped from 70 to 80. */
+/** Entries 1 to 4. The last is replaced from 50 to 60, and the first dropped from 70 to 80. */
 const ACTS: readonly ActLine[] = [
   { begin: 0, act: { do: "open" } },
   { end: 1, found: { firstIndex: 1, serials: [] } },

@@ -110,7 +110,7 @@ function* cuts(name: string, bytes: Uint8Array, to: To): Generator<Damage> {
   }
 }
 
-/** One sector's place in a file, the last of which may be short. */
+/** One sector's place in a file. The last sector may be short. */
 function* sectorsDamaged(bytes: Uint8Array, to: To): Generator<Damage> {
   const count = Math.ceil(bytes.length / SECTOR);
   const sector = (i: number): Uint8Array => bytes.subarray(i * SECTOR, (i + 1) * SECTOR);

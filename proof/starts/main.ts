@@ -9,7 +9,7 @@
  * npm run starts -- --runtime deno --program /elsewhere/deno
  * ```
  *
- * An end that is not as it should be is told, and the exit code is 1.
+ * It prints each end that is wrong, and exits with 1 if there is one.
  *
  * @module
  */

@@ -29,7 +29,7 @@ const MAX_WORK_MS = 250;
 /** The longest that a writer may take to open the log. */
 const MAX_START_MS = 30_000;
 
-/** The changes that take several steps, between any two of which the power may go. */
+/** The changes that take several steps. The power may go between any two. */
 const AIMED_AT: ReadonlySet<Change["kind"]> = new Set([
   "truncateFrom",
   "truncateBefore",

@@ -11,7 +11,7 @@ export type Change =
   & (
     | { readonly kind: "append"; readonly sizes: readonly [number]; readonly isSynced: boolean }
     | { readonly kind: "batch"; readonly sizes: readonly number[]; readonly isSynced: boolean }
-    /** Several calls of `appendAndSync` at once, each of which is acknowledged by itself too. */
+    /** Several calls of `appendAndSync` at once. Each is acknowledged by itself too. */
     | { readonly kind: "group"; readonly sizes: readonly number[]; readonly isSynced: true }
     | { readonly kind: "sync" }
     | { readonly kind: "truncateFrom"; readonly index: number }

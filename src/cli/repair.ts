@@ -1,6 +1,6 @@
 /**
- * `wal repair`: what is left of a damaged log is made to open again. Nothing is deleted: what cannot
- * be kept is copied into files of its own first.
+ * `wal repair`: makes the rest of a damaged log open again. Nothing is deleted: what cannot be kept
+ * is copied into files of its own first.
  *
  * @module
  */

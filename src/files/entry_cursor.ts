@@ -151,7 +151,8 @@ export class EntryCursor implements EntryView {
     let found = 0;
     for (let i = 0, next = position; i < count && next <= last; i++) {
       const at = starts[i] as number;
-      // Internal frames stand between the entries, and some that were dropped after the last.
+      // Internal frames stand between the entries, and after the last some entries that were
+      // dropped.
       if (chunk[at] !== TYPE_DATA) continue;
       // The index and the frames must agree; an index is only as good as its writer.
       if (offsets.at(next) !== base + at) break;

@@ -248,8 +248,8 @@ function impossible(path: string): WalError {
 }
 
 /**
- * Notes that the tail is being replaced from here on. That need not be durable: a later process on
- * the same machine sees it, and knows that the redo file is on the disk; and after a power cut what is
+ * Notes that the tail is being replaced from here on. That need not be durable. A later process on
+ * the same machine sees it, and knows that the redo file is on the disk. After a power cut, what is
  * read of the two files is on the disk anyway.
  */
 function markInUse(redo: FileHandle, length: number): void {

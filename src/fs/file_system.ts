@@ -176,8 +176,8 @@ export interface FileHandle {
   /** {@linkcode sync} while the caller waits; for a roll, and rare failures, between two appends. */
   syncBlocking(): void;
   /**
-   * Gives the file back. A second call does nothing. It never throws: what is durable is so by a sync,
-   * and an error that comes so late takes nothing of that back.
+   * Gives the file back. A second call does nothing. It never throws: only a sync makes bytes
+   * durable, and a later error takes none of them back.
    */
   close(): void;
 }
@@ -238,8 +238,8 @@ export interface FileSystem {
   /** Makes one directory, whose parent exists. */
   makeDirectory(path: string, permissions: number): void;
   /**
-   * Opens a directory to be synced. The log holds it open: an error is told to descriptors that were
-   * open when it came.
+   * Opens a directory to be synced. The log holds it open: the system reports an error to
+   * descriptors that were open when it came.
    */
   openDirectory(path: string): Directory;
   /**

@@ -2,7 +2,7 @@
  * The directory that a log's files lie in: its syncs, and whether its names still lead to the files
  * that the writer has open.
  *
- * The writer holds it open, so that an error of one sync is told to every other, and so that no later
+ * The writer holds it open, so that every other sync reports an error of one, and so that no later
  * directory is taken for it.
  *
  * @module

@@ -19,9 +19,9 @@ export interface Window {
 }
 
 /**
- * Reads a stretch of a file in windows, each of which holds the first `overlap` bytes of the next,
- * so that what begins in a window's usable bytes is whole in it. The bytes are overwritten by the
- * next window.
+ * Reads a stretch of a file in windows. Each window holds the first `overlap` bytes of the next, so
+ * that what begins in a window's usable bytes is whole in it. The bytes are overwritten by the next
+ * window.
  */
 export function* windows(
   file: FileHandle,

@@ -280,7 +280,7 @@ function isFirstBelowHead(findings: Findings): boolean {
     .some(({ firstIndex }) => firstIndex > 1 && firstIndex <= headIndex);
 }
 
-/** A log of which there is no file yet. */
+/** A log without a file yet. */
 function planFirst(path: string, { format }: PlanOptions): OpenPlan {
   return {
     kind: "open",

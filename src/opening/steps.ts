@@ -222,7 +222,7 @@ export class Steps {
       await redo.finish(target, end - from);
       return await redo.end();
     }
-    // Without space for a redo file, what is written over itself is the next best.
+    // Without space for a redo file, the next best is to write the bytes over themselves.
     if (end < size) file.truncate(end);
     copyStretch(file, from, end, file, from);
   }

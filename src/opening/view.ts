@@ -138,8 +138,9 @@ export function ownPathError({ fileSystem, checksum, path }: Sight): WalError | 
 }
 
 /**
- * Judges the end of a file that its writer may be writing to, in space that was there before: what
- * began no whole frame when it was scanned may be one by the time that what follows it is looked at.
+ * Judges the end of a file that its writer may be writing to, in space that was there before. Bytes
+ * that began no whole frame at the scan may be a frame by the time that the bytes after them are
+ * looked at.
  */
 const judgeLive: Judge = (source, scan) => {
   for (let tries = 1;; tries++) {

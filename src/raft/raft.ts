@@ -426,8 +426,8 @@ export class RaftStorage {
    * nothing. At the first that differs, it and all after it are dropped, and the leader's appended.
    * Committed entries cannot differ; those that the snapshot has are skipped.
    *
-   * After a crash the log has the old entries, or is cut at the conflict, or has the leader's too:
-   * what is dropped is not committed, and the leader sends what is missing again.
+   * After a crash the log has the old entries, or is cut at the conflict, or has the leader's too.
+   * Dropped entries are not committed, and the leader sends missing ones again.
    *
    * Durability at return: all entries up to the outcome's `lastIndex`.
    *
@@ -614,7 +614,7 @@ export class RaftStorage {
 
   /**
    * Makes the log one that follows a leader's snapshot: steps 6 and 7 of InstallSnapshot in figure
-   * 13. If the log has the snapshot's last entry, with its term, what is after that is kept;
+   * 13. If the log has the snapshot's last entry, with its term, the entries after it are kept;
    * otherwise all of the log is dropped. A snapshot that is older than the log's own changes
    * nothing.
    *

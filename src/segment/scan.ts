@@ -25,9 +25,9 @@ export interface UnfinishedSegment {
   /** Where the first of the two that is missing should be. */
   readonly at: number;
   /**
-   * What the file holds from there on: nothing but zeros or a part of what was being written, which
-   * means that it was never in use; other bytes without a frame among them; or whole frames, which
-   * means that it was in use and its beginning is damaged.
+   * What the file holds from there on. Nothing but zeros or a part of an interrupted write: it was
+   * never in use. Other bytes without a frame among them. Or whole frames: it was in use, and its
+   * beginning is damaged.
    */
   readonly holds: "nothing" | "other bytes" | "frames";
   readonly size: number;

@@ -116,7 +116,7 @@ export class SealedSegment {
   }
 }
 
-/** The offsets of a Seal that was checked, of which a window is in memory, or all. */
+/** The offsets of a Seal that was checked. All of them are in memory, or only a window of them. */
 class SealOffsets implements Offsets {
   readonly count: number;
   readonly #file: FileHandle;

@@ -1,7 +1,6 @@
 /**
- * What a reader remembers of a file that its writer may cut and write again: the checksum of each
- * entry's frame, by which an entry is known for what it was, and the last bytes, by which a cut is
- * known.
+ * What a reader remembers of a file that its writer may cut and write again. The checksum of each
+ * entry's frame shows whether an entry is still the same. The last bytes show a cut.
  *
  * @module
  */

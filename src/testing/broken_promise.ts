@@ -5,9 +5,9 @@
  */
 
 /**
- * A promise was broken. The message tells what was found and what was promised, and after which
- * crash and in which state of the disk, if the machine died; `cause` is then the error that showed
- * it.
+ * A promise was broken. The message says what was found and what was promised. If the machine died,
+ * it also says after which crash and in which state of the disk; `cause` is then the error that
+ * showed it.
  *
  * @example
  * ```ts

@@ -35,8 +35,8 @@ export function changesOf(data: Uint8Array, offset: number, size: number): Chang
 }
 
 /**
- * The changes that a truncation to `size` makes to a file of `oldSize` bytes: what is left of the
- * block is overwritten with zeros, as any write is, and the new size is another matter.
+ * The changes that a truncation to `size` makes to a file of `oldSize` bytes. Zeros overwrite the
+ * rest of the block, as a write of its own. The new size is another change.
  */
 export function changesOfTruncation(size: number, oldSize: number): Change[] {
   const end = Math.min(oldSize, Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE);
@@ -56,8 +56,8 @@ interface Page {
 }
 
 /**
- * A file's bytes, of which the first `size` are seen. What is after them was written by a change
- * that did not make the file larger. A copy shares its pages until either is changed.
+ * A file's bytes. Reads see the first `size`. What is after them was written by a change that did
+ * not make the file larger. A copy shares its pages until either is changed.
  */
 export class Content {
   /** Where there is none, all is zero. */

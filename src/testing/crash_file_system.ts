@@ -5,7 +5,7 @@
  * The model is that of "All File Systems Are Not Created Equal" (T. S. Pillai and others, OSDI 2014)
  * and of "Can Applications Recover from fsync Failures?" (A. Rebello and others, USENIX ATC 2020):
  *
- * - What is written is seen by every later read at once, and outlives the death of the process.
+ * - Every later read sees a write at once. A write outlives the death of the process.
  * - The disk surely has a file's data and size once a sync of that file has succeeded, and a name
  *   once a sync of its directory has. Each without the other: a name may outlive its file's data, and
  *   data their name.
@@ -13,8 +13,8 @@
  *   512 bytes, and its growing the file or not.
  * - A sync that fails may leave the page cache saying what the disk does not have, and no later sync
  *   brings it there ({@linkcode FailedSync}).
- * - An error is told once: to each descriptor that was open when it came, or to one of them only
- *   ({@linkcode ErrorTold}). Of two syncs that overlap, the other succeeds.
+ * - An error is reported once: by each descriptor that was open when it came, or by one of them
+ *   only ({@linkcode ErrorTold}). Of two syncs that overlap, the other succeeds.
  *
  * @module
  */
@@ -112,7 +112,7 @@ export interface CrashStatesOptions {
   seed?: number;
 }
 
-/** A change of which the disk may or may not have the effect. */
+/** A change that the disk may or may not have. */
 interface Pending {
   readonly change: Change;
   /**
@@ -442,7 +442,7 @@ class Told {
     this.#seen = errors.told;
   }
 
-  /** Whether there is an error that is told now; it is not told again. */
+  /** Whether there is an error to report now; it is not reported again. */
   tell(): boolean {
     const { count, told } = this.#errors;
     const isNew = count > (this.#errorTold === "file" ? told : this.#seen);

@@ -111,7 +111,7 @@ interface Fault {
 const READING: ReadonlySet<FileOperation> = new Set<FileOperation>(["open", "read"]);
 
 /**
- * Records every call and lets those go wrong that it is told to.
+ * Records every call, and lets chosen ones fail.
  *
  * @example A log whose second fdatasync fails
  * ```ts

@@ -159,7 +159,7 @@ export class WalOracle {
     }
   }
 
-  /** An operation was refused: it told that it has done nothing. */
+  /** An operation was refused: it said that it has done nothing. */
   refuse(id: number): void {
     this.#find(id);
     this.#started.delete(id);

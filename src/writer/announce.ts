@@ -36,7 +36,7 @@ export interface Idle {
   readonly isOver: boolean;
   /** Looks whether the files are in place. */
   look(): void;
-  /** Is told what went wrong. */
+  /** Gets the error. */
   failed(error: unknown): void;
 }
 

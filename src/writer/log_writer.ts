@@ -194,8 +194,8 @@ export class LogWriter {
     meta.requireSequence();
     let isBegun = false;
     try {
-      // What is below the head is still in its segment, and must not come back when the head moves
-      // down again.
+      // The entries below the head are still in their segment, and must not come back when the head
+      // moves down again.
       if (nextIndex <= this.#log.lastIndex || nextIndex < this.#log.firstIndex) {
         await this.#segments.cutFrom(this.#segments.list.firstIndex);
         isBegun = true;
@@ -408,7 +408,7 @@ export class LogWriter {
     return this.#lifecycle.tell();
   }
 
-  /** Ends the handle. What is no such error is a defect of ours, and is thrown as it is. */
+  /** Ends the handle. Any other error is a defect of ours, and is thrown as it is. */
   #end(error: unknown): void {
     if (!isEnd(error)) throw error;
     this.#announcer.stop();

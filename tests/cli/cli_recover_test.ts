@@ -64,7 +64,7 @@ function parsed(lines: readonly string[]): Line[] {
   return lines.map((line) => JSON.parse(line));
 }
 
-/** The index of each entry, all of which must hold what was written under it. */
+/** The index of each entry. Each must hold what was written under its index. */
 function indexesOf(lines: readonly Line[]): number[] {
   return lines.filter(({ missing }) => missing === undefined).map(({ index, text }) => {
     assertEquals(text, `entry ${index}`);

@@ -1,5 +1,5 @@
 /**
- * The names that a log can have: those of which all names of its files can be made, in any script.
+ * The names that a log can have: all names of its files can be made from them, in any script.
  *
  * @module
  */

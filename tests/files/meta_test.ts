@@ -15,7 +15,7 @@ const PATH = "a.wal";
 const META = "a.wal.meta";
 const SECOND_SLOT = 65_536;
 
-/** A log of three entries, the first of which is dropped, with a state. */
+/** A log of three entries with a state. Its first entry is dropped. */
 async function logWithState(state: string): Promise<MemoryFileSystem> {
   const fileSystem = new MemoryFileSystem();
   await withLog(PATH, { fileSystem }, async (log) => {

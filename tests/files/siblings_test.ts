@@ -40,7 +40,7 @@ async function assertLeftAlone(
   }
 }
 
-/** A log with the entries "a" to "c" in segments of their own, of which the first are dropped. */
+/** A log with the entries "a" to "c" in segments of their own. The first are dropped. */
 async function logFrom(first: number): Promise<MemoryFileSystem> {
   const fileSystem = new MemoryFileSystem();
   await withLog(LOG, { fileSystem, segmentSize: 256 }, async (log) => {

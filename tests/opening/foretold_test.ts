@@ -79,7 +79,7 @@ function lastOf(files: Files): string {
   return segmentsOf(files).at(-1) ?? PATH;
 }
 
-/** Logs of which one tool said something else than the other did, and others like them. */
+/** Logs where one tool once said something else than the other, and others like them. */
 const LOGS: Readonly<Record<string, { files: Files; says: string | RegExp }>> = {
   "a torn end of version 1 is set aside": {
     files: changed(VERSION_1, { [PATH]: get(VERSION_1, PATH).slice(0, -1) }),

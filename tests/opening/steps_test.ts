@@ -69,7 +69,7 @@ async function filesDuring(
 ): Promise<Files[]> {
   const disk = new CrashFileSystem();
   const made = await Wal.open(PATH, { fileSystem: disk, segmentSize: SEGMENT_SIZE });
-  // Each sync is told by a Durable frame, so a truncation needs a redo file.
+  // A Durable frame covers each sync, so a truncation needs a redo file.
   for (let i = 0; i < 12; i++) {
     append(made, 1, 20);
     await made.sync();

@@ -1001,7 +1001,7 @@ const aRestart = fc
   })
   .map(({ how, pick, options, faults, stop }) => restart(how, pick, options, faults, stop));
 
-/** Lists of commands, of which the first opens the log. */
+/** Lists of commands. The first opens the log. */
 export function commandLists(length: number): fc.Arbitrary<Iterable<Command>> {
   const sizes = (least: number): fc.Arbitrary<number[]> =>
     fc.array(entrySize, { minLength: least, maxLength: 4 });

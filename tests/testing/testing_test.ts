@@ -70,7 +70,7 @@ function statesOf(fileSystem: CrashFileSystem, options?: CrashStatesOptions): st
   return Array.from(fileSystem.crashStates(options), (disk) => treeOf(disk));
 }
 
-/** Asserts that a crash may leave exactly these states, each of which is found once. */
+/** Asserts that a crash may leave exactly these states, and that each is found once. */
 function assertLeaves(fileSystem: CrashFileSystem, ...wanted: string[]): void {
   assertEquals(statesOf(fileSystem).sort(), wanted.sort());
 }
@@ -665,7 +665,7 @@ test("the observer is told each call that changes something or syncs, before it"
 
 // Syncs that fail.
 
-/** Two durable bytes, of which the second is overwritten and a third is new, and the sync fails. */
+/** Two durable bytes. The second is overwritten, a third is new, and the sync fails. */
 async function failedSyncOf(
   failedSync: FailedSync,
   call: "sync" | "syncData" | "syncDataBlocking" | "syncBlocking",

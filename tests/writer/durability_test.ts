@@ -129,7 +129,7 @@ test("a version 1 file without entries that becomes one of version 2 is a log af
   const disk = new CrashFileSystem();
   await withLog(PATH, { fileSystem: disk, format: 1 }, () => {});
   const log = await Wal.open(PATH, { fileSystem: disk });
-  // Over the edge of a sector, each of which may be there without the other.
+  // Over the edge of a sector. Each of the two sectors may be there without the other.
   const batch = Array.from({ length: 40 }, (_, i) => text(entry(i + 1)));
   log.appendBatch(batch.map(bytes));
   const seen = new Set<number>();

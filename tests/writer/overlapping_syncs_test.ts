@@ -248,7 +248,8 @@ for (const { tells, ...disk } of DISKS) {
       await way.run(rig);
       await rig.close();
       assert(rig.isTold, "the failure is told");
-      // Where an error is told once a file, a call that blocks cannot know what another sync will say.
+      // Where an error is reported once a file, a call that blocks cannot know what another sync
+      // will say.
       if (disk.errorTold === "file" && way.blocks) return;
       // Two states: all of what was pending is on the disk, and nothing.
       await assertKept(fileSystem, rig.acknowledged, way.isLarge ? 2 : 6);

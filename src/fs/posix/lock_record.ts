@@ -78,7 +78,7 @@ export interface LockOwner {
 
 /**
  * Whether the process of a record runs: this process itself, another that runs, one that has ended,
- * or one of which nothing can be told from here.
+ * or one that cannot be judged from here.
  */
 export type Verdict = "self" | "alive" | "dead" | "unknown";
 

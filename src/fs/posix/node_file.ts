@@ -254,7 +254,7 @@ function giveBack(descriptor: number): void {
   }
 }
 
-/** Opening a pipe or a device could block or have effects, so what is no file is not opened. */
+/** Opening a pipe or a device could block or have effects, so only files are opened. */
 function requireRegularFile(path: string, options?: { throwIfNoEntry: false }): void {
   const found = fs.statSync(path, options);
   if (found === undefined || found.isFile()) return;

@@ -1,5 +1,5 @@
 /**
- * How Node reaches the kernel's lock, parts of which Bun uses too.
+ * How Node reaches the kernel's lock. Bun uses parts of it too.
  *
  * @module
  */
