@@ -4,6 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers/promises";
+import { below, seededRandom } from "../src/testing/random.ts";
 import { Batcher } from "./contestants/batcher.ts";
 import { type Contestant, someEntry, type Store, touch } from "./contestants/contestant.ts";
 import type { Sample } from "./results.ts";
@@ -177,11 +178,8 @@ function stepOf(trial: Trial, store: Store, hasGroupCommit: boolean): Step {
 
 /** Indexes from 1 to `entries`, the same ones in every process. */
 function randomIndexes(count: number, entries: number): Uint32Array {
-  let state = 1;
-  return Uint32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return 1 + Math.floor(state / 2 ** 32 * entries);
-  });
+  const random = seededRandom(1);
+  return Uint32Array.from({ length: count }, () => 1 + below(random, entries));
 }
 
 /** Fails a trial that did not do its work, which would otherwise be the fastest of all. */
