@@ -371,7 +371,7 @@ test("a signal of another realm ends a follower, with its reason", async () => {
   });
 });
 
-test("an index of the wrong kind is told as such, with what the log has", async () => {
+test("an index of the wrong kind is reported as such, with the indexes of the log", async () => {
   const fileSystem = new MemoryFileSystem();
   const log = await Wal.open("a.wal", { fileSystem });
   for (const word of ["a", "b", "c"]) log.append(bytes(word));
@@ -388,7 +388,7 @@ test("an index of the wrong kind is told as such, with what the log has", async 
   await log.close();
 });
 
-test("a URL, and a path that is one, are told what to give instead", async () => {
+test("the error for a URL, and for a path that is one, says what to give instead", async () => {
   const fileSystem = new MemoryFileSystem();
   const foreignUrl = runInNewContext("({ href: 'file:///a.wal', protocol: 'file:' })");
   for (const path of [new URL("file:///a.wal"), foreignUrl, "file:///a.wal", "FILE:a.wal"]) {

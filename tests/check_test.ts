@@ -52,7 +52,7 @@ async function check(
 }
 
 for (const signal of ["SEGV", "BUS", "ILL"]) {
-  test(`a step whose runtime dies of SIG${signal} is run once more, and that is told`, () =>
+  test(`a step whose runtime dies of SIG${signal} is run once more, and the output says so`, () =>
     check(
       [step("once", `kill -${signal} $$`, GOOD), step("next", GOOD)],
       (summary, told, folder) => {

@@ -71,7 +71,7 @@ test("a file has bytes beyond 2 and 4 GiB", async () => {
   });
 });
 
-test("memory that the runtime cannot give is told as such, and the log is as before", async () => {
+test("memory that the runtime cannot give is reported as such, and the log is as before", async () => {
   // An array of Bun's has at most 4 GiB; the others give more than an entry can take.
   if (RUNTIME !== "bun") return;
   await withFolder(async (folder) => {

@@ -87,7 +87,7 @@ export const ENDS: readonly Mutation[] = [
     replace: "try",
     caughtBy: [
       LOG_NAME,
-      "a log that is there under a name that is too long is read, and told to be renamed",
+      "a log under a name that is too long is read, and the error says to rename it",
     ],
   },
   {
@@ -124,7 +124,7 @@ export const ENDS: readonly Mutation[] = [
     replace: "throw cause; } }",
     caughtBy: [
       LARGE,
-      "memory that the runtime cannot give is told as such, and the log is as before",
+      "memory that the runtime cannot give is reported as such, and the log is as before",
     ],
     runtime: "bun",
   },

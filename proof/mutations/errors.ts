@@ -77,7 +77,7 @@ export const ERRORS: readonly Mutation[] = [
     replace: "darwin: { ...LINUX, 102",
     caughtBy: [
       FILE_SYSTEM,
-      "an error without a name is told by the system's number, on each platform",
+      "an error without a name is known by the system's number, on each platform",
     ],
   },
   {

@@ -1026,7 +1026,7 @@ const META_FILE: readonly Mutation[] = [
     replace: "if (slot.sequence < 0)",
     caughtBy: [
       DURABILITY,
-      "a state that is stored although its write failed is not told as refused",
+      "a state that is stored although its write failed is not reported as refused",
     ],
   },
   {
@@ -1358,7 +1358,7 @@ const CHECKS: readonly Mutation[] = [
     in: "findSeal",
     find: "const isVouchedFor = readUint32(header, CHECKSUM_AT) === info.checksum;",
     replace: "const isVouchedFor = readUint32(header, CHECKSUM_AT) >= 0;",
-    caughtBy: [FRAMES, "a full segment in place of another of its size and count is told"],
+    caughtBy: [FRAMES, "a full segment in place of another of its size and count is reported"],
   },
   {
     name: "a Seal's checksum is not checked",

@@ -198,7 +198,7 @@ function movedTo(file: string): string {
   return `src/moved/${file.replaceAll("/", "_")}`;
 }
 
-test("calls that are left out are noticed, but for those that are listed", {
+test("calls that are left out are noticed, except those that are listed", {
   timeout: 120_000,
 }, async () => {
   const verdicts: Verdicts = new Map();
@@ -219,7 +219,7 @@ test("calls that are left out are noticed, but for those that are listed", {
   }
 });
 
-test("a call that nothing notices is told, and one that is listed without need", () => {
+test("a call that no test notices is reported, and one that is listed without need", () => {
   const verdicts: Verdicts = new Map([
     ["a", { tried: 2, noticed: 0, by: "" }],
     ["b", { tried: 2, noticed: 0, by: "" }],

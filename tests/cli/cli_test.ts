@@ -360,7 +360,7 @@ test("the errors of a log are one line each", options, () =>
     assertEquals(snapshot(folder), before);
   }));
 
-test("a mistake in the usage is told with the usage", options, () =>
+test("a mistake in the usage is reported with the usage", options, () =>
   withFolder((folder) => {
     const path = join(folder, "a.wal");
     const mistakes: [string[], string][] = [

@@ -262,7 +262,7 @@ test("damage does not hide the indexes after it", options, () =>
   }));
 
 test(
-  "a destroyed stretch is told with the entries in it",
+  "a destroyed stretch is reported with the entries in it",
   options,
   () =>
     withFolder(async (folder) => {
@@ -373,7 +373,7 @@ test("a log that a writer has open", options, () =>
     });
   }));
 
-test("a torn end is told and is no damage", options, () =>
+test("a torn end is reported and is no damage", options, () =>
   withFolder(async (folder) => {
     const path = join(folder, "a.wal");
     await withLog(path, {}, async (log) => {
@@ -405,7 +405,7 @@ test("a torn end is told and is no damage", options, () =>
     assertEquals(intact(path), []);
   }));
 
-test("what cannot be told from rot counts as damage", options, () =>
+test("bytes that look like rot count as damage", options, () =>
   withFolder(async (folder) => {
     const path = join(folder, "a.wal");
     await fill1(path);
@@ -527,7 +527,7 @@ test("verify checks both slots of the meta file", options, () =>
   }));
 
 test(
-  "a foreign file under the name of a log's own is told as open tells it",
+  "a foreign file under the name of a log's own is reported as open reports it",
   options,
   () =>
     withFolder(async (folder) => {
@@ -555,7 +555,7 @@ test(
     }),
 );
 
-test("frames in the wrong place are told", options, async () => {
+test("frames in the wrong place are reported", options, async () => {
   const memory = new MemoryFileSystem();
   await withLog("a.wal", { fileSystem: memory }, async (log) => {
     for (const entry of ["one", "two", "three"]) await log.appendAndSync(bytes(entry));

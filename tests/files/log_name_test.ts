@@ -144,7 +144,7 @@ test("a path near the system's limit works, or is refused before anything is mad
   });
 });
 
-test("a log that is there under a name that is too long is read, and told to be renamed", async () => {
+test("a log under a name that is too long is read, and the error says to rename it", async () => {
   await withFolder(async (folder) => {
     for (const length of [210, 240, 250, 251, 255]) {
       const path = join(folder, "x".repeat(length));

@@ -146,7 +146,7 @@ test("a name of the log's own that leads to no file is refused, and the log is a
     }
   }));
 
-test("a meta file that is a link that leads nowhere is not taken for one that is not there", () =>
+test("a link to nowhere in the meta file's place is not taken for a missing meta file", () =>
   withFolder(async (folder) => {
     if (process.platform === "win32") return;
     const path = join(folder, "a.wal");

@@ -196,7 +196,7 @@ function rot(fileSystem: MemoryFileSystem, path: string, at: number): void {
   writeFile(fileSystem, path, content);
 }
 
-test("a full segment in place of another of its size and count is told", async () => {
+test("a full segment in place of another of its size and count is reported", async () => {
   const fileSystem = await segmentedLog();
   // Of a log with the entries the other way round.
   const other = framesOf(readFile(await segmentedLog([40, 70]), PATH));

@@ -134,7 +134,7 @@ test("on Deno, every sync is one, of what it is called for", async () => {
   ]);
 });
 
-test("on Deno, a sync that fails is told, and one that was interrupted is made again", async () => {
+test("on Deno, a sync that fails is reported, and one that was interrupted is made again", async () => {
   const { deno, fileSystem } = onStandIn();
   const file = fileSystem.open("a", "write");
   const syncs: readonly (() => Promise<void>)[] = [

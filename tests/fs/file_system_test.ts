@@ -78,7 +78,7 @@ test("what a runtime throws is mapped to one set of codes", () => {
   }
 });
 
-test("an error without a name is told by the system's number, on each platform", () => {
+test("an error without a name is known by the system's number, on each platform", () => {
   const codes = {
     linux: { 28: "ENOSPC", 37: "ENOLCK", 95: "ENOTSUP", 116: "ESTALE", 122: "EDQUOT" },
     darwin: { 28: "ENOSPC", 77: "ENOLCK", 102: "ENOTSUP", 70: "ESTALE", 69: "EDQUOT" },

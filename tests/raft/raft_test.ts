@@ -77,7 +77,7 @@ function throws(code: WalErrorCode, call: () => unknown): void {
   assertEquals(assertThrows(call, WalError).code, code);
 }
 
-test("a new storage has nothing, in front of which is term 0", async () => {
+test("a new storage has nothing, and term 0 before its first entry", async () => {
   await withStorage("", async (storage) => {
     assertEquals(said(storage), "0/0 |");
     assertEquals([storage.firstIndex, storage.lastIndex, storage.lastTerm], [1, 0, 0]);

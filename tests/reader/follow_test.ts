@@ -149,7 +149,7 @@ test("a follower cannot begin where there is nothing", async () => {
   await log.close();
 });
 
-test("a follower of a handle that ended is told so", async () => {
+test("a follower of a handle that ended gets the error", async () => {
   const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
   const log = await Wal.open(PATH, { fileSystem });
   await log.appendAndSync(bytes("a"));

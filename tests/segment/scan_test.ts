@@ -65,7 +65,7 @@ function factsOf(scan: SegmentScan): unknown {
   };
 }
 
-test("a segment of which nothing is read is known by its name only", () => {
+test("a segment that is not read is known by its name only", () => {
   const scan = nothingFound(9);
   assertEquals([scan.version, scan.logId, scan.seal], [undefined, undefined, undefined]);
   assertEquals([scan.firstIndex, scan.offsets.count, scan.vouched], [9, 0, 0]);
@@ -122,7 +122,7 @@ test("a reader's scan refuses to join what the writer has replaced", () => {
   assertEquals(error.code, "EBUSY");
 });
 
-test("a file without a beginning is told as unfinished, with what it holds", () => {
+test("a file without a beginning is reported as unfinished, with what it holds", () => {
   const cases: [Uint8Array, number, string][] = [
     [HEADER.subarray(0, 5), 0, "nothing"],
     [new Uint8Array(100), 0, "nothing"],

@@ -628,7 +628,7 @@ test("a sync of a directory takes as long as the observer says", async () => {
   assertEquals(statesOf(fileSystem), ["a=", "a= b="]);
 });
 
-test("the observer is told each call that changes something or syncs, before it", async () => {
+test("the observer sees each call that changes something or syncs, before it", async () => {
   const fileSystem = new CrashFileSystem();
   const seen: string[] = [];
   fileSystem.observe((call) => seen.push(`${call} [${treeOf(fileSystem)}]`));
@@ -725,7 +725,7 @@ for (const { failedSync, cached, afterFailure, afterNextSync } of FAILED) {
   });
 
   for (const errorTold of ["descriptor", "file"] as const) {
-    test(`a failed sync as on ${failedSync} is told once to each ${errorTold}`, async () => {
+    test(`a failed sync as on ${failedSync} is reported once to each ${errorTold}`, async () => {
       const { fileSystem } = withFile(of(1), failedSync, errorTold);
       const faulty = new FaultyFileSystem(fileSystem);
       const [file, other] = [faulty.open("a", "write"), faulty.open("a", "write")];
@@ -748,7 +748,7 @@ for (const { failedSync, cached, afterFailure, afterNextSync } of FAILED) {
       assert(statesOf(fileSystem).includes("a=1"), "no call brings it to the disk");
     });
 
-    test(`a failed sync of a directory is told once to each ${errorTold}`, async () => {
+    test(`a failed sync of a directory is reported once to each ${errorTold}`, async () => {
       const { fileSystem } = withFile(of(1), failedSync, errorTold);
       const faulty = new FaultyFileSystem(fileSystem);
       const [one, other] = [faulty.openDirectory("."), faulty.openDirectory(".")];
@@ -920,7 +920,7 @@ test("after, times and name say which calls fail, for each fault by itself", () 
   for (const [wanted, plan] of cases) assertEquals(failedWrites(plan), wanted, String(plan));
 });
 
-test("a write that fails leaves as many bytes as it is told", () => {
+test("a write that fails leaves the chosen number of bytes", () => {
   for (
     const [leaves, left] of [[0, "1,2,3"], [2, "1,2,3,7,8"], [Infinity, "1,2,3,7,8,9"]] as const
   ) {

@@ -117,7 +117,7 @@ test("nothing is done once the handle has ended or is closed", () => {
   assertEquals(rig.sets((announcer) => announcer.written()), false);
 });
 
-test("a full disk leaves the announcement to the next write, and another error is told", () => {
+test("a full disk leaves the announcement to the next write, and another error is reported", () => {
   const rig = new Rig();
   rig.error = { at: "announce", error: new WalError("ERR_WAL_WRITE_FAILED", "full") };
   assertEquals([rig.announcer.now(), rig.did], [false, ["announce"]]);

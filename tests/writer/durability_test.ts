@@ -713,7 +713,7 @@ test("a store that is torn while the other copy is rotten leaves the old state",
   assertEquals((await found(disk))[0], "term 1");
 });
 
-test("a state that is stored although its write failed is not told as refused", async () => {
+test("a state that is stored although its write failed is not reported as refused", async () => {
   const disk = new CrashFileSystem();
   const fileSystem = new FaultyFileSystem(disk);
   const log = await Wal.open(PATH, { fileSystem });

@@ -138,7 +138,7 @@ test("a failed sync rejects every waiting and later call and ends the handle", a
   await withLog(PATH, { fileSystem }, (log) => assertEquals(log.append(bytes("x")), log.lastIndex));
 });
 
-test("a failed sync at close is told by close, and the lock is free all the same", async () => {
+test("a failed sync at close is reported by close, and the lock is free all the same", async () => {
   const fileSystem = faulty();
   const log = await Wal.open(PATH, { fileSystem });
   log.append(bytes("a"));

@@ -262,7 +262,7 @@ test("every sequence of steps leads through the states as drawn, and the first e
   }
 });
 
-test("an error that ended the handle is told at the close, unless a call has told it", () => {
+test("an error that ended the handle is reported at the close, unless a call has reported it", () => {
   for (const isClosed of [false, true]) {
     const lifecycle = new Lifecycle<Error>(PATH, false);
     if (isClosed) void lifecycle.close(() => Promise.resolve());
