@@ -215,7 +215,7 @@ export class SyncFailedError extends WalError {
     super(
       "ERR_WAL_SYNC_FAILED",
       `Cannot make ${doing} durable: "${path}" failed (${reasonOf(cause)}). Entries up to index ` +
-        `${durableIndex} are durable; whether later ones are is unknown. This handle has ended; ` +
+        `${durableIndex} are durable. It is unknown whether later ones are. This handle has ended; ` +
         `reads still work. Close it and open the log again, which runs recovery.`,
       { cause },
     );

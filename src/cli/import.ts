@@ -88,8 +88,8 @@ async function requireRoomFor(
   await log.close();
   throw new WalError(
     "ERR_WAL_INDEX_OUT_OF_RANGE",
-    `Cannot import ${count} entries into "${path}" after index ${last}: the largest index that ` +
-      `there is is ${MAX_INDEX}. Nothing was taken.`,
+    `Cannot import ${count} entries into "${path}" after index ${last}: no index is larger ` +
+      `than ${MAX_INDEX}. Nothing was taken.`,
   );
 }
 

@@ -128,7 +128,7 @@ function parseMissing(missing: unknown): ParsedLine {
   }
   const { fromIndex, toIndex, entries } = missing as Record<string, unknown>;
   if (entries === 0 || typeof fromIndex !== "number") {
-    return { kind: "missing", text: "bytes are missing there, and no entry that is known of" };
+    return { kind: "missing", text: "bytes are missing there, and no known entry" };
   }
   const to = typeof toIndex === "number" ? toIndex : Infinity;
   return { kind: "missing", text: `${indexesInWords({ from: fromIndex, to })} is missing there` };
