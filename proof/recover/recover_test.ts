@@ -350,6 +350,71 @@ test("all of a version 1 file is given where bytes have come in between", async 
   }
 });
 
+test("deleted bytes that look like one changed byte make no index certain", async () => {
+  const inner = frame(DATA, bytes("inner"));
+  const without = (content: Uint8Array, from: number, to: number): Uint8Array =>
+    concat(content.slice(0, from), content.slice(to));
+  const check = ({ entries, missing }: Found, damaged: number, name: string): void => {
+    const found = entries.find(({ data }) => text(data) === "inner");
+    assertEquals(found?.isFoundBySearch, true, name);
+    for (const { data, index } of entries) {
+      const own = Number(/^entry (\d+)$/.exec(text(data))?.[1] ?? NaN);
+      if (Number.isNaN(own)) continue;
+      assert(index.from <= own && own <= index.to, `${name}: ${own}: ${index.from}-${index.to}`);
+    }
+    const [gap] = missing;
+    assert(gap?.indexes !== undefined, name);
+    assert(gap.indexes.from <= damaged && gap.indexes.to >= damaged, name);
+  };
+
+  // With another length, the checksum of the first frame within holds. Where more is gone than the
+  // last entry has bytes, the Seal has that one after itself.
+  for (const before of ["x", "x".repeat(20)]) {
+    const sealed = await make(3, { segmentSize: 400 }, (log) => {
+      log.append(concat(bytes(before), frame(DATA, bytes("y")), inner));
+      for (let i = 5; i <= 30; i++) log.append(bytes(`entry ${i}`));
+    });
+    const [first = ""] = segmentsOf(sealed);
+    const fourth = placeOf(sealed, first, "entry 3") + 16;
+    const from = fourth + 5;
+    const changed = without(readFile(sealed, first), from, fourth + 9 + before.length + 5);
+    writeFile(sealed, first, changed);
+    check(await recover(sealed), 4, `the size, ${before}`);
+    const alone = new MemoryFileSystem();
+    writeFile(alone, first, changed);
+    check(await recover(alone), 4, `the Seal, ${before}`);
+  }
+
+  // The last byte of an entry is another, and a frame follows that was within the next one.
+  const old = await make(4, { format: 1 }, (log) => log.append(concat(bytes("x"), inner)));
+  await withLog(PATH, { fileSystem: old, segmentSize: 256 }, (log) => {
+    for (let i = 6; i <= 30; i++) log.append(bytes(`entry ${i}`));
+  });
+  const end = placeOf(old, PATH, "entry 4") + 16;
+  writeFile(old, PATH, without(readFile(old, PATH), end - 1, end + 9));
+  check(await recover(old), 5, "version 1");
+});
+
+test("one changed byte leaves every other index certain, in a full segment by itself too", async () => {
+  const fileSystem = await make(30, { segmentSize: 400 });
+  const [first = "", second = ""] = segmentsOf(fileSystem);
+  const last = Number(second.slice(-20)) - 1;
+  const content = readFile(fileSystem, first);
+  const from = placeOf(fileSystem, first, "entry 2");
+  const to = placeOf(fileSystem, first, `entry ${last}`) + 9 + `entry ${last}`.length;
+  for (let at = from; at < to; at++) {
+    const alone = new MemoryFileSystem();
+    writeFile(alone, first, content);
+    spoil(alone, first, at, (content[at] as number) ^ 0x55);
+    const { entries, missing } = await recover(alone);
+    const [gap] = missing;
+    const damaged = gap?.indexes?.from ?? 0;
+    assertEquals([gap?.indexes?.to, gap?.entries], [damaged, 1], `byte ${at}`);
+    const others = [...named(1, damaged - 1), ...named(damaged + 1, last)];
+    assertEquals(shown(entries), others, `byte ${at}`);
+  }
+});
+
 test("frames in a damaged entry of a full segment are not taken for moved ones", async () => {
   const fileSystem = await make(3, { segmentSize: 400 }, (log) => {
     log.append(concat(frame(DATA, bytes("inner 1")), frame(DATA, bytes("inner 2"))));

@@ -2,7 +2,8 @@
  * One trial: a random log, random damage, and what `wal recover` must give of it.
  *
  * What nobody can find out is not asked for: a whole frame that moved to another place looks like one
- * that was written there, and what was at the log's very end may never have been.
+ * that was written there, bytes around a gap may look like one changed byte, and what was at the log's
+ * very end may never have been.
  *
  * @module
  */
@@ -25,6 +26,7 @@ import {
   META,
   PATH,
   sameBytes,
+  SEGMENT,
   segmentsOf,
 } from "../../kit/frames.ts";
 import { type Draw, type PlacedEntry, placeOf, type RandomLog, randomLog } from "./logs.ts";
@@ -37,6 +39,8 @@ interface Damaged {
   readonly what: string[];
   /** Segments in which whole frames may have moved, and nothing shows it. */
   readonly moved: Set<string>;
+  /** The same of segments that are read by themselves, without what the next one states. */
+  readonly movedAlone: Set<string>;
   /** Where bytes were deleted from segments, or inserted, in order. */
   readonly edits: Map<string, Edit[]>;
 }
@@ -130,7 +134,7 @@ export async function tryAlone(seed: number): Promise<Trial> {
     const entry = entries.find(({ offset }) =>
       movedOffset(damaged, name, offset) === item.offset + from
     );
-    if (damaged.moved.has(name)) continue;
+    if (damaged.movedAlone.has(name)) continue;
     if (entry === undefined) {
       if (!item.isFoundBySearch) faults.push(`${item.offset} is no entry, and is not marked`);
     } else if (item.index.from > entry.index || item.index.to < entry.index) {
@@ -144,7 +148,9 @@ export async function tryAlone(seed: number): Promise<Trial> {
     const isThere = isUntouched(log, damaged, entry);
     const isDropped = log.dropped.has(placeOf(name, entry.offset));
     const offset = movedOffset(damaged, name, entry.offset) ?? 0;
-    if (offset < from || (damaged.moved.has(name) && isWithin(given.values(), offset - from))) {
+    if (
+      offset < from || (damaged.movedAlone.has(name) && isWithin(given.values(), offset - from))
+    ) {
       continue;
     }
     if (isThere && !isDropped && !given.has(offset)) {
@@ -208,6 +214,7 @@ function damage(original: Files, draw: Draw): Damaged {
   const files = new Map(original);
   const what: string[] = [];
   const moved = new Set<string>();
+  const movedAlone = new Set<string>();
   const edits = new Map<string, Edit[]>();
   const segments = segmentsOf(original);
   for (let i = 1 + Math.floor(draw(6) / 3); i > 0; i--) {
@@ -276,7 +283,9 @@ function damage(original: Files, draw: Draw): Damaged {
         const edit = { at, deleted, inserted: inserted.length };
         const changed = concat(bytes.subarray(0, at), inserted, bytes.subarray(at + deleted));
         const before = edits.get(name) ?? [];
-        if (isSeamless(original.get(name) as Uint8Array, before, changed, at)) moved.add(name);
+        const seam = seamOf(original.get(name) as Uint8Array, before, changed, at);
+        if (seam === "whole") moved.add(name);
+        if (seam !== "broken") movedAlone.add(name);
         edits.set(name, [...before, edit]);
         tell(deleted > 0 ? `delete ${deleted} at ${at}` : `insert ${size} at ${at}`, changed);
         break;
@@ -291,7 +300,11 @@ function damage(original: Files, draw: Draw): Damaged {
       }
     }
   }
-  return { files, what, moved, edits };
+  for (const name of movedAlone) {
+    if (!isSizeStated(original, files, name)) moved.add(name);
+  }
+  for (const name of moved) movedAlone.add(name);
+  return { files, what, moved, movedAlone, edits };
 }
 
 /** Bytes that were never in the log: noise, zeros, or line ends. */
@@ -300,29 +313,65 @@ function noiseOf(size: number, draw: Draw): Uint8Array {
   return new Uint8Array(size).map(() => kind === 0 ? 0 : kind === 1 ? 10 : draw(256));
 }
 
+/** Whether the segment after one is there to tell that bytes of the one were lost or came in. */
+function isSizeStated(original: Files, files: Files, name: string): boolean {
+  const segments = segmentsOf(original);
+  const next = files.get(segments[segments.indexOf(name) + 1] ?? "");
+  const [first] = next === undefined ? [] : framesOf(next);
+  return first?.type === INTERNAL && first.payload[0] === SEGMENT &&
+    files.get(name)?.length !== original.get(name)?.length;
+}
+
 /**
- * Whether whole frames lead on over a place at which bytes were deleted or inserted: nothing in the
- * file shows that what follows has moved.
+ * What shows at a place at which bytes were deleted or inserted. `"whole"`: whole frames lead on over
+ * it, and nothing in the file shows that what follows has moved. `"one byte"`: they would if one byte
+ * were another, and only the file's size shows that more has changed.
  */
-function isSeamless(
+function seamOf(
   original: Uint8Array,
   edits: readonly Edit[],
   changed: Uint8Array,
   at: number,
-): boolean {
+): "whole" | "one byte" | "broken" {
+  const written = framesOf(original);
   let from = FILE_HEADER_SIZE;
-  for (const { offset } of framesOf(original)) {
+  for (const { offset } of written) {
     const now = afterEdits(edits, offset);
     if (now !== undefined && now <= at) from = Math.max(from, now);
   }
-  if (from > at) return false;
-  const frames = framesOf(changed, from);
-  const end = frames.at(-1)?.end ?? from;
-  if (end > at || end >= changed.length) return end > at;
-  // One changed byte of the log's explains it as well: the type of the frame there.
+  if (from > at) return "broken";
+  const end = framesOf(changed, from).at(-1)?.end ?? from;
+  if (end > at) return "whole";
+  if (end >= changed.length) return "broken";
+  const frame = written.find(({ offset }) => afterEdits(edits, offset) === end);
+  const isSame = frame !== undefined &&
+    isNearly(original.subarray(frame.offset, frame.end), changed.subarray(end), at - end);
+  return isSame || isWholeWithOtherHeader(changed.subarray(end), at - end) ? "one byte" : "broken";
+}
+
+/** Whether a frame that reaches beyond `at` is there but for one byte, and another frame follows. */
+function isNearly(frame: Uint8Array, changed: Uint8Array, at: number): boolean {
+  if (frame.length <= at || frame.length > changed.length) return false;
+  if (frame.filter((byte, i) => byte !== changed[i]).length > 1) return false;
+  const rest = changed.subarray(frame.length);
+  return framesOf(rest, 0).length > 0 || rest.every((byte) => byte === 0);
+}
+
+/** Whether a frame that reaches beyond `at` is whole with another type, or one other byte of length. */
+function isWholeWithOtherHeader(changed: Uint8Array, at: number): boolean {
   const other = changed.slice();
-  other[end] = other[end] === DATA ? INTERNAL : DATA;
-  return (framesOf(other, end)[0]?.end ?? 0) > at;
+  const isBeyond = (): boolean => (framesOf(other, 0)[0]?.end ?? 0) > at;
+  other[0] = other[0] === DATA ? INTERNAL : DATA;
+  if (isBeyond()) return true;
+  other.set(changed.subarray(0, 1));
+  for (let byte = 1; byte <= 4; byte++) {
+    for (let value = 0; value < 256; value++) {
+      other[byte] = value;
+      if (isBeyond()) return true;
+    }
+    other.set(changed.subarray(0, FRAME_HEADER_SIZE));
+  }
+  return false;
 }
 
 /** Where a byte is after the edits; undefined if it was deleted. */

@@ -156,6 +156,8 @@ class Walk {
   #seal: FoundSeal | undefined;
   /** What the Seal says of the end, where it is not known how far its offsets hold before. */
   #regained: Regained | undefined;
+  /** Whether it is known that bytes of the file were lost, or came in between. */
+  #isShifted = false;
   /** How many entries the Seal has, if its offsets do not hold. */
   #sealedCount = Infinity;
   /** Up to where the highest index is known that an entry can have. */
@@ -188,6 +190,7 @@ class Walk {
     const { size } = this.#reader;
     const seal = this.#findSeal();
     if (seal !== undefined) this.#believe(seal);
+    this.#isShifted = this.#showsShift();
     let offset = yield* this.#begin();
     while (offset < size) {
       yield* this.#pauseAt(offset);
@@ -535,8 +538,10 @@ class Walk {
     if (frames.length > 0 && !this.#isFoundBySearch) {
       const lost = frames.filter(({ type }) => type === TYPE_DATA).length;
       const what = this.#whatWere(extent);
-      const isSure = isProven ||
-        (this.#isInPlace(next) && frames.every((frame) => this.#isSurelyDurable(frame)));
+      // Where bytes were lost, those around the gap may look like one changed byte.
+      const isSure = isProven
+        ? !this.#isShifted || this.#isInPlace(next)
+        : this.#isInPlace(next) && frames.every((frame) => this.#isSurelyDurable(frame));
       const after = isSure ? advanced(this.#index, lost, lost) : this.#beyond(offset, next);
       yield this.#damage(offset, next - offset, after, what);
       this.#isFoundBySearch = !isSure && !this.#isInPlace(next);
@@ -847,6 +852,20 @@ class Walk {
     const { position, offset } = tailOf(this.#reader, seal, shift - this.#base);
     const offsets = seal.offsets.map((stated) => Math.max(0, stated + shift));
     this.#regained = { offset, index: firstIndex + position, seal: { at: seal.at, offsets } };
+  }
+
+  /** Whether the next segment states another size, or the Seal has its last entry elsewhere. */
+  #showsShift(): boolean {
+    const { stated, base } = this.#file;
+    if (stated !== undefined) return this.#base + this.#reader.size !== stated.size;
+    if (base === undefined || this.#seal !== undefined) return false;
+    const seal = this.#reader.seal();
+    if (seal === undefined) return false;
+    const last = (seal.offsets.at(-1) ?? 0) - this.#base;
+    if (last >= seal.at) return true;
+    if (this.#reader.frameAt(last, seal.at)?.type === TYPE_DATA) return false;
+    const around = { reader: this.#reader, end: seal.at, isUnused: (): boolean => false };
+    return !extentOf(around, last).isProven;
   }
 
   /** Goes on where it is known again which entry stands where. */
