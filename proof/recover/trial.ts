@@ -280,10 +280,12 @@ function damage(original: Files, draw: Draw): Damaged {
       case 12: {
         const deleted = draw(2) === 0 ? Math.min(size, bytes.length - at) : 0;
         const inserted = deleted > 0 ? new Uint8Array(0) : noiseOf(size, draw);
-        const edit = { at, deleted, inserted: inserted.length };
         const changed = concat(bytes.subarray(0, at), inserted, bytes.subarray(at + deleted));
         const before = edits.get(name) ?? [];
-        const seam = seamOf(original.get(name) as Uint8Array, before, changed, at);
+        const written = original.get(name) as Uint8Array;
+        const spans = spansOf(written, before);
+        const edit = settled({ at, deleted, inserted: inserted.length }, spans, bytes, changed);
+        const seam = seamOf(written, before, changed, edit.at);
         if (seam === "whole") moved.add(name);
         if (seam !== "broken") movedAlone.add(name);
         edits.set(name, [...before, edit]);
@@ -311,6 +313,42 @@ function damage(original: Files, draw: Draw): Damaged {
 function noiseOf(size: number, draw: Draw): Uint8Array {
   const kind = draw(4);
   return new Uint8Array(size).map(() => kind === 0 ? 0 : kind === 1 ? 10 : draw(256));
+}
+
+/** Where the header and the frames are after the edits, as far as they are whole. */
+function spansOf(original: Uint8Array, edits: readonly Edit[]): { start: number; end: number }[] {
+  const header = { offset: 0, end: FILE_HEADER_SIZE };
+  return [header, ...framesOf(original)].flatMap(({ offset, end }) => {
+    const start = afterEdits(edits, offset);
+    const last = afterEdits(edits, end - 1);
+    const isWhole = start !== undefined && last !== undefined && last - start === end - 1 - offset;
+    return isWhole ? [{ start, end: last + 1 }] : [];
+  });
+}
+
+/**
+ * Where an edit is said to be. Of two equal bytes nobody knows which one is gone: of the places at which
+ * the same edit makes the same file, it is the one that leaves the most frames whole, and of those the
+ * last, since a file is read from its beginning.
+ */
+function settled(
+  edit: Edit,
+  spans: readonly { readonly start: number; readonly end: number }[],
+  bytes: Uint8Array,
+  changed: Uint8Array,
+): Edit {
+  const { deleted, inserted } = edit;
+  const size = deleted + inserted;
+  const longer = deleted > 0 ? bytes : changed;
+  let [low, high] = [edit.at, edit.at];
+  while (low > 0 && longer[low - 1] === longer[low - 1 + size]) low--;
+  while (high + size < longer.length && longer[high] === longer[high + size]) high++;
+  let [at, most] = [high, -1];
+  for (let place = high; place >= low; place--) {
+    const whole = spans.filter(({ start, end }) => end <= place || start >= place + deleted).length;
+    if (whole > most) [at, most] = [place, whole];
+  }
+  return { at, deleted, inserted };
 }
 
 /** Whether the segment after one is there to tell that bytes of the one were lost or came in. */
