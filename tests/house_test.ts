@@ -23,7 +23,6 @@ const LONG_FILES: readonly string[] = [
   "crash_file_system.ts",
   "recovered_log.ts",
   "segment_check.ts",
-  "whole_entries.ts",
 ];
 
 /** Functions that are longer today, as `LONG_FILES`. */

@@ -19,15 +19,15 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   {
     name: "what a search finds is not marked",
     in: "Walk.#passDamage",
-    find: "this.#beyond(offset, next), what); this.#isFoundBySearch = true;",
-    replace: "this.#beyond(offset, next), what);",
+    find: "this.#damage(offset, next - offset, after, what); this.#isFoundBySearch = true;",
+    replace: "this.#damage(offset, next - offset, after, what);",
     caughtBy: [RECOVER, SEARCH],
   },
   {
     name: "what a search finds stays marked after a Durable frame in its place",
     in: "Walk.#takeInternal",
-    find: "this.#isFoundBySearch = false; this.#broken = undefined;",
-    replace: "this.#broken = undefined;",
+    find: "this.#isFoundBySearch = false; this.#batches.close(",
+    replace: "this.#batches.close(",
     caughtBy: [RECOVER, SEARCH],
   },
   {
@@ -40,13 +40,13 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   {
     name: "a header that may be damaged is believed for the count",
     in: "Walk.#passDamage",
-    find: "const after = isSure ? advanced(this.#index, lost, lost) : this.#beyond(offset, next);",
-    replace: "const after = isSure || true ? advanced(this.#index, lost, lost) : this.#index;",
+    find: "isSure ? advanced(this.#index, lost, lost) :",
+    replace: "isSure || true ? advanced(this.#index, lost, lost) :",
     caughtBy: [RECOVER, "a header that leads to a whole frame by chance makes no index certain"],
   },
   {
     name: "the entries of a broken batch are given as others",
-    in: "Walk.#takeEntry",
+    in: "BatchView.takeEntry",
     find: '? "incomplete"',
     replace: '? "whole"',
     caughtBy: [RECOVER, BATCH],
@@ -54,15 +54,15 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   {
     name: "after a damaged Batch frame no entry is doubted",
     in: "Walk.#passDamage",
-    find: "frames.some((frame) => this.#mayBeBatch(frame)) || this.#isFoundBySearch;",
-    replace: "this.#isFoundBySearch;",
+    find: "if (this.#isFoundBySearch || frames.some(mayBeBatch)) this.#batches.hide();",
+    replace: "if (this.#isFoundBySearch) this.#batches.hide();",
     caughtBy: [RECOVER, BATCH],
   },
   {
     name: "the end of a broken batch does not give the index again",
     in: "Walk.#step",
-    find: "this.#index = broken.after;",
-    replace: "",
+    find: "this.#index = after; this.#bounds.clear();",
+    replace: "this.#bounds.clear();",
     caughtBy: [RECOVER, BATCH],
   },
   {
@@ -78,7 +78,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   {
     name: "what looks like a Seal is believed",
     in: "Walk.#frameAt",
-    find: "if (frame !== undefined) this.#seal = undefined; return frame;",
+    find: "if (frame !== undefined) this.#seals.drop(); return frame;",
     replace: "return undefined;",
     caughtBy: [RECOVER, "what looks like a Seal at the end of an entry is none"],
   },

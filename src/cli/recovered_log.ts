@@ -28,14 +28,8 @@ import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_
 import { readStart, redoFile } from "./log_files.ts";
 import { clipped, endsWith, PatientFile, type Readable, spliced } from "./readable_file.ts";
 import { type SetAsideFile, setAsideFile, setAsideFiles } from "./set_aside_files.ts";
-import {
-  type BatchState,
-  endOf,
-  type FileToWalk,
-  type Found,
-  walk,
-  type WalkEnd,
-} from "./whole_entries.ts";
+import type { BatchState, FileToWalk, Found, WalkEnd } from "./walked_file.ts";
+import { endOf, walk } from "./whole_entries.ts";
 import { writerOf } from "./writer.ts";
 
 /** An entry that is whole. */
