@@ -11,12 +11,14 @@ import {
 } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
 import type { BatchFrame } from "../format/batch_frame.ts";
-import { DURABLE_FRAME_START, type DurableFrame } from "../format/durable_frame.ts";
+import type { DurableFrame } from "../format/durable_frame.ts";
 import { type InternalFrame, kindOf, KINDS, readInternalPayload } from "../format/kinds.ts";
 import { sameLog } from "../format/log_id.ts";
 import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import type { SegmentFrame } from "../format/segment_frame.ts";
+import type { CheckedSegment, Place, SegmentToCheck, Tail } from "./checked_segment.ts";
 import { type FoundFrame, type FoundSeal, type FrameReader, sealOffsets } from "./frame_reader.ts";
+import { vouchedAfter } from "./vouched_offset.ts";
 
 /** How often the caller gets to look at what was done, in bytes. */
 const STEP = 4 * 1024 * 1024;
@@ -24,71 +26,8 @@ const STEP = 4 * 1024 * 1024;
 /** How many places of one file are told; more help nobody. */
 const MAX_PLACES = 1000;
 
-/** How much is searched at a time for Durable frames. */
-const SEARCH_WINDOW = 64 * 1024;
-
 /** An offset that damage hides. */
 const HIDDEN = 0xffffffff;
-
-/** A place in a file, and what is wrong with it. */
-export interface Place {
-  readonly path: string;
-  /** In bytes. */
-  readonly offset: number;
-  /** The index of the entry at risk: the one that is there, or the next. */
-  readonly index: number;
-  /** The last index at risk, where that is another and known. */
-  readonly lastIndex?: number;
-  /** Whether damage before it hides how many entries there are, so that the index may be higher. */
-  readonly isAtLeast: boolean;
-  readonly what: string;
-}
-
-/** What follows the last byte in order of the last segment. */
-export interface Tail {
-  /** `"vouched"` is damage: a Durable frame says that it was durable. */
-  readonly kind: "unused" | "torn" | "torn batch" | "ambiguous" | "vouched";
-  /** Where it begins. */
-  readonly offset: number;
-  readonly index: number;
-  readonly bytes: number;
-  /** Whether a whole frame is among the bytes, so that opening would keep a copy of them. */
-  readonly hasFrames: boolean;
-}
-
-/** What a segment was found to be. */
-export interface CheckedSegment {
-  /** `undefined` if no valid header says it. */
-  readonly version: FormatVersion | undefined;
-  /** What a valid Segment frame says. */
-  readonly frame: SegmentFrame | undefined;
-  /** The file's size in bytes. */
-  readonly size: number;
-  /** Its whole entries. */
-  readonly entries: number;
-  /** Behind its last entry, damaged or not; `undefined` if damage hides how many there are. */
-  readonly nextIndex: number | undefined;
-  /** The checksum that the last frame states; `undefined` if that frame is damaged. */
-  readonly lastChecksum: number | undefined;
-  /** Whether its last frame is a Seal. */
-  readonly isSealed: boolean;
-  /** Whether the file was never in use: it has neither a valid beginning nor a frame. */
-  readonly isUnused: boolean;
-  readonly places: readonly Place[];
-  /** Only of the last segment. */
-  readonly tail: Tail | undefined;
-}
-
-/** A segment to check. */
-export interface SegmentToCheck {
-  readonly path: string;
-  /** By its name. */
-  readonly firstIndex: number;
-  readonly reader: FrameReader;
-  readonly isLast: boolean;
-  /** A larger entry is told of. */
-  readonly maxEntrySize: number;
-}
 
 /**
  * Checks a segment from its first byte to its last, and goes on behind damage where it can.
@@ -466,7 +405,9 @@ class SegmentCheck {
       const { offset, index, frame, left } = batch;
       const hasFrames = left < frame.count;
       const tail = { offset, index, bytes: size - offset, hasFrames };
-      if (this.#vouchedBehind(offset) <= offset) return { kind: "torn batch", ...tail };
+      if (vouchedAfter(this.#reader, this.#frame, offset) <= offset) {
+        return { kind: "torn batch", ...tail };
+      }
       this.#addPlace(
         offset,
         index,
@@ -478,36 +419,12 @@ class SegmentCheck {
     const torn = this.#tornBatchEntries;
     const hasFrames = this.#framesBehindEnd > 0 || (torn ?? 0) > 0;
     const tail = { offset, index, bytes: size - offset, hasFrames };
-    if (Math.max(this.#vouched, this.#vouchedBehind(offset)) > offset) {
+    if (Math.max(this.#vouched, vouchedAfter(this.#reader, this.#frame, offset)) > offset) {
       return { kind: "vouched", ...tail };
     }
     if (this.#framesBehindEnd > 0) return { kind: "ambiguous", ...tail };
     if (torn !== undefined) return { kind: "torn batch", ...tail };
     return { kind: this.#reader.isZeroFrom(offset) ? "unused" : "torn", ...tail };
-  }
-
-  /**
-   * What Durable frames vouch for that begin anywhere behind an offset. Recovery looks at every byte
-   * there, and so at those, too, that lie within another frame.
-   */
-  #vouchedBehind(from: number): number {
-    const reader = this.#reader;
-    const own = this.#frame;
-    let vouched = 0;
-    for (let offset = from + 1; own !== undefined && offset < reader.size; offset++) {
-      const bytes = reader.bytes(offset, Math.min(SEARCH_WINDOW, reader.size - offset));
-      // A writer has cut the file meanwhile.
-      if (bytes.length === 0) break;
-      const at = bytes.indexOf(TYPE_INTERNAL);
-      offset += at < 0 ? bytes.length - 1 : at;
-      if (at < 0 || DURABLE_FRAME_START.some((byte, i) => byte !== bytes[at + i])) continue;
-      const found = reader.frameAt(offset);
-      const frame = found === undefined ? undefined : this.#decode(found, offset);
-      if (frame?.kind !== "durable" || !sameLog(frame.logId, own.logId)) continue;
-      if (frame.segment !== own.firstIndex || frame.ownOffset !== offset) continue;
-      vouched = Math.max(vouched, frame.durableOffset);
-    }
-    return vouched;
   }
 
   #decode({ length }: FoundFrame, offset: number): InternalFrame {

@@ -30,7 +30,8 @@ import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import type { SegmentFile } from "../files/beginning.ts";
 import { readStart, redoFile, segmentFiles } from "./log_files.ts";
-import { type CheckedSegment, checkSegment, type Place, type Tail } from "./segment_check.ts";
+import type { CheckedSegment, Place, Tail } from "./checked_segment.ts";
+import { checkSegment } from "./segment_check.ts";
 
 /** What the check tells as it goes. */
 export interface Listener {

@@ -10,7 +10,7 @@ import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import type { SegmentFile } from "../files/beginning.ts";
 import { printLines } from "./output.ts";
 import { Progress } from "./progress.ts";
-import type { Place } from "./segment_check.ts";
+import type { Place } from "./checked_segment.ts";
 import { type Totals, Verification } from "./verification.ts";
 
 /** How much is read at a time to measure the files' speed, in bytes. */

@@ -16,7 +16,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { Wal, type WalOptions } from "../../mod.ts";
-import type { Place } from "../../src/cli/segment_check.ts";
+import type { Place } from "../../src/cli/checked_segment.ts";
 import { Verification } from "../../src/cli/verification.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
 import { MAX_INTERNAL_SIZE } from "../../src/format/kinds.ts";
