@@ -116,8 +116,8 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   },
   {
     name: "another log's file is read as one of the log",
-    in: "RecoveredLog.#parts",
-    find: '!sameLog(frame.logId, this.#logId)) { const what = "the file belongs to another ' +
+    in: "LogParts.parts",
+    find: '!sameLog(frame.logId, this.#walks.logId)) { const what = "the file belongs to another ' +
       'log: recover it by itself, by its own path"',
     replace: 'frame.logId.length === 0) { const what = "the file belongs to another log: recover ' +
       'it by itself, by its own path"',
@@ -128,14 +128,14 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
   },
   {
     name: "what was set aside and is still there is given twice",
-    in: "RecoveredLog.#chainsOf",
+    in: "LogParts.chainsOf",
     find: "if (this.#isStillThere(part, main)) continue;",
     replace: "",
     caughtBy: [RECOVER, "segments that were set aside whole stand where they were"],
   },
   {
     name: "a tail that is being replaced is shown as it was",
-    in: "RecoveredLog.#readPart",
+    in: "PartReader.readPart",
     find: "redo === undefined ? file : redo.over(file);",
     replace: "file;",
     caughtBy: [RECOVER, REPLACED],

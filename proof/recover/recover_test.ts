@@ -16,7 +16,8 @@ import {
   parseLine,
   recoveredLine,
 } from "../../src/cli/recovered_lines.ts";
-import { type Missing, type RecoveredEntry, RecoveredLog } from "../../src/cli/recovered_log.ts";
+import type { Missing, RecoveredEntry } from "../../src/cli/recovered.ts";
+import { RecoveredLog } from "../../src/cli/recovered_log.ts";
 import { setAsideFile } from "../../src/cli/set_aside_files.ts";
 import { isNameOfLog } from "../../src/files/names.ts";
 import { TakenEntries } from "../../src/cli/taken_entries.ts";

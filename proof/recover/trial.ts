@@ -9,7 +9,8 @@
  */
 import { Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { type Recovered, type RecoveredEntry, RecoveredLog } from "../../src/cli/recovered_log.ts";
+import type { Recovered, RecoveredEntry } from "../../src/cli/recovered.ts";
+import { RecoveredLog } from "../../src/cli/recovered_log.ts";
 import { parseLine, recoveredLine } from "../../src/cli/recovered_lines.ts";
 import { TakenEntries } from "../../src/cli/taken_entries.ts";
 import { random } from "../../kit/logs.ts";

@@ -22,7 +22,8 @@ import {
   recoveredLine,
   stateLine,
 } from "./recovered_lines.ts";
-import { type Missing, type RecoveredEntry, RecoveredLog } from "./recovered_log.ts";
+import type { Missing, RecoveredEntry } from "./recovered.ts";
+import { RecoveredLog } from "./recovered_log.ts";
 import { isNameOfLog } from "../files/names.ts";
 import { openNew, TakenEntries } from "./taken_entries.ts";
 

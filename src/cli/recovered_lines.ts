@@ -7,7 +7,7 @@
 import { constants } from "node:buffer";
 import { bytesOf, contentOf } from "./entry_lines.ts";
 import { type IndexRange, isExact } from "./index_range.ts";
-import type { Missing, RecoveredEntry, RecoveredState } from "./recovered_log.ts";
+import type { Missing, RecoveredEntry, RecoveredState } from "./recovered.ts";
 
 /** Larger entries are too long for a string. */
 export const MAX_LINE_ENTRY: number = 256 * 1024 * 1024;
