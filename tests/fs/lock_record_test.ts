@@ -287,6 +287,32 @@ test("on a full disk the kernel's lock does without a claim, and a record is no 
   }
 });
 
+test("a record for which there was no space is written once there is, with the kernel's lock", async () => {
+  for (const leaves of [0, 3, 30]) {
+    const under = new MemoryFileSystem();
+    const full = new FaultyFileSystem(under);
+    full.fail("write", "ENOSPC", { leaves });
+    full.fail("write", "ENOSPC", { leaves });
+    const lock = await take(full, "taken");
+    assertEquals(under.list("."), [PATH]);
+    assertEquals(text(readFile(under, PATH)), "");
+    assertEquals(lock.isHeld(), true);
+    assertEquals(JSON.parse(text(readFile(under, PATH))).pid, 10);
+    lock.release();
+    assertEquals(text(readFile(under, PATH)), "");
+  }
+});
+
+test("a record of which only a beginning was written names no holder", async () => {
+  const whole = JSON.stringify(record({}));
+  for (let length = 0; length < whole.length; length++) {
+    const fileSystem = new MemoryFileSystem();
+    writeFile(fileSystem, PATH, bytes(whole.slice(0, length)));
+    const lock = await take(fileSystem, "taken");
+    lock.release();
+  }
+});
+
 test("nothing is left of the record that a shorter one is written over", async () => {
   const fileSystem = withRecord({ pid: 30, host: "h".repeat(60) });
   const lock = await take(fileSystem, "taken");

@@ -79,12 +79,22 @@ export async function takeLock(
     const record = recordOf(owner, kind);
     await claimed(fileSystem, path, record, owner, () => {
       requireFree(readRecord(file, path), kind, path, owner);
-      // Over the one that is there, which takes no space that a full disk has not.
-      file.write(encodeRecord(record, file.size()), 0);
+      unlessFull(kind, () => writeRecord(file, record));
     });
     return lockOn(fileSystem, path, file, record, kind);
   } catch (error) {
     file.close();
+    throw error;
+  }
+}
+
+/** Writes a record over the one that is there, which takes no space that a full disk has not. */
+function writeRecord(file: FileHandle, record: LockRecord): void {
+  try {
+    file.write(encodeRecord(record, file.size()), 0);
+  } catch (error) {
+    // A part of a record would be taken for somebody else's file.
+    if (isFileSystemError(error)) file.truncate(0);
     throw error;
   }
 }
@@ -108,8 +118,13 @@ function lockOn(
   };
   return {
     kind,
-    isHeld: (): boolean =>
-      held && fileSystem.identify(path) === identity && (kind === "kernel" || saysUs()),
+    isHeld(): boolean {
+      if (!held || fileSystem.identify(path) !== identity) return false;
+      if (kind === "record") return saysUs();
+      // On a disk that was full there was no space for it, and a contender may have only a record.
+      if (file.size() === 0) unlessFull(kind, () => writeRecord(file, record));
+      return true;
+    },
     release(): void {
       if (!held) return;
       held = false;

@@ -134,7 +134,8 @@ function decodeRecord(bytes: Uint8Array): LockRecord | undefined {
   try {
     value = JSON.parse(text);
   } catch {
-    return text.startsWith(BEGINNING) && !text.includes("}") ? NO_HOLDER : undefined;
+    const isTorn = text.startsWith(BEGINNING) || BEGINNING.startsWith(text);
+    return isTorn && !text.includes("}") ? NO_HOLDER : undefined;
   }
   if (typeof value !== "object" || value === null) return undefined;
   const fields: Partial<Record<keyof LockRecord, unknown>> = value;
