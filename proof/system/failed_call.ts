@@ -271,8 +271,10 @@ class FailingRun {
 
 /** Whether a step may be acknowledged although a call of it failed. */
 function mayPass(step: Step, failed: GatedCall): boolean {
-  // The Durable frame that a close writes only covers a sync that has been.
-  return step.do === "close" && failed.name === "write";
+  if (failed.name !== "write") return false;
+  // The Durable frame that a close writes only covers a sync that has been. Entries of a group that
+  // could not be written together are written one by one.
+  return step.do === "close" || step.do === "appendGroup";
 }
 
 /** Whether the handle has to end, since it is not known what the disk has. */
