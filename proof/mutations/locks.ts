@@ -156,8 +156,8 @@ export const LOCKS: readonly Mutation[] = [
   {
     name: "a lock whose record is gone counts as held",
     in: "lockOn",
-    find: '&& (kind === "kernel" || saysUs()),',
-    replace: ",",
+    find: 'if (kind === "record") return saysUs();',
+    replace: 'if (kind === "record") return true;',
     caughtBy: [RECORD, "a lock is held as long as its record is ours and its name leads to it"],
   },
   {

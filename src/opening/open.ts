@@ -77,7 +77,7 @@ export interface Recovery {
 }
 
 /** What a log has however it is opened. */
-interface LogParts {
+interface OpenedParts {
   readonly meta: MetaFile;
   readonly counters: SegmentCounters;
   readonly directory: LogDirectory;
@@ -86,14 +86,14 @@ interface LogParts {
 }
 
 /** The parts of a log that is open to write. */
-export interface WritableLog extends LogParts {
+export interface WritableLog extends OpenedParts {
   readonly kind: "writable";
   readonly segments: Segments;
   readonly lock: WriterLock;
 }
 
 /** The parts of a log that is open to read only. */
-export interface ReadOnlyLog extends LogParts {
+export interface ReadOnlyLog extends OpenedParts {
   readonly kind: "read-only";
   readonly segments: SegmentList<WatchedSegment>;
   readonly lock: undefined;
@@ -384,7 +384,7 @@ function partsOf(
   segments: SegmentList,
   meta: MetaFile,
   report: Omit<Recovery, "entries">,
-): LogParts {
+): OpenedParts {
   const head = Math.max(segments.firstIndex, meta.current?.headIndex ?? 1);
   const entries = Math.max(0, segments.lastIndex + 1 - head);
   return { meta, counters, directory, guards, recovery: { ...report, entries } };
