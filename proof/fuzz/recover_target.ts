@@ -44,7 +44,7 @@ async function recover({ files, settings }: FuzzCase): Promise<string> {
       if (!files.has(REDO)) requireEntryAt(files.get(item.path) ?? data, item.offset, data);
       const { from, to } = item.index;
       require(from >= 1 && from <= to, `an index from ${from} to ${to}`);
-      if (from !== to || item.isDropped === true) continue;
+      if (from !== to) continue;
       exact++;
       given.set(from, [...given.get(from) ?? [], data]);
     }

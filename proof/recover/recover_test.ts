@@ -104,7 +104,8 @@ function placeOf(fileSystem: MemoryFileSystem, path: string, entry: string): num
 
 test("every entry that damage has not touched is given, and none under a wrong index", async () => {
   let [entries, exact, faults] = [0, 0, [] as string[]];
-  for (let seed = 1; seed <= 600; seed++) {
+  // The last ones put a log within an entry where a damaged beginning is guessed by it.
+  for (const seed of [...Array.from({ length: 600 }, (_, i) => i + 1), 602_696, 701_046]) {
     const trial = await tryOnce(seed);
     entries += trial.entries;
     exact += trial.exact;

@@ -79,6 +79,8 @@ export class IndexBounds {
   /** The range of an entry, which comes before the one at the place that is known again. */
   beforeRegained({ from, to }: IndexRange): IndexRange {
     const most = (this.#seals.regained?.index ?? Infinity) - 1;
+    // Before the first entry of all there is none: what stands there came in.
+    if (most < 1) return { from, to: Infinity };
     return { from: Math.min(from, most), to: Math.min(to, most) };
   }
 

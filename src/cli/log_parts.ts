@@ -50,13 +50,17 @@ export class LogParts {
     for (const one of found.toSorted((a, b) => Number(isOwnName(b)) - Number(isOwnName(a)))) {
       const { part, file: { path, firstIndex } } = one;
       const { frame } = part;
+      const isTaken = main.has(part.firstIndex);
       if (
         frame !== undefined && this.#walks.logId !== undefined &&
         !sameLog(frame.logId, this.#walks.logId)
       ) {
         const what = "the file belongs to another log: recover it by itself, by its own path";
         lost.push(missing(path, undefined, undefined, undefined, undefined, what));
-      } else if (main.has(part.firstIndex)) {
+      } else if (part.isVersion2 && frame === undefined && isTaken && !main.has(firstIndex)) {
+        // Its Durable frames may be those of a log within an entry. Its name is the better witness.
+        main.set(firstIndex, { ...part, firstIndex });
+      } else if (isTaken) {
         lost.push(this.#copyOf(main.get(part.firstIndex) as Part, part));
       } else {
         main.set(part.firstIndex, part);
