@@ -23,7 +23,8 @@ import {
   targetOf,
 } from "./layout.ts";
 
-/** The kind of the frame that a segment of version 2 begins with. */
+/** The type and the kind of the frame that a segment of version 2 begins with. */
+const INTERNAL = 2;
 const START_KIND = 1;
 
 /** Whether a redo file is one: of the known version, as long as it says, with its checksum. */
@@ -59,7 +60,7 @@ export function mayBeForeign(files: FileSet): boolean {
     if (!Number.isSafeInteger(index)) return index <= 2 ** 64;
     if (index <= (indexIn(target) ?? Infinity)) return false;
     const isVersion2 = bytes.length >= 54 && readU64(bytes, 0) === 0x57414c2100000002n;
-    const isStart = bytes[17] === START_KIND && holds(bytes, 8, 54);
+    const isStart = bytes[8] === INTERNAL && bytes[17] === START_KIND && holds(bytes, 8, 54);
     return !isVersion2 || !isStart || readU64(bytes, 26) !== BigInt(index) ||
       bytes.subarray(18, 26).join() !== id;
   });
