@@ -228,7 +228,7 @@ class SegmentCheck {
     }
     this.#vouched = Math.max(this.#vouched, frame.durableOffset);
     if (frame.durableOffset > offset) {
-      return `a Durable frame that vouches for offset ${frame.durableOffset}, beyond its own`;
+      return `a Durable frame that covers up to offset ${frame.durableOffset}, beyond its own`;
     }
     return undefined;
   }
