@@ -102,7 +102,11 @@ function testFiles(): string[] {
 }
 
 function run({ runtime, isWatched, more }: Wish, files: readonly string[]): Promise<number> {
-  const args = [...(RUNNERS[runtime]?.(isWatched) ?? []), ...more, ...files];
+  const args = [
+    ...(RUNNERS[runtime]?.(isWatched) ?? []),
+    ...more,
+    ...files.map((file) => `./${file}`),
+  ];
   const isOnWindows = process.platform === "win32";
   const installed = `${ROOT}node_modules/.bin/${runtime}${isOnWindows ? ".cmd" : ""}`;
   // A runner that is itself run by a runner would report to that one.
