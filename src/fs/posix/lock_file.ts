@@ -77,26 +77,34 @@ export async function takeLock(
     if (outcome === "held") throw await heldBy(file, path, owner);
     const kind = outcome === "taken" ? "kernel" : "record";
     const record = recordOf(owner, kind);
+    let isWritten = false;
     await claimed(fileSystem, path, record, owner, () => {
       requireFree(readRecord(file, path), kind, path, owner);
-      unlessFull(kind, () => writeRecord(file, record));
+      isWritten = writeRecord(file, record);
     });
-    return lockOn(fileSystem, path, file, record, kind);
+    return lockOn(fileSystem, path, file, record, kind, isWritten);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-/** Writes a record over the one that is there, which takes no space that a full disk has not. */
-function writeRecord(file: FileHandle, record: LockRecord): void {
-  try {
-    file.write(encodeRecord(record, file.size()), 0);
-  } catch (error) {
-    // A part of a record would be taken for somebody else's file.
-    if (isFileSystemError(error)) file.truncate(0);
-    throw error;
-  }
+/**
+ * Writes a record over the one that is there, which takes no space that a full disk has not.
+ *
+ * @returns Whether there was space for it, where the kernel's lock is ours.
+ */
+function writeRecord(file: FileHandle, record: LockRecord): boolean {
+  return unlessFull(record.kind, () => {
+    try {
+      file.write(encodeRecord(record, file.size()), 0);
+      return true;
+    } catch (error) {
+      // A part of a record would be taken for somebody else's file.
+      if (isFileSystemError(error)) file.truncate(0);
+      throw error;
+    }
+  }) ?? false;
 }
 
 function lockOn(
@@ -105,8 +113,10 @@ function lockOn(
   file: FileHandle,
   record: LockRecord,
   kind: WriterLock["kind"],
+  wasWritten: boolean,
 ): WriterLock {
   let held = true;
+  let isWritten = wasWritten;
   const identity = file.identity();
   const saysUs = (): boolean => {
     try {
@@ -122,7 +132,7 @@ function lockOn(
       if (!held || fileSystem.identify(path) !== identity) return false;
       if (kind === "record") return saysUs();
       // On a disk that was full there was no space for it, and a contender may have only a record.
-      if (file.size() === 0) unlessFull(kind, () => writeRecord(file, record));
+      isWritten ||= writeRecord(file, record);
       return true;
     },
     release(): void {
