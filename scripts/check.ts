@@ -10,6 +10,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
+import { testFiles } from "../kit/test_files.ts";
 import { type Count, type Outcome, runSteps, type Step } from "./steps.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -39,7 +40,7 @@ const entryPoints = Object.values(
     .exports,
 );
 const sources = [...filesBelow("src", ".ts"), "mod.ts"];
-const tests = ["tests", "proof", "bench"].flatMap((folder) => filesBelow(folder, "_test.ts"));
+const tests = testFiles();
 const documents = [
   ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
   ...filesBelow("docs", ".md"),

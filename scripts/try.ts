@@ -13,15 +13,11 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { fileURLToPath } from "node:url";
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-
-/** The folders that have test files. */
-const FOLDERS = ["tests", "proof", "bench"];
+import { ROOT } from "../kit/runtime.ts";
+import { testFiles } from "../kit/test_files.ts";
 
 const USAGE = `Usage: npm run try -- WORD [--watch] [--on node|bun|deno] [-- RUNNER'S OPTIONS]
 
@@ -91,14 +87,6 @@ function readWish(args: readonly string[]): Wish | string {
   } catch (error) {
     return (error as Error).message;
   }
-}
-
-/** Every test file, by its path from the project's folder. */
-function testFiles(): string[] {
-  return FOLDERS.flatMap((folder) =>
-    readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: "utf8" })
-      .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-  ).filter((name) => name.endsWith("_test.ts") && !name.includes("node_modules")).sort();
 }
 
 function run({ runtime, isWatched, more }: Wish, files: readonly string[]): Promise<number> {

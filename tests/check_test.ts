@@ -4,7 +4,7 @@
  * @module
  */
 import { test } from "node:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertStringIncludes } from "@std/assert";
@@ -12,6 +12,7 @@ import { CRASHES_VARIABLE, crashesInTap } from "../kit/crashes.ts";
 import { type Count, runSteps, type Step, type Summary } from "../scripts/steps.ts";
 import { spawnSync } from "../kit/child.ts";
 import { command, ROOT } from "../kit/runtime.ts";
+import { testFiles } from "../kit/test_files.ts";
 import { withFolder } from "../kit/temporary.ts";
 
 /** What a program does at each of its runs: a line of shell. */
@@ -195,14 +196,9 @@ test("a program that a test starts is noted when its runtime crashes, and only t
   }));
 
 test("every test file starts its programs where a runtime's crash is noted", () => {
-  const files = ["tests", "proof", "bench"].flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith("_test.ts") && !name.includes("node_modules"))
-      .map((name) => join(folder, name))
-  );
-  const others = files.filter((name) =>
+  const others = testFiles().filter((name) =>
     readFileSync(join(ROOT, name), "utf8").includes('from "node:child_process"')
   );
   // This file names the module too, in the line above.
-  assertEquals(others, [join("tests", "check_test.ts")]);
+  assertEquals(others, ["tests/check_test.ts"]);
 });

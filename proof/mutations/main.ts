@@ -14,10 +14,10 @@
  *
  * @module
  */
-import { readdirSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT, type Runtime, RUNTIMES } from "../../kit/runtime.ts";
+import { type Runtime, RUNTIMES } from "../../kit/runtime.ts";
+import { testFiles } from "../../kit/test_files.ts";
 import { Copy } from "./copy.ts";
 import { type Mutation, MUTATIONS } from "./list.ts";
 import { allPrograms } from "./omission_programs.ts";
@@ -153,13 +153,9 @@ function tryNamedTest(
 
 /** Which of all tests fail. */
 function tryAllTests(copy: Copy, _mutation: Mutation, runtime: Runtime): Outcome {
-  const failed = ["tests", "proof", "bench"]
-    .flatMap((folder) =>
-      readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: "utf8" })
-        .map((name) => `${folder}/${name}`)
-    )
+  const failed = testFiles()
     // The test of this list fails with any mutation.
-    .filter((file) => file.endsWith("_test.ts") && !file.endsWith("/mutations_test.ts"))
+    .filter((file) => !file.endsWith("/mutations_test.ts"))
     .flatMap((file) => {
       const { failed, hung } = runTests(copy.root, runtime, file);
       return [...failed, ...(hung ? ["(it does not come to its end)"] : [])]
