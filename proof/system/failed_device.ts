@@ -29,7 +29,9 @@ const SIZE: Readonly<Record<Kind, number>> = { ext4: 32, xfs: 320 };
 
 /**
  * The first entry ends with a page. What the device is to fail has to begin with a page that is new
- * to it, since a loop device takes a write that was cut short for one that was made.
+ * to it, since a loop device takes a write that was cut short for one that was made. So the log
+ * writes no zeros ahead. It announces nothing when idle either: a remote log stands still between two
+ * commands.
  */
 const FIRST_SIZE = 5 * 4096 - FILE_HEADER_SIZE - SEGMENT_FRAME_SIZE - FRAME_HEADER_SIZE;
 
@@ -88,7 +90,12 @@ async function failOnce(
   run("fstrim", mount.folder);
   const plain = new PlainFile(join(mount.folder, "plain"));
   const openOf = (i: number): Command => {
-    return { do: "open", path: join(mount.folder, `${i}.wal`), segmentSize: SEGMENT_SIZE };
+    return {
+      do: "open",
+      path: join(mount.folder, `${i}.wal`),
+      segmentSize: SEGMENT_SIZE,
+      preallocate: 0,
+    };
   };
   const returned: Contents[] = [];
   let cause = "";

@@ -14,7 +14,12 @@ export type Command =
 
 /** A call, or what is no call at all. The entries of a call are those of its `id`. */
 export type SingleCommand =
-  | { readonly do: "open"; readonly path: string; readonly segmentSize: number }
+  | {
+    readonly do: "open";
+    readonly path: string;
+    readonly segmentSize: number;
+    readonly preallocate?: number;
+  }
   | { readonly do: "close" }
   | { readonly do: "append"; readonly id: number; readonly size: number }
   | { readonly do: "appendAndSync"; readonly id: number; readonly size: number }

@@ -67,8 +67,9 @@ async function carryOut(
   acknowledged: number[],
 ): Promise<Contents | undefined> {
   if (command.do === "open") {
+    const { path, do: _, ...options } = command;
     log = undefined;
-    log = await Wal.open(command.path, { fileSystem, segmentSize: command.segmentSize });
+    log = await Wal.open(path, { ...options, fileSystem });
     return undefined;
   }
   if (command.do === "gate") {
