@@ -18,7 +18,7 @@ import { failingDisk } from "./needs.ts";
 import type { Settings } from "./part.ts";
 import type { Refusal, SingleCommand } from "./remote_lines.ts";
 import { type Outcome, remoteDigest, RemoteLog } from "./remote_log.ts";
-import { run, type Workshop } from "./workshop.ts";
+import { type Kind, run, type Workshop } from "./workshop.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const LARGE_SEGMENT = 64 * MEBIBYTE;
@@ -111,11 +111,11 @@ export async function toldOnce({ workshop, report, seed }: Settings): Promise<vo
       for (const [i, way] of WAYS.entries()) {
         const title = `told once: ${way.name}, ${kind}, ${runtime}`;
         await report.check(title, [failingDisk(kind)], async () => {
-          const disk = await FailingDisk.make(workshop, kind);
+          const rounds = new Rounds(workshop, runtime, kind, random(seed ^ i));
           try {
-            return await new Rounds(workshop, runtime, disk, random(seed ^ i)).run(way);
+            return await rounds.run(way);
           } finally {
-            await disk.remove();
+            await rounds.end();
           }
         });
       }
@@ -123,19 +123,31 @@ export async function toldOnce({ workshop, report, seed }: Settings): Promise<vo
   }
 }
 
-/** Rounds on one disk. */
+/** Rounds on one disk, for as long as its file system can be used. */
 class Rounds {
   readonly #workshop: Workshop;
   readonly #runtime: Runtime;
-  readonly #disk: FailingDisk;
+  readonly #kind: Kind;
   readonly #draw: () => number;
+  #made: FailingDisk | undefined;
   #logs = 0;
 
-  constructor(workshop: Workshop, runtime: Runtime, disk: FailingDisk, draw: () => number) {
+  constructor(workshop: Workshop, runtime: Runtime, kind: Kind, draw: () => number) {
     this.#workshop = workshop;
     this.#runtime = runtime;
-    this.#disk = disk;
+    this.#kind = kind;
     this.#draw = draw;
+  }
+
+  /** Removes the disk. */
+  async end(): Promise<void> {
+    await this.#made?.remove();
+    this.#made = undefined;
+  }
+
+  get #disk(): FailingDisk {
+    if (this.#made === undefined) throw new TypeError("There is no disk");
+    return this.#made;
   }
 
   /** Failed writes with each end, and a failed flush; what was found, if nothing is wrong. */
@@ -152,6 +164,7 @@ class Rounds {
 
   async #untilHit(way: Way, end: End, failure: Failure): Promise<Finding> {
     for (let tries = 1; tries <= MAX_TRIES; tries++) {
+      this.#made ??= await FailingDisk.make(this.#workshop, this.#kind);
       const finding = await this.#round(way, end, failure);
       if (finding !== undefined) return finding;
     }
@@ -166,15 +179,18 @@ class Rounds {
     const path = join(folder, "a.wal");
     const open = { do: "open", path, segmentSize: way.segmentSize } as const;
     const promise = new Acknowledged();
+    const last = join(mount.folder, String(this.#logs - 1));
+    if (!removes(last)) {
+      await this.end();
+      return undefined;
+    }
+    // What the file system has to write of its own is not to meet the failure.
+    run("sync", "--file-system", mount.folder);
     let remote = new RemoteLog(this.#workshop, this.#runtime);
     let isCut = false;
     const make = async (call: SingleCommand): Promise<void> => {
       promise.note(call, (await remote.try(call)).refused);
     };
-    const last = join(mount.folder, String(this.#logs - 1));
-    rmSync(last, { recursive: true, force: true });
-    // What the file system has to write of its own is not to meet the failure.
-    run("sync", "--file-system", mount.folder);
     try {
       await remote.do(open);
       await make({ do: "appendAndSync", id: 1, size: 100 });
@@ -246,6 +262,22 @@ class Rounds {
     await Promise.race([sleep(length), running]);
     this.#disk.heal();
     return await running;
+  }
+}
+
+/**
+ * Removes a folder; false if the file system has lost what it knew of it. A write of its own that met a
+ * failure has that effect, also after the log in the folder was judged.
+ */
+function removes(folder: string): boolean {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && /EIO|EUCLEAN|Input\/output error/.test(error.message)) {
+      return false;
+    }
+    throw error;
   }
 }
 
