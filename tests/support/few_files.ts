@@ -12,6 +12,16 @@ import { bytes, text } from "../../kit/logs.ts";
 const path = process.argv[2] ?? "";
 const OPTIONS = { segmentSize: 256 };
 
+/**
+ * Lets Deno take the descriptors that it needs for signals. It takes them at a moment of its own, once,
+ * and panics if there are none then.
+ */
+function takeSignals(): void {
+  const ignore = (): void => {};
+  process.on("SIGUSR2", ignore);
+  process.off("SIGUSR2", ignore);
+}
+
 /** Opens files until there may be no more, but for some; what gives them back. */
 function takeAllBut(free: number): () => void {
   const taken: number[] = [];
@@ -36,6 +46,7 @@ async function told(call: () => unknown): Promise<string> {
   }
 }
 
+takeSignals();
 for (let free = 0; free <= 2; free++) {
   const log = await Wal.open(`${path}${free}`, OPTIONS);
   const acknowledged: string[] = [];
