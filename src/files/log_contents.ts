@@ -4,6 +4,7 @@
  * @module
  */
 import { noEntry } from "../arguments.ts";
+import type { WalError } from "../errors.ts";
 import type { MetaFile } from "./meta.ts";
 import type { SegmentList } from "./segment_list.ts";
 
@@ -49,11 +50,14 @@ export class LogContents {
   requireIndex(index: number): void {
     const isThere = Number.isSafeInteger(index) && index >= this.firstIndex &&
       index <= this.segments.lastIndex;
-    if (isThere) return;
+    if (!isThere) throw this.#noEntry(index);
+  }
+
+  #noEntry(index: number): WalError {
     const { firstIndex, lastIndex } = this;
     const has = lastIndex < firstIndex
       ? "has no entries"
       : `has the entries ${firstIndex} to ${lastIndex}`;
-    throw noEntry(index, this.path, `${has}, numbered from 1`);
+    return noEntry(index, this.path, `${has}, numbered from 1`);
   }
 }

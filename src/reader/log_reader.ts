@@ -94,16 +94,18 @@ export class LogReader {
     try {
       return this.#files === undefined
         ? this.#log.segments.read(index)
-        : this.#files.read(() => this.#readNow(index));
+        : this.#readChanging(index, this.#files);
     } catch (error) {
       throw this.#readFailed(error);
     }
   }
 
-  /** Reads an entry of the last view, which may have changed. */
-  #readNow(index: number): Uint8Array {
-    this.#log.requireIndex(index);
-    return this.#log.segments.read(index);
+  /** Reads an entry of files that the writer may change meanwhile, and with them the last view. */
+  #readChanging(index: number, files: Reader): Uint8Array {
+    return files.read(() => {
+      this.#log.requireIndex(index);
+      return this.#log.segments.read(index);
+    });
   }
 
   /** Reads all entries, of one moment. */
