@@ -25,6 +25,8 @@ export class Segments {
   /** The segments in order, and their entries to read. */
   readonly list: SegmentList<Segment>;
   readonly #context: SegmentContext;
+  /** The segment that is appended to: the last of the list, at hand for every append. */
+  #active: Segment;
   /** Full segments on which a sync runs that was begun before they were full, or has failed. */
   readonly #unsettled = new Set<Segment>();
   /** How many of the full segments, the oldest, are being dropped. */
@@ -35,16 +37,17 @@ export class Segments {
   constructor(context: SegmentContext, sealed: readonly SealedSegmentInfo[], active: Segment) {
     this.#context = context;
     this.list = new SegmentList(context, sealed, active);
-  }
-
-  /** The segment that is appended to. */
-  get #active(): Segment {
-    return this.list.last;
+    this.#active = active;
   }
 
   /** The log's id. */
   get logId(): Uint8Array {
     return this.#context.logId;
+  }
+
+  /** The index of the last entry. */
+  get lastIndex(): number {
+    return this.#active.firstIndex - 1 + this.#active.offsets.count;
   }
 
   /** Whether every entry is durable, and no sync has yet to say so. */
@@ -86,18 +89,19 @@ export class Segments {
   /**
    * Appends entries as one atom, to the next segment if they do not fit this one.
    *
+   * @param bytes The size of their Data frames.
    * @throws {WalError} As `Segment.append`, and `ERR_WAL_BATCH_TOO_LARGE` for a batch that fits no
    * segment.
    */
-  appendBatch(entries: readonly Uint8Array[]): void {
-    const size = sizeOfBatch(entries);
+  appendBatch(entries: readonly Uint8Array[], bytes: number): void {
+    const size = sizeOfBatch(bytes);
     this.#requireFit(entries, size);
     this.#requireIndexes(entries.length);
     const { version, offsets } = this.#active;
     // Version 1 has no frame that makes an atom.
     if (version === 1 && offsets.count === 0) this.#beginAgain();
     else if (version === 1 || (offsets.count > 0 && !this.#fits(entries.length, size))) this.roll();
-    this.#active.appendBatch(entries);
+    this.#active.appendBatch(entries, bytes);
   }
 
   /**
@@ -233,10 +237,11 @@ export class Segments {
   goOnBehind({ size, checksum }: PreviousSegment): void {
     const { path, firstIndex, offsets } = this.#active;
     const end = { firstIndex, size, checksum };
-    const next = createSegment(this.#context, this.list.lastIndex + 1, end);
+    const next = createSegment(this.#context, this.lastIndex + 1, end);
     const full = this.#active;
     this.#context.directory.keepClosed(path);
     if (full.isSyncing) this.#unsettled.add(full);
+    this.#active = next;
     this.list.endLast({ path, firstIndex, count: offsets.count, size, checksum }, next);
     full.close();
     // The oldest file is guarded meanwhile.
@@ -245,7 +250,12 @@ export class Segments {
 
   /** Makes the last segment, an empty one of version 1, one of version 2. */
   #beginAgain(): void {
-    this.list.replaceLast(beginAgain(this.#context, this.#active));
+    this.#replaceActive(beginAgain(this.#context, this.#active));
+  }
+
+  #replaceActive(segment: Segment): void {
+    this.list.replaceLast(segment);
+    this.#active = segment;
   }
 
   /** Guards the last file and the oldest that stays. */
@@ -263,7 +273,7 @@ export class Segments {
    * log goes on in a new, small one.
    */
   async dropBefore(index: number): Promise<void> {
-    const isAll = index > this.list.lastIndex && this.#active.offsets.count > 0;
+    const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
     if (isAll && this.#mayRoll) this.roll();
     const { directory, path } = this.#context;
     const starts = [...this.list.sealed.slice(1), this.#active];
@@ -357,6 +367,7 @@ export class Segments {
     const after = sealed.slice(sealed.indexOf(info) + 1);
     const dropped = [...after, this.#active].map(({ path }) => path);
     this.list.endWith(info, reopened);
+    this.#active = reopened;
     for (const segment of dropped.toReversed()) {
       try {
         directory.remove(segment);
@@ -378,7 +389,7 @@ export class Segments {
     const dropped = this.list.sealed.map(({ path }) => path);
     try {
       if (old.firstIndex !== index) {
-        this.list.replaceLast(createSegment(this.#context, index, NO_SEGMENT));
+        this.#replaceActive(createSegment(this.#context, index, NO_SEGMENT));
         old.close();
         dropped.push(old.path);
       }
@@ -412,7 +423,7 @@ export class Segments {
 
   /** How many more entries there are indexes for. */
   get #indexesLeft(): number {
-    return MAX_INDEX - this.list.lastIndex;
+    return MAX_INDEX - this.lastIndex;
   }
 
   #requireIndexes(count: number): void {
@@ -422,7 +433,7 @@ export class Segments {
       `Cannot append ${
         count === 1 ? "an entry" : `${count} entries`
       } to "${this.#context.path}": ` +
-        `its last index is ${this.list.lastIndex}, and the largest that there is ${MAX_INDEX}. Nothing ` +
+        `its last index is ${this.lastIndex}, and the largest that there is ${MAX_INDEX}. Nothing ` +
         "was written. Go on in a new log, or reset this one to a lower index.",
     );
   }

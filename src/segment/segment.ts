@@ -33,7 +33,6 @@ import type { Target } from "./target.ts";
 import type { Batches, SegmentScan } from "./frame_walk.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 import type { WritableSource } from "./writable_source.ts";
-import { sizeOfFrames } from "./write_size.ts";
 import { Syncs } from "../fs/syncs.ts";
 
 /** How many calls segments have made of their files. */
@@ -169,12 +168,12 @@ export class Segment implements Entries {
   /**
    * Appends entries as one atom: one write too.
    *
+   * @param bytes The size of their Data frames.
    * @throws {WalError} As {@linkcode append}.
    */
-  appendBatch(entries: readonly Uint8Array[]): void {
+  appendBatch(entries: readonly Uint8Array[], bytes: number): void {
     const lead = this.#leadSize();
     const first = lead + BATCH_FRAME_SIZE;
-    const bytes = sizeOfFrames(entries);
     const buffer = this.#bufferFor(first + bytes);
     if (lead > 0) this.#putDurableFrame(buffer);
     beginInternal(buffer, lead, "batch", BATCH_SIZE);

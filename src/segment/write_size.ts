@@ -12,9 +12,9 @@ export function sizeOfEntry(data: Uint8Array): number {
   return DURABLE_FRAME_SIZE + FRAME_HEADER_SIZE + data.length;
 }
 
-/** The same of a batch. */
-export function sizeOfBatch(entries: readonly Uint8Array[]): number {
-  return DURABLE_FRAME_SIZE + BATCH_FRAME_SIZE + sizeOfFrames(entries);
+/** The same of a batch whose Data frames have so many bytes. */
+export function sizeOfBatch(frames: number): number {
+  return DURABLE_FRAME_SIZE + BATCH_FRAME_SIZE + frames;
 }
 
 /** The same of Data frames that are staged. */

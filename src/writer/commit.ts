@@ -78,6 +78,12 @@ export class GroupCommit {
   /** Writes the entries that are staged, before something else is; whether there were any. */
   flush(): boolean {
     if (this.#staged.isEmpty) return false;
+    this.#appendStaged();
+    return true;
+  }
+
+  /** Writes the entries that are staged, with one write if it can be. */
+  #appendStaged(): void {
     const { frames, entries } = this.#staged.take();
     const count = entries.length;
     const bytes = frames.length - count * FRAME_HEADER_SIZE;
@@ -88,7 +94,6 @@ export class GroupCommit {
       let index = last - count;
       for (const entry of entries) entry.index = ++index;
     }
-    return true;
   }
 
   /** Writes entries one by one, so that each that can be written is. */

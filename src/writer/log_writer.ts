@@ -12,9 +12,11 @@ import { giveBackLog } from "../files/give_back_log.ts";
 import type { LogContents } from "../files/log_contents.ts";
 import type { Segments } from "../files/segments.ts";
 import type { FormatVersion } from "../format/file_header.ts";
+import { FRAME_HEADER_SIZE } from "../format/frame.ts";
 import { isFileSystemError, type WriterLock } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { ResolvedOptions } from "../options.ts";
+import { sizeOfFrames } from "../segment/write_size.ts";
 import { Announcer } from "./announce.ts";
 import { GroupCommit } from "./commit.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -118,12 +120,13 @@ export class LogWriter {
     this.#flush();
     const [only] = entries;
     if (only !== undefined && entries.length === 1) return this.#append(only);
+    const bytes = sizeOfFrames(entries);
     try {
-      this.#segments.appendBatch(entries);
+      this.#segments.appendBatch(entries, bytes);
     } catch (error) {
       throw this.#failed(error);
     }
-    return this.#appended(entries.length, entries.reduce((sum, data) => sum + data.length, 0));
+    return this.#appended(entries.length, bytes - entries.length * FRAME_HEADER_SIZE);
   }
 
   /** Appends an entry and makes it durable, with a group. */
@@ -305,7 +308,7 @@ export class LogWriter {
     if (this.#segments.unsyncedBytes > WRITE_BEHIND) this.#writeBehind ??= this.#syncBehind();
     this.#listener.changed();
     this.#announcer.written();
-    return this.#segments.list.lastIndex;
+    return this.#segments.lastIndex;
   }
 
   /** One sync for all that wait; a promise if it is not done at once. */
