@@ -439,7 +439,7 @@ test("a batch is read once: what changes while it is read changes nothing", asyn
       },
     });
     assertEquals(assertThrows(() => log.appendBatch(detaching), WalError).code, ARGUMENT);
-    // Nobody could wait for all of its holes.
+    // To look at all of its holes would take minutes.
     const holes = new Array<Uint8Array>(2 ** 32 - 1);
     assertEquals(assertThrows(() => log.appendBatch(holes), WalError).code, ARGUMENT);
     assertEquals(log.lastIndex, 3);
