@@ -9,9 +9,9 @@ import type { Line } from "../soak/lines.ts";
 /** A line of the writer's input. */
 export type Command =
   /** Open a log and change it until told to stop; `life` counts the logs of a run. */
-  | { readonly open: string; readonly life: number }
+  | { readonly kind: "open"; readonly path: string; readonly life: number }
   /** Stop, and close it. */
-  | { readonly close: true };
+  | { readonly kind: "close" };
 
 /** How something went wrong. */
 export interface Failure {
@@ -23,6 +23,6 @@ export interface Failure {
 export type Answer =
   | Line
   /** A change failed, and no more are made. */
-  | { readonly failed: Failure }
-  /** The log is closed. */
-  | { readonly closed: true | Failure };
+  | { readonly kind: "failed"; readonly failure: Failure }
+  /** The log is closed; how that went wrong, if it did. */
+  | { readonly kind: "closed"; readonly failure?: Failure };

@@ -75,7 +75,7 @@ export async function meddle(options: MeddleOptions): Promise<Summary> {
       }
       rmSync(place.folder, { recursive: true });
       acts.set(name, (acts.get(name) ?? 0) + 1);
-      operations += writer.answers.filter((line) => "done" in line).length;
+      operations += writer.answers.filter(({ kind }) => kind === "done").length;
       told += round.isTold ? 1 : 0;
       refused += round.refused;
       onAct?.({ acts, operations, told, refused });
@@ -112,7 +112,7 @@ class Round {
 
   async run(life: number): Promise<void> {
     const { path } = this.#place;
-    await this.#writer.ask({ open: path, life }, (line) => "found" in line);
+    await this.#writer.ask({ kind: "open", path, life }, "found");
     await sleep(this.#draw() ** 2 * MAX_WORK_MS);
     if (this.#draw() < 0.3) await this.#beRefused(path);
     const outcome = this.#act();
@@ -120,8 +120,8 @@ class Round {
     const another = outcome.makesAnother === true ? await this.#makeAnother() : undefined;
     if (!isElsewhere && existsSync(path) && this.#draw() < 0.5) await this.#beRefused(path);
     await sleep(this.#draw() ** 2 * MAX_WORK_MS);
-    const closed = await this.#writer.ask({ close: true }, (line) => "closed" in line);
-    this.#judgeWords(outcome, "closed" in closed ? closed.closed : true);
+    const closed = await this.#writer.ask({ kind: "close" }, "closed");
+    this.#judgeWords(outcome, closed.failure);
     if (another !== undefined) await another();
     if (!this.isTold) await this.#judgeLog(path);
     // The files are the same ones, so all that the writer said of them still holds.
@@ -164,8 +164,8 @@ class Round {
   }
 
   /** Judges what the writer said. */
-  #judgeWords({ owed }: Outcome, closed: true | Failure): void {
-    const failures = [this.#writer.failure, closed === true ? undefined : closed];
+  #judgeWords({ owed }: Outcome, closing: Failure | undefined): void {
+    const failures = [this.#writer.failure, closing];
     const ends = failures.filter((failure) =>
       failure !== undefined && ["ERR_WAL_MOVED", "ERR_WAL_SYNC_FAILED"].includes(failure.code)
     );
@@ -185,9 +185,9 @@ class Round {
   async #judgeLog(path: string): Promise<void> {
     const oracle = new WalOracle();
     for (const line of this.#writer.answers) {
-      if ("start" in line) oracle.start(line.start, line.operation);
-      else if ("done" in line) oracle.acknowledge(line.done, line);
-      else if ("refused" in line) oracle.refuse(line.refused);
+      if (line.kind === "start") oracle.start(line.id, line.operation);
+      else if (line.kind === "done") oracle.acknowledge(line.id, line);
+      else if (line.kind === "refused") oracle.refuse(line.id);
     }
     const log = await reopen(path);
     const found = contentsOf(log);
@@ -243,13 +243,13 @@ class Writer {
 
   /** How a change failed, if one did. */
   get failure(): Failure | undefined {
-    const line = this.answers.find((line) => "failed" in line);
-    return line !== undefined && "failed" in line ? line.failed : undefined;
+    return this.answers.find((line) => line.kind === "failed")?.failure;
   }
 
-  /** Tells it to do something, and waits for an answer. */
-  async ask(command: Command, isAnswer: (line: Answer) => boolean): Promise<Answer> {
-    if ("open" in command) this.answers = [];
+  /** Tells it to do something, and waits for an answer of a kind. */
+  async ask<K extends Answer["kind"]>(command: Command, kind: K): Promise<Answer & { kind: K }> {
+    const isAnswer = (line: Answer): line is Answer & { kind: K } => line.kind === kind;
+    if (command.kind === "open") this.answers = [];
     this.#process.stdin?.write(`${JSON.stringify(command)}\n`);
     const late = new AbortController();
     const tooLate = sleep(MAX_ANSWER_MS, undefined, { signal: late.signal }).then(() => {

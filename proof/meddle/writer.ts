@@ -19,8 +19,8 @@ let isStopped = false;
 
 createInterface({ input: process.stdin }).on("line", (line) => {
   const command = JSON.parse(line) as Command;
-  if ("open" in command) {
-    void live(command.open, command.life);
+  if (command.kind === "open") {
+    void live(command.path, command.life);
   } else {
     isStopped = true;
     stop?.();
@@ -32,7 +32,7 @@ async function live(path: string, life: number): Promise<void> {
   const log = await Wal.open(path, { segmentSize });
   isStopped = false;
   const stopped = new Promise<void>((resolve) => stop = resolve);
-  tell({ found: contentsOf(log) });
+  say({ kind: "found", contents: contentsOf(log) });
   const changes = new RandomChanges(log, seed, life, segmentSize);
   try {
     while (!isStopped) {
@@ -41,14 +41,14 @@ async function live(path: string, life: number): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   } catch (error) {
-    say({ failed: failureOf(error) });
+    say({ kind: "failed", failure: failureOf(error) });
   }
   await stopped;
   try {
     await log.close();
-    say({ closed: true });
+    say({ kind: "closed" });
   } catch (error) {
-    say({ closed: failureOf(error) });
+    say({ kind: "closed", failure: failureOf(error) });
   }
 }
 

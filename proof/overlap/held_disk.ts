@@ -17,7 +17,7 @@ import {
   type WriterLock,
 } from "../../mod.ts";
 import { CrashFileSystem, type CrashOptions } from "../../src/testing/testing.ts";
-import type { FailingDirectory, FailingFile } from "../../src/testing/crash_file_system.ts";
+import { type Failing, failingOf } from "../../src/testing/crash_file_system.ts";
 import { like } from "../../kit/like.ts";
 
 /** A call that is held. */
@@ -62,7 +62,7 @@ export class HeldDisk {
   readonly #users: User[] = [];
 
   /** What the next sync that does not block is of, if it is to fail; it fails when it ends. */
-  #failing: FailingFile | FailingDirectory | undefined;
+  #failing: Failing | undefined;
 
   constructor(options: CrashOptions = {}) {
     this.disk = new CrashFileSystem(options);
@@ -141,12 +141,12 @@ export class HeldDisk {
     };
     const sync = (what: string, under: FileHandle | Directory, call: () => Promise<void>) => {
       note(what);
-      if (this.#fails()) this.#failing = under as FailingFile | FailingDirectory;
+      if (this.#fails()) this.#failing = failingOf(under);
       return call();
     };
     const syncBlocking = (what: string, under: FileHandle | Directory, call: () => void): void => {
       note(what);
-      if (this.#fails()) (under as FailingFile | FailingDirectory).failSync();
+      if (this.#fails()) failingOf(under)?.failSync();
       this.#isBlocking = true;
       try {
         call();

@@ -34,9 +34,9 @@ export class History {
   #last = 0;
 
   constructor(lines: readonly ActLine[]) {
-    let begun: Extract<ActLine, { begin: number }> | undefined;
+    let begun: Extract<ActLine, { kind: "begin" }> | undefined;
     for (const line of lines) {
-      if ("begin" in line) {
+      if (line.kind === "begin") {
         begun = line;
         this.#begin(line);
       } else if (begun !== undefined) {
@@ -84,7 +84,7 @@ export class History {
     return this.#tails.some((drop) => drop.index <= index && drop.began <= to);
   }
 
-  #begin({ begin, act }: Extract<ActLine, { begin: number }>): void {
+  #begin({ at: begin, act }: Extract<ActLine, { kind: "begin" }>): void {
     this.counts.set(act.do, (this.counts.get(act.do) ?? 0) + 1);
     if (act.do === "append") {
       act.serials.forEach((serial, i) => this.#add(act.index + i, serial, begin));
@@ -103,8 +103,8 @@ export class History {
   }
 
   #end(
-    { begin, act }: Extract<ActLine, { begin: number }>,
-    { end, found }: Extract<ActLine, { end: number }>,
+    { at: begin, act }: Extract<ActLine, { kind: "begin" }>,
+    { at: end, found }: Extract<ActLine, { kind: "end" }>,
   ): void {
     // Also what a kill cut short is over when the next writer has opened the log.
     for (const drop of [this.#heads.at(-1), this.#tails.at(-1)]) {

@@ -66,8 +66,8 @@ export interface Found {
 
 /** A line of the writer's. One act is over before the next begins, or the writer was killed. */
 export type ActLine =
-  | { readonly begin: number; readonly act: Act }
-  | { readonly end: number; readonly found?: Found };
+  | { readonly kind: "begin"; readonly at: number; readonly act: Act }
+  | { readonly kind: "end"; readonly at: number; readonly found?: Found };
 
 /** Between when something was asked of a handle, and since when the handle was opened. */
 export interface Asked {

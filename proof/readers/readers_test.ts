@@ -34,16 +34,16 @@ test("an entry of the soak is known by its index, and by all its bytes", () => {
 
 /** Entries 1 to 4. The last is replaced from 50 to 60, and the first dropped from 70 to 80. */
 const ACTS: readonly ActLine[] = [
-  { begin: 0, act: { do: "open" } },
-  { end: 1, found: { firstIndex: 1, serials: [] } },
-  { begin: 10, act: { do: "append", index: 1, serials: [11, 12, 13, 14] } },
-  { end: 20 },
-  { begin: 50, act: { do: "truncateFrom", index: 4 } },
-  { end: 55 },
-  { begin: 56, act: { do: "append", index: 4, serials: [24] } },
-  { end: 60 },
-  { begin: 70, act: { do: "truncateBefore", index: 2 } },
-  { end: 80 },
+  { kind: "begin", at: 0, act: { do: "open" } },
+  { kind: "end", at: 1, found: { firstIndex: 1, serials: [] } },
+  { kind: "begin", at: 10, act: { do: "append", index: 1, serials: [11, 12, 13, 14] } },
+  { kind: "end", at: 20 },
+  { kind: "begin", at: 50, act: { do: "truncateFrom", index: 4 } },
+  { kind: "end", at: 55 },
+  { kind: "begin", at: 56, act: { do: "append", index: 4, serials: [24] } },
+  { kind: "end", at: 60 },
+  { kind: "begin", at: 70, act: { do: "truncateBefore", index: 2 } },
+  { kind: "end", at: 80 },
 ];
 
 function entries(opened: number, at: number, first: number, serials: (number | null)[]): SeenLine {

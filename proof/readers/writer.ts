@@ -14,6 +14,7 @@ import { Wal } from "../../mod.ts";
 import { random } from "../../kit/logs.ts";
 import {
   type Act,
+  type ActLine,
   entryOf,
   FILES,
   type Found,
@@ -133,7 +134,11 @@ async function finish(): Promise<never> {
 
 /** Does something between two lines. */
 async function perform(act: Act, call: () => Promise<Found | void>): Promise<void> {
-  writeSync(acts, `${JSON.stringify({ begin: Date.now(), act })}\n`);
+  tell({ kind: "begin", at: Date.now(), act });
   const found = await call();
-  writeSync(acts, `${JSON.stringify({ end: Date.now(), ...(found && { found }) })}\n`);
+  tell({ kind: "end", at: Date.now(), ...(found && { found }) });
+}
+
+function tell(line: ActLine): void {
+  writeSync(acts, `${JSON.stringify(line)}\n`);
 }

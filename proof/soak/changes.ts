@@ -113,7 +113,7 @@ export class RandomChanges {
   async perform(operation: WalOperation, call: () => unknown): Promise<void> {
     const id = ++this.#operations;
     const before = this.log.stats().segments;
-    tell({ start: id, operation } satisfies Line);
+    tell({ kind: "start", id, operation } satisfies Line);
     let rolls = 0;
     try {
       const outcome = call();
@@ -122,11 +122,11 @@ export class RandomChanges {
       await outcome;
     } catch (error) {
       const isRefused = error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
-      if (isRefused) tell({ refused: id } satisfies Line);
+      if (isRefused) tell({ kind: "refused", id } satisfies Line);
       throw error;
     }
     const { firstIndex, lastIndex } = this.log;
-    tell({ done: id, firstIndex, lastIndex, rolls } satisfies Line);
+    tell({ kind: "done", id, firstIndex, lastIndex, rolls } satisfies Line);
   }
 
   /** A whole number from `from` up to `to`, both included. */

@@ -9,14 +9,15 @@ import { random } from "../../kit/logs.ts";
 /** A line of the worker's output. */
 export type Line =
   /** What it found in the log that it opened. */
-  | { readonly found: WalContents }
+  | { readonly kind: "found"; readonly contents: WalContents }
   /** It is about to start an operation, whose id is unique among all workers of a run. */
-  | { readonly start: number; readonly operation: WalOperation }
+  | { readonly kind: "start"; readonly id: number; readonly operation: WalOperation }
   /** The operation has done nothing, because something could not be written. */
-  | { readonly refused: number }
+  | { readonly kind: "refused"; readonly id: number }
   /** The operation is acknowledged; where the log then begins and ends, and the files it has more. */
   | {
-    readonly done: number;
+    readonly kind: "done";
+    readonly id: number;
     readonly firstIndex: number;
     readonly lastIndex: number;
     readonly rolls: number;

@@ -66,10 +66,10 @@ export async function soak(options: SoakOptions): Promise<Summary> {
         await worker.killAfter(isLast ? 0 : draw() ** 2 * MAX_WORK_MS);
       }
       for (const line of worker.lines) {
-        if ("found" in line) oracle.judge(line.found, "process");
-        else if ("start" in line) oracle.start(line.start, line.operation);
-        else if ("done" in line) oracle.acknowledge(line.done, line);
-        else oracle.refuse(line.refused);
+        if (line.kind === "found") oracle.judge(line.contents, "process");
+        else if (line.kind === "start") oracle.start(line.id, line.operation);
+        else if (line.kind === "done") oracle.acknowledge(line.id, line);
+        else oracle.refuse(line.id);
       }
     } catch (error) {
       writeFileSync(
@@ -82,7 +82,7 @@ export async function soak(options: SoakOptions): Promise<Summary> {
       await worker.killAfter(0).catch(() => {});
     }
     if (isLast) break;
-    const done = worker.lines.filter((line) => "done" in line);
+    const done = worker.lines.filter((line) => line.kind === "done");
     summary = {
       kills: life,
       operations: summary.operations + done.length,

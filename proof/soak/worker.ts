@@ -9,6 +9,7 @@
 import process from "node:process";
 import { Wal } from "../../mod.ts";
 import { contentsOf, digestOf, type WalContents } from "../../src/testing/testing.ts";
+import type { Line } from "./lines.ts";
 import { drawOf, RandomChanges, tell } from "./changes.ts";
 
 const [path = "", seedText, lifeText] = process.argv.slice(2);
@@ -21,7 +22,7 @@ const changes = new RandomChanges(
   life,
   segmentSize,
 );
-tell({ found: checkedContents(changes.log) });
+tell({ kind: "found", contents: checkedContents(changes.log) } satisfies Line);
 for (;;) {
   if (changes.draw() < 0.005) await reopen();
   else await changes.change();

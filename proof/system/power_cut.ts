@@ -195,11 +195,11 @@ export class PowerCuts {
   #take(lines: readonly Line[]): void {
     this.#history.push(...lines);
     for (const line of lines) {
-      if ("found" in line) this.#oracle.judge(line.found);
-      else if ("start" in line) this.#oracle.start(line.start);
-      else if ("synced" in line) this.#oracle.synced(line.synced);
-      else if ("done" in line) {
-        this.#oracle.acknowledge(line.done, line);
+      if (line.kind === "found") this.#oracle.judge(line.contents);
+      else if (line.kind === "start") this.#oracle.start(line.change);
+      else if (line.kind === "synced") this.#oracle.synced(line.index);
+      else if (line.kind === "done") {
+        this.#oracle.acknowledge(line.id, line);
         this.#changes++;
       }
     }
@@ -321,8 +321,10 @@ class Writer {
     for (const text of lines) {
       const line = JSON.parse(text) as Line;
       this.lines.push(line);
-      if ("start" in line && AIMED_AT.has(line.start.kind)) this.#tellChange();
-      if ("failed" in line) this.#violation ??= new BrokenPromise(`The log failed: ${line.failed}`);
+      if (line.kind === "start" && AIMED_AT.has(line.change.kind)) this.#tellChange();
+      if (line.kind === "failed") {
+        this.#violation ??= new BrokenPromise(`The log failed: ${line.message}`);
+      }
     }
     this.#tellReady();
   }

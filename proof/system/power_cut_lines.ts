@@ -22,6 +22,13 @@ export type Change =
     | { readonly kind: "reopen" }
   );
 
+/** Whether a change appends entries, with an id or without. */
+export function isAppend<T extends Pick<Change, "kind">>(
+  change: T,
+): change is Extract<T, { kind: "append" | "batch" | "group" }> {
+  return change.kind === "append" || change.kind === "batch" || change.kind === "group";
+}
+
 /** Where a log begins and ends, and what of it is durable. */
 export interface Range {
   readonly firstIndex: number;
@@ -32,12 +39,12 @@ export interface Range {
 /** A line of the writer's output. */
 export type Line =
   /** What it found in the log that it opened. */
-  | { readonly found: Contents }
+  | { readonly kind: "found"; readonly contents: Contents }
   /** It is about to start a change. */
-  | { readonly start: Change }
+  | { readonly kind: "start"; readonly change: Change }
   /** A call of a group has resolved: its entry is durable. */
-  | { readonly synced: number }
+  | { readonly kind: "synced"; readonly index: number }
   /** The change is acknowledged. */
-  | ({ readonly done: number } & Range)
+  | ({ readonly kind: "done"; readonly id: number } & Range)
   /** A call was rejected, or the log could not be opened, and it is not known why. */
-  | { readonly failed: string };
+  | { readonly kind: "failed"; readonly message: string };

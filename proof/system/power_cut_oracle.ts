@@ -9,7 +9,7 @@
  */
 import { BrokenPromise, digestOf } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
-import type { Change, Range } from "./power_cut_lines.ts";
+import { type Change, isAppend, type Range } from "./power_cut_lines.ts";
 
 /** A promise that was broken by a power cut. */
 export class PowerCutViolation extends BrokenPromise {
@@ -63,7 +63,7 @@ export class PowerCutOracle {
   /** A change is about to be started. */
   start(change: Change): void {
     this.#pending.set(change.id, change);
-    if ("sizes" in change) {
+    if (isAppend(change)) {
       const appended = change.sizes.map((size, position) => ({
         digest: digestOf(contentOf(this.#seed, change.id, position, size)),
         atom: change.kind === "batch" ? `${change.id}` : `${change.id}.${position}`,
@@ -98,7 +98,7 @@ export class PowerCutOracle {
     // What is told to be durable is a promise too; a roll makes the entries before it durable.
     this.synced(range.durableIndex);
     const isAllDurable = change.kind === "sync" || change.kind === "reopen" ||
-      change.kind === "truncateFrom" || ("sizes" in change && change.isSynced);
+      change.kind === "truncateFrom" || (isAppend(change) && change.isSynced);
     const isHeadMoving = this.#find("truncateBefore") !== undefined;
     if (
       (range.firstIndex !== this.#firstIndex && !isHeadMoving) ||

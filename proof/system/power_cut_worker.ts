@@ -14,7 +14,7 @@ import { runtimeFileSystem } from "../../src/fs/runtime.ts";
 import { random } from "../../kit/logs.ts";
 import { digestOf, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
-import type { Change, Line } from "./power_cut_lines.ts";
+import { type Change, isAppend, type Line } from "./power_cut_lines.ts";
 
 const STDOUT = 1;
 const MAX_ENTRIES = 300;
@@ -34,11 +34,12 @@ let log: Wal;
 
 try {
   log = await Wal.open(path, options);
-  tell({ found: contentsOf(log) });
+  tell({ kind: "found", contents: contentsOf(log) });
   for (;;) await change();
 } catch (error) {
   // A power cut stops the writer before it sees any of it.
-  tell({ failed: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  tell({ kind: "failed", message });
 }
 
 /** A whole number from `from` up to `to`, both included. */
@@ -78,7 +79,9 @@ async function append(): Promise<void> {
   } else {
     const sizes = Array.from({ length: between(2, 10) }, anySize);
     await perform({ kind: "group", sizes, isSynced: true }, (group) => {
-      const calls = group.map(async (data) => tell({ synced: await log.appendAndSync(data) }));
+      const calls = group.map(async (data) => {
+        tell({ kind: "synced", index: await log.appendAndSync(data) });
+      });
       return Promise.all(calls);
     });
   }
@@ -135,12 +138,12 @@ async function perform(
   call: (entries: Uint8Array[], id: number) => unknown,
 ): Promise<void> {
   const id = ++changes;
-  const sizes = "sizes" in plan ? plan.sizes : [];
+  const sizes = isAppend(plan) ? plan.sizes : [];
   const entries = sizes.map((size, position) => contentOf(seed, id, position, size));
-  tell({ start: { ...plan, id } as Change });
+  tell({ kind: "start", change: { ...plan, id } as Change });
   await call(entries, id);
   const { firstIndex, lastIndex, durableIndex } = log;
-  tell({ done: id, firstIndex, lastIndex, durableIndex });
+  tell({ kind: "done", id, firstIndex, lastIndex, durableIndex });
 }
 
 /** Some empty, most small, a few of several pages. */

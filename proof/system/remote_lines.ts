@@ -74,10 +74,10 @@ export interface CallOutcome {
 /** A line of the remote log's output. */
 export type Answer =
   | {
+    readonly kind: "done";
     readonly view: View | undefined;
     readonly contents?: Contents;
     readonly outcomes?: readonly CallOutcome[];
   }
-  | { readonly refused: Refusal; readonly view: View | undefined }
-  | { readonly before: GatedCall }
-  | { readonly after: GatedCall };
+  | { readonly kind: "refused"; readonly refused: Refusal; readonly view: View | undefined }
+  | { readonly kind: "before" | "after"; readonly call: GatedCall };

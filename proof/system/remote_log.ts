@@ -72,16 +72,16 @@ export class RemoteLog {
         throw new BrokenPromise(`The process ended at ${show(command)}: ${this.#errors.trim()}`);
       }
       const answer = JSON.parse(value) as Answer;
-      if ("before" in answer) {
-        await this.onGate("before", answer.before);
-        this.#send("continue");
-      } else if ("after" in answer) {
-        await this.onGate("after", answer.after);
-        this.#send("continue");
-      } else if ("refused" in answer) {
-        return { ...answer, contents: undefined, outcomes: [] };
-      } else {
-        return { refused: undefined, contents: undefined, outcomes: [], ...answer };
+      switch (answer.kind) {
+        case "before":
+        case "after":
+          await this.onGate(answer.kind, answer.call);
+          this.#send("continue");
+          break;
+        case "refused":
+          return { ...answer, contents: undefined, outcomes: [] };
+        case "done":
+          return { refused: undefined, contents: undefined, outcomes: [], ...answer };
       }
     }
   }

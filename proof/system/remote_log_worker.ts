@@ -27,8 +27,8 @@ const STDOUT = 1;
 
 let log: Wal | undefined;
 const fileSystem = new GatedFileSystem(await runtimeFileSystem(), {
-  before: (call: GatedCall) => wait({ before: call }),
-  after: (call: GatedCall) => wait({ after: call }),
+  before: (call: GatedCall) => wait({ kind: "before", call }),
+  after: (call: GatedCall) => wait({ kind: "after", call }),
 });
 
 for (let line = readLine(); line !== undefined; line = readLine()) {
@@ -40,12 +40,12 @@ async function obey(command: Command): Promise<void> {
   try {
     if (command.do === "overlap") {
       const outcomes = await overlap(command.commands);
-      return tell({ view: view(), outcomes });
+      return tell({ kind: "done", view: view(), outcomes });
     }
     const contents = await carryOut(command, acknowledged);
-    tell(contents === undefined ? { view: view() } : { view: view(), contents });
+    tell({ kind: "done", view: view(), ...(contents && { contents }) });
   } catch (error) {
-    tell({ refused: refusalOf(error, acknowledged), view: view() });
+    tell({ kind: "refused", refused: refusalOf(error, acknowledged), view: view() });
   }
 }
 

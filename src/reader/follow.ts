@@ -161,7 +161,7 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
         }
         const log = this.#source.look();
         // Beside the writer there is nothing to wait for.
-        const found = "then" in log ? log.then((log) => this.#find(log)) : this.#find(log);
+        const found = log instanceof Promise ? log.then((log) => this.#find(log)) : this.#find(log);
         if (found !== undefined) return this.#goOnAfter(found);
       }
     } catch (error) {

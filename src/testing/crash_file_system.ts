@@ -114,6 +114,7 @@ export interface CrashStatesOptions {
 
 /** A change that the disk may or may not have. */
 interface Pending {
+  readonly kind: "content";
   readonly change: Change;
   /**
    * `"dirty"`: the next sync makes it durable. `"lost"`: a sync has failed over it, and none will.
@@ -142,6 +143,7 @@ interface FileNode {
 }
 
 interface NameChange {
+  readonly kind: "name";
   readonly name: string;
   /** What the name stands for now; undefined if it was removed. */
   readonly node: Node | undefined;
@@ -416,19 +418,18 @@ const LOST: Readonly<Record<FailedSync, readonly Change["kind"][]>> = {
   btrfs: ["data", "grow", "truncate"],
 };
 
-/** What knows what a failed sync does. */
-interface Failing {
+/** A file or directory that knows what a failed sync does to it. A directory keeps its names for the next. */
+export interface Failing {
   /** Does what a sync that fails would. It is one error, to be told by the rules. */
   failSync(): void;
   /** Whether this descriptor has an error that it has not reported; then it counts as reported. */
   tellError(): boolean;
 }
 
-/** A file that knows what a failed sync does to it. */
-export type FailingFile = FileHandle & Failing;
-
-/** A directory that knows the same. Its names stay for the next sync. */
-export type FailingDirectory = Directory & Failing;
+/** What a file or directory knows of a failed sync; `undefined` if it is of another file system. */
+export function failingOf(opened: FileHandle | Directory): Failing | undefined {
+  return opened instanceof CrashFile || opened instanceof CrashDirectory ? opened : undefined;
+}
 
 /** The errors that one descriptor has reported. */
 class Told {
@@ -451,7 +452,7 @@ class Told {
   }
 }
 
-class CrashDirectory implements FailingDirectory {
+class CrashDirectory implements Directory, Failing {
   readonly #node: DirectoryNode;
   readonly #path: string;
   readonly #process: Process;
@@ -512,7 +513,7 @@ class CrashDirectory implements FailingDirectory {
   }
 }
 
-class CrashFile implements FailingFile {
+class CrashFile implements FileHandle, Failing {
   readonly #node: FileNode;
   readonly #path: string;
   readonly #isWritable: boolean;
@@ -556,7 +557,7 @@ class CrashFile implements FailingFile {
     const size = node.pending.some(({ state }) => state === "lost") ? 0 : node.cached.size;
     for (const change of changesOf(written, offset, size)) {
       const isLost = change.kind === "data" && node.unwritten.has(blockOf(change.offset));
-      node.pending.push({ change, state: isLost ? "lost" : "dirty" });
+      node.pending.push({ kind: "content", change, state: isLost ? "lost" : "dirty" });
     }
     node.cached.write(written, offset);
   }
@@ -575,7 +576,7 @@ class CrashFile implements FailingFile {
     if (!this.#isWritable) throw this.#error("EINVAL", "Truncate");
     this.#observer(`truncate "${this.#path}" to ${size} bytes`);
     for (const change of changesOfTruncation(size, node.cached.size)) {
-      node.pending.push({ change, state: "dirty" });
+      node.pending.push({ kind: "content", change, state: "dirty" });
       node.cached.apply(change);
     }
     for (const block of node.unwritten) {
@@ -685,7 +686,7 @@ function newDirectory(): DirectoryNode {
 function rename(directory: DirectoryNode, name: string, node: Node | undefined): void {
   if (node === undefined) directory.cached.delete(name);
   else directory.cached.set(name, node);
-  directory.pending.push({ name, node });
+  directory.pending.push({ kind: "name", name, node });
 }
 
 /** A sync of a directory has covered some changes. */
@@ -813,7 +814,7 @@ const MOST_SHOWN = 6;
 
 /** A choice in words. */
 function show(choice: Choice, path: string): string {
-  if ("name" in choice) {
+  if (choice.kind === "name") {
     return `the ${choice.node === undefined ? "removal of" : "name"} "${choice.name}"`;
   }
   const { change } = choice;
@@ -845,7 +846,10 @@ function copyDirectory(directory: DirectoryNode, nodes: Map<Node, Node>): Direct
     errors: { ...directory.errors },
     cached: copyAll(directory.cached),
     durable: copyAll(directory.durable),
-    pending: directory.pending.map(({ name, node }) => ({ name, node: node && copy(node) })),
+    pending: directory.pending.map((change) => ({
+      ...change,
+      node: change.node && copy(change.node),
+    })),
   };
 }
 

@@ -22,7 +22,7 @@ import {
   type WriterLock,
 } from "../fs/file_system.ts";
 import { nameOf } from "../fs/path.ts";
-import type { FailingDirectory, FailingFile } from "./crash_file_system.ts";
+import { type Failing, failingOf } from "./crash_file_system.ts";
 
 /**
  * The calls that are recorded and can go wrong. `"open"` finds a file and `"create"` makes one;
@@ -252,7 +252,7 @@ export class FaultyFileSystem implements FileSystem {
   async #syncLater(
     operation: "syncData" | "sync" | "syncDirectory",
     path: string,
-    under: object,
+    under: FileHandle | Directory,
     call: () => Promise<void>,
   ): Promise<void> {
     const effect = this.#record(operation, path);
@@ -272,7 +272,7 @@ export class FaultyFileSystem implements FileSystem {
   #syncAtOnce(
     operation: "syncDataBlocking" | "syncBlocking" | "syncDirectory",
     path: string,
-    under: object,
+    under: FileHandle | Directory,
     call: () => void,
   ): void {
     const effect = this.#record(operation, path);
@@ -384,9 +384,8 @@ async function othersEnd(): Promise<void> {
 }
 
 /** Lets a sync fail, where the file system below knows what that does. */
-function failSync(under: object): FailingFile | FailingDirectory | undefined {
-  if (!("failSync" in under)) return undefined;
-  const failing = under as FailingFile | FailingDirectory;
-  failing.failSync();
+function failSync(under: FileHandle | Directory): Failing | undefined {
+  const failing = failingOf(under);
+  failing?.failSync();
   return failing;
 }

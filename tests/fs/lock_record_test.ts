@@ -151,7 +151,7 @@ function withRecord(content: Partial<LockRecord> | string, path: string = PATH):
 test("a record of a process that may live excludes, with the kernel's lock or without", async () => {
   for (const outcome of ["taken", "unavailable"] as const) {
     for (const [what, of, by, verdict] of VERDICTS) {
-      if (verdict === "dead" || ("pid" in of && of.pid === undefined)) continue;
+      if (verdict === "dead" || record(of).pid === undefined) continue;
       const fileSystem = withRecord(of);
       const error = await assertRejects(() => take(fileSystem, outcome, by), LockedError);
       assertEquals([what, error.path, error.holder.pid], [what, PATH, of.pid ?? 20]);
@@ -340,7 +340,7 @@ const NONCE = "0123456789abcdef";
 
 test("a claim that a crash left is judged by its maker, and named where it cannot be", async () => {
   for (const [what, of, by, verdict] of VERDICTS) {
-    if ("pid" in of && of.pid === undefined) continue; // That is no record.
+    if (record(of).pid === undefined) continue; // That is no record.
     const fileSystem = withRecord({ ...of, nonce: NONCE }, CLAIM);
     if (verdict === "dead") {
       (await take(fileSystem, "unavailable", by)).release();

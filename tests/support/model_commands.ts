@@ -198,13 +198,15 @@ export class Rig {
 }
 
 /** What came of a call. */
-type Result = { readonly value: unknown; readonly error?: undefined } | { readonly error: unknown };
+type Result =
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "threw"; readonly error: unknown };
 
 async function settle(call: () => unknown): Promise<Result> {
   try {
-    return { value: await call() };
+    return { kind: "returned", value: await call() };
   } catch (error) {
-    return { error };
+    return { kind: "threw", error };
   }
 }
 
@@ -315,14 +317,14 @@ async function perform(m: Model, rig: Rig, call: Call): Promise<void> {
   const fired = rig.takeFired();
   const hasFired = fired.writes || fired.syncs || fired.reads;
   if (call.errors.length > 0) {
-    assert("error" in result, `success instead of ${call.errors.join(" or ")}`);
+    assert(result.kind === "threw", `success instead of ${call.errors.join(" or ")}`);
     if (requireCode(result.error, call.errors) === "ERR_WAL_SYNC_FAILED") m.isTold = true;
     // Whether the names still lead to the files is looked at first.
     assert(!fired.writes && !fired.syncs, "a wrong call changes no file");
   } else if (hasFired) {
     fail(m, rig, call, result, fired);
   } else {
-    if ("error" in result) requireCode(result.error, []);
+    if (result.kind === "threw") requireCode(result.error, []);
     else m.become(call.done(result.value));
   }
   compare(m, rig, call.mayBeDurable);
@@ -330,7 +332,7 @@ async function perform(m: Model, rig: Rig, call: Call): Promise<void> {
 
 function fail(m: Model, rig: Rig, call: Call, result: Result, fired: Fired): void {
   const codes = call.failures(fired);
-  if (!("error" in result)) {
+  if (result.kind === "returned") {
     // What could not be read may have been read elsewhere.
     const mayPass = codes.length === 0 || !(fired.writes || fired.syncs);
     assert(mayPass, "success, although a call underneath has failed");
@@ -477,8 +479,9 @@ function appendTogether(sizes: readonly number[]): Command {
     });
     const results = await Promise.all(calls.map(({ result }) => result));
     const isRefused = (i: number): boolean => {
-      const error = results[i]?.error;
-      return error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
+      const result = results[i];
+      return result?.kind === "threw" && result.error instanceof WalError &&
+        result.error.code === "ERR_WAL_WRITE_FAILED";
     };
     const there = calls.filter(({ errors }, i) => errors.length === 0 && !isRefused(i));
     const atoms = there.map(({ data }) => [data]);
@@ -498,9 +501,9 @@ function appendTogether(sizes: readonly number[]): Command {
       const isThere = there.includes(call);
       if (isThere) index++;
       if (errors.length > 0) {
-        assert("error" in result && !isThere, `success instead of ${errors.join(" or ")}`);
+        assert(result.kind === "threw" && !isThere, `success instead of ${errors.join(" or ")}`);
         if (requireCode(result.error, errors) === "ERR_WAL_SYNC_FAILED") m.isTold = true;
-      } else if ("error" in result) {
+      } else if (result.kind === "threw") {
         const codes = fired.syncs ? ["ERR_WAL_SYNC_FAILED" as const] : [];
         const refused = (fired.writes || fired.reads) && !isThere;
         const code = requireCode(
@@ -639,16 +642,16 @@ async function doClose(m: Model, rig: Rig): Promise<void> {
   }
   const fired = rig.takeFired();
   if (m.handle === "closed") {
-    assertEquals("error" in result, m.hasCloseFailed, "a second close ends as the first one");
+    assertEquals(result.kind === "threw", m.hasCloseFailed, "a second close ends as the first one");
     return;
   }
   const mustTell = (m.handle === "ended" && !m.isTold) || fired.syncs;
-  if ("error" in result) requireCode(result.error, mustTell ? ["ERR_WAL_SYNC_FAILED"] : []);
+  if (result.kind === "threw") requireCode(result.error, mustTell ? ["ERR_WAL_SYNC_FAILED"] : []);
   else assert(!mustTell, "close() does not report the failure");
-  if ("error" in result && m.handle === "open") m.isShaken ||= rig.failedSync === "btrfs";
-  if (!("error" in result) && m.handle === "open") m.become(synced(m.log));
+  if (result.kind === "threw" && m.handle === "open") m.isShaken ||= rig.failedSync === "btrfs";
+  if (result.kind === "returned" && m.handle === "open") m.become(synced(m.log));
   m.handle = "closed";
-  m.hasCloseFailed = "error" in result;
+  m.hasCloseFailed = result.kind === "threw";
 }
 
 function close(): Command {
@@ -660,13 +663,13 @@ async function doOpen(m: Model, rig: Rig, options: OpenedWith): Promise<void> {
   const fileSystem: FileSystem = rig.faulty;
   const result = await settle(() => Wal.open(PATH, { ...options, fileSystem }));
   if (rig.faulty.stopped) {
-    if (!("error" in result)) rig.log = result.value as Wal;
+    if (result.kind === "returned") rig.log = result.value as Wal;
     await rig.die();
     return m.die();
   }
   const fired = rig.takeFired();
   const hasFired = fired.writes || fired.syncs || fired.reads;
-  if (!("error" in result)) {
+  if (result.kind === "returned") {
     const log = result.value as Wal;
     if (isHeld) {
       await log.close();
@@ -781,8 +784,9 @@ function read(from: Where, to: Where): Command {
     for (const { run, wanted, errors } of cases) {
       const result = await settle(run);
       const { reads } = rig.takeFired();
-      if ("error" in result) requireCode(result.error, reads ? [...errors, "ERR_WAL_IO"] : errors);
-      else {
+      if (result.kind === "threw") {
+        requireCode(result.error, reads ? [...errors, "ERR_WAL_IO"] : errors);
+      } else {
         assertEquals(errors, [], "success, although the call is wrong");
         assertEquals(result.value, wanted());
       }
@@ -804,7 +808,7 @@ function follow(from: Where, isDurable: boolean): Command {
     const controller = new AbortController();
     const { signal } = controller;
     const called = await settle(() => [log.follow({ from: index, durable: isDurable, signal })]);
-    if ("error" in called) return void requireCode(called.error, errors);
+    if (called.kind === "threw") return void requireCode(called.error, errors);
     assertEquals(errors, [], "success, although the call is wrong");
     const [entries] = called.value as [ReturnType<Wal["follow"]>];
     const limit = isDurable ? m.log.durable : lastOf(m.log);
@@ -818,10 +822,10 @@ function follow(from: Where, isDurable: boolean): Command {
     const end = await more;
     if (m.handle === "ended") {
       m.isTold = true;
-      assert("error" in end, "a follower of an ended handle is told");
+      assert(end.kind === "threw", "a follower of an ended handle is told");
       requireCode(end.error, ["ERR_WAL_SYNC_FAILED"]);
     } else {
-      assert("error" in end && end.error === reason, "no more than is there");
+      assert(end.kind === "threw" && end.error === reason, "no more than is there");
       assertEquals((await entries.next()).done, true);
     }
     compare(m, rig);
@@ -848,7 +852,7 @@ function readOnly(isDurable: boolean): Command {
     const names = rig.disk.list(".").includes("data") ? rig.disk.list("data") : [];
     const fileSystem = new PatientFileSystem(rig.disk);
     const opened = await settle(() => Wal.open(PATH, { fileSystem, readOnly: true }));
-    if ("error" in opened) {
+    if (opened.kind === "threw") {
       const codes: WalErrorCode[] = m.isMade ? [] : ["ERR_WAL_NOT_FOUND"];
       // A writer died while it replaced a file's tail, and only a writer can finish that.
       if (names.includes("a.wal.redo")) codes.push("ERR_WAL_IO");
@@ -879,7 +883,7 @@ function readOnly(isDurable: boolean): Command {
       ];
       for (const call of calls) {
         const result = await settle(call);
-        assert("error" in result, "a reader writes");
+        assert(result.kind === "threw", "a reader writes");
         requireCode(result.error, ["ERR_WAL_READ_ONLY"]);
       }
       const limit = isDurable ? view.durable : view.last;
