@@ -4,6 +4,7 @@
  * @module
  */
 import { isFirstIndex, MAX_INDEX } from "../format/limits.ts";
+import { isNameOfLock } from "../fs/lock_names.ts";
 
 const META = ".meta";
 const REDO = ".redo";
@@ -98,10 +99,10 @@ export function readCutPath(path: string): CutName | undefined {
 
 /** Whether a name is one that a log, or what is kept beside it, has or may get. */
 export function isNameOfLog(log: string, name: string): boolean {
-  if (name === log) return true;
+  if (name === log || isNameOfLock(lockPath(log), name)) return true;
   if (!name.startsWith(`${log}.`)) return false;
   const rest = name.slice(log.length + 1);
-  return /^(\d{20}|meta|redo|lock|lock\.claim|cut-\d{20}-\d+(-\d+)?)$/.test(rest);
+  return /^(\d{20}|meta|redo|cut-\d{20}-\d+(-\d+)?)$/.test(rest);
 }
 
 /** The longest that a log adds to its name: the 999th copy of bytes that were set aside. */

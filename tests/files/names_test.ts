@@ -69,6 +69,8 @@ test("a log has its own names, and none is longer than the longest", () => {
     redoPath(NAME),
     lockPath(NAME),
     `${lockPath(NAME)}.claim`,
+    `${lockPath(NAME)}.claim.0123456789abcdef`,
+    `${lockPath(NAME)}.claim.0`,
     segmentPath(NAME, 2),
     cutPath({ log: NAME, segment: 2, offset: 54, copy: 3 }),
   ];
@@ -78,7 +80,9 @@ test("a log has its own names, and none is longer than the longest", () => {
   }
   const beside = names.filter((name) => isPartBeside(NAME, name));
   assertEquals(beside, [metaPath(NAME), redoPath(NAME), segmentPath(NAME, 2)]);
-  for (const other of ["server.wal2", "server.wal.bak", "other.wal.meta"]) {
+  for (
+    const other of ["server.wal2", "server.wal.bak", "other.wal.meta", "server.wal.lock.claim.1"]
+  ) {
     assertEquals(isNameOfLog(NAME, other), false, other);
   }
 });

@@ -26,6 +26,7 @@ import {
   memberOf,
   type WriterLock,
 } from "../file_system.ts";
+import { claimPath, removalPath } from "../lock_names.ts";
 import type { LockOutcome } from "./flock.ts";
 import {
   encodeRecord,
@@ -55,9 +56,6 @@ const FULL: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>([
   "EFBIG",
   "ENOSPC",
 ]);
-
-/** A claim's nonce is a part of a file's name. */
-const NONCE = /^[0-9a-f]{16}$/;
 
 /**
  * Takes the lock.
@@ -190,8 +188,8 @@ async function claimed(
   owner: LockOwner,
   work: () => void,
 ): Promise<void> {
-  const claimPath = `${path}.claim`;
-  const claim = await makeClaim(fileSystem, claimPath, record.kind, owner);
+  const claimAt = claimPath(path);
+  const claim = await makeClaim(fileSystem, claimAt, record.kind, owner);
   try {
     if (claim !== undefined) {
       const content = encodeRecord({ ...record, nonce: randomNonce() }, 0);
@@ -201,7 +199,7 @@ async function claimed(
   } finally {
     if (claim !== undefined) {
       claim.close();
-      removeIfThere(fileSystem, claimPath);
+      removeIfThere(fileSystem, claimAt);
     }
   }
 }
@@ -293,7 +291,7 @@ function readClaim(fileSystem: FileSystem, path: string): LockRecord | undefined
  * that the first then made: the right to remove this one is a file of its own too.
  */
 function removeClaim(fileSystem: FileSystem, path: string, { nonce = "" }: LockRecord): void {
-  const right = `${path}.${NONCE.test(nonce) ? nonce : "0"}`;
+  const right = removalPath(path, nonce);
   try {
     fileSystem.open(right, "create", 0o600).close();
   } catch (error) {
