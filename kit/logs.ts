@@ -68,7 +68,12 @@ export async function withLog<T>(
   }
 }
 
-/** Random numbers that a seed repeats (mulberry32, by Tommy Ettinger, public domain). */
+/**
+ * Random numbers that a seed repeats (mulberry32, by Tommy Ettinger, public domain).
+ *
+ * Not the sequence of `src/testing/random.ts`: the seeds of the scoreboard, the fuzzer and others
+ * stand for what this one draws.
+ */
 export function random(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
