@@ -54,6 +54,16 @@ export function writeFile(fileSystem: FileSystem, path: string, content: Uint8Ar
   file.close();
 }
 
+/** Makes the names in a directory durable before it returns. */
+export function syncDirectory(fileSystem: FileSystem, path: string): void {
+  const directory = fileSystem.openDirectory(path);
+  try {
+    directory.syncBlocking();
+  } finally {
+    directory.close();
+  }
+}
+
 /** Runs `body` with an open log and closes it. */
 export async function withLog<T>(
   path: string,

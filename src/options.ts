@@ -131,7 +131,6 @@ const METHODS: Readonly<Record<Exclude<keyof FileSystem, "watch">, true>> = {
   makeDirectory: true,
   openDirectory: true,
   syncDirectory: true,
-  syncDirectoryBlocking: true,
   lock: true,
   guard: true,
 };

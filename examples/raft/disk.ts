@@ -194,17 +194,17 @@ export class Process implements FileSystem {
   openDirectory(path: string): Directory {
     return {
       sync: () => this.syncDirectory(path),
-      syncBlocking: () => this.syncDirectoryBlocking(path),
+      syncBlocking: () => this.#syncNames(path),
       close: () => {},
     };
   }
 
   async syncDirectory(path: string): Promise<void> {
     await Promise.resolve();
-    this.syncDirectoryBlocking(path);
+    this.#syncNames(path);
   }
 
-  syncDirectoryBlocking(path: string): void {
+  #syncNames(path: string): void {
     this.change("Fsync", path);
     this.#disk.namesSynced();
   }

@@ -170,10 +170,6 @@ export class MeteredFileSystem implements FileSystem {
     return this.#under.syncDirectory(path);
   }
 
-  syncDirectoryBlocking(path: string): void {
-    this.#under.syncDirectoryBlocking(path);
-  }
-
   lock(path: string, permissions: number): Promise<WriterLock> {
     return this.#under.lock(path, permissions);
   }

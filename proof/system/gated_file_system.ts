@@ -80,10 +80,6 @@ export class GatedFileSystem implements FileSystem {
     return this.passAsync({ name: "fsync", path }, () => this.#under.syncDirectory(path));
   }
 
-  syncDirectoryBlocking(path: string): void {
-    this.pass({ name: "fsync", path }, () => this.#under.syncDirectoryBlocking(path));
-  }
-
   lock(path: string, permissions: number): Promise<WriterLock> {
     return this.#under.lock(path, permissions);
   }

@@ -30,7 +30,6 @@ export class ForeseenFiles implements FileSystem {
   readonly remove: () => never = refuse;
   readonly openDirectory: () => never = refuse;
   readonly syncDirectory: () => never = refuse;
-  readonly syncDirectoryBlocking: () => never = refuse;
   readonly lock: () => never = refuse;
   readonly guard: () => never = refuse;
   readonly #under: FileSystem;

@@ -247,8 +247,6 @@ export interface FileSystem {
    * without it, it fails with `EACCES`.
    */
   syncDirectory(path: string): Promise<void>;
-  /** The same while the caller waits. */
-  syncDirectoryBlocking(path: string): void;
   /**
    * Calls `onChange` when something in a directory may have changed, with the name of what has, or
    * without one where that is not known, until the returned function is called. Some changes may go

@@ -178,7 +178,7 @@ interface Process {
  *
  * const fileSystem = new CrashFileSystem();
  * const file = fileSystem.open("a", "create");
- * fileSystem.syncDirectoryBlocking(".");
+ * await fileSystem.syncDirectory(".");
  * file.write(new Uint8Array([1]), 0);
  * await file.syncData();
  * file.write(new Uint8Array([2]), 1);
@@ -341,11 +341,6 @@ export class CrashFileSystem implements FileSystem {
   /** Makes the names in a directory durable. */
   async syncDirectory(path: string): Promise<void> {
     await this.openDirectory(path).sync();
-  }
-
-  /** The same while the caller waits. */
-  syncDirectoryBlocking(path: string): void {
-    this.openDirectory(path).syncBlocking();
   }
 
   /** Takes the lock, which dies with the process, or throws `LockedError`. */

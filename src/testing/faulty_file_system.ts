@@ -26,7 +26,7 @@ import { type Failing, failingOf } from "./crash_file_system.ts";
 
 /**
  * The calls that are recorded and can go wrong. `"open"` finds a file and `"create"` makes one;
- * `"syncDirectory"` is the blocking one too.
+ * `"syncDirectory"` is every sync of a directory.
  *
  * @example
  * ```ts
@@ -355,16 +355,6 @@ export class FaultyFileSystem implements FileSystem {
   async syncDirectory(path: string): Promise<void> {
     const directory = this.openDirectory(path);
     await directory.sync().finally(() => directory.close());
-  }
-
-  /** The same while the caller waits. */
-  syncDirectoryBlocking(path: string): void {
-    const directory = this.openDirectory(path);
-    try {
-      directory.syncBlocking();
-    } finally {
-      directory.close();
-    }
   }
 
   /** Takes a lock. */

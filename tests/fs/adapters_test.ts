@@ -12,7 +12,7 @@ import { FileSystemError } from "../../mod.ts";
 import { DenoFileSystem } from "../../src/fs/adapters/deno.ts";
 import { tolerateUnsupported } from "../../src/fs/posix/system_call.ts";
 import { spawnSync } from "../../kit/child.ts";
-import { bytes, text } from "../../kit/logs.ts";
+import { bytes, syncDirectory, text } from "../../kit/logs.ts";
 import { commandOn, ROOT } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
@@ -128,7 +128,7 @@ test("on Deno, every sync is one, of what it is called for", async () => {
   assertEquals(await calls(() => file.syncDataBlocking()), ["fdatasync, blocking a"]);
   assertEquals(await calls(() => file.syncBlocking()), ["fsync, blocking a"]);
   assertEquals(await calls(() => fileSystem.syncDirectory("b")), ["fsync b", "close b"]);
-  assertEquals(await calls(() => fileSystem.syncDirectoryBlocking("b")), [
+  assertEquals(await calls(() => syncDirectory(fileSystem, "b")), [
     "fsync, blocking b",
     "close b",
   ]);
@@ -143,7 +143,7 @@ test("on Deno, a sync that fails is reported, and one that was interrupted is ma
     async () => await Promise.resolve(file.syncDataBlocking()),
     async () => await Promise.resolve(file.syncBlocking()),
     () => fileSystem.syncDirectory("b"),
-    async () => await Promise.resolve(fileSystem.syncDirectoryBlocking("b")),
+    async () => await Promise.resolve(syncDirectory(fileSystem, "b")),
   ];
   for (const sync of syncs) {
     deno.failWith = "EIO";
@@ -160,7 +160,7 @@ test("a file system that cannot sync directories is no error, any other failure 
   deno.failWith = "EINVAL";
   await fileSystem.syncDirectory("b");
   deno.failWith = "EINVAL";
-  fileSystem.syncDirectoryBlocking("b");
+  syncDirectory(fileSystem, "b");
   for (const error of [new FileSystemError("EIO", "Fsync", "b"), new TypeError("a mistake")]) {
     assertEquals(assertThrows(() => tolerateUnsupported(error)), error);
   }

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { type FileSystem, FileSystemError, LockedError } from "../../mod.ts";
 import { pathIn } from "../../src/fs/path.ts";
-import { bytes, text } from "../../kit/logs.ts";
+import { bytes, syncDirectory, text } from "../../kit/logs.ts";
 
 /** Defines the tests for one adapter; `within` gives each its own empty folder. */
 export function conformance(
@@ -163,8 +163,8 @@ export function conformance(
     assertEquals(fs.list(folder), ["below"]);
     assertEquals(fs.list(below), ["file"]);
     await fs.syncDirectory(below);
-    fs.syncDirectoryBlocking(below);
-    assertCode(() => fs.syncDirectoryBlocking(pathIn(folder, "none")), "ENOENT");
+    syncDirectory(fs, below);
+    assertCode(() => syncDirectory(fs, pathIn(folder, "none")), "ENOENT");
     assertCode(() => fs.list(pathIn(folder, "none")), "ENOENT");
     const failure = await assertRejects(
       () => fs.syncDirectory(pathIn(folder, "none")),

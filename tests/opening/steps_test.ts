@@ -15,7 +15,7 @@ import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import type { Step } from "../../src/opening/plan.ts";
 import { CrashFileSystem, exploreCrashes } from "../../src/testing/testing.ts";
 import { concat, type Files, META, PATH, sameBytes, segmentsOf } from "../../kit/frames.ts";
-import { bytes, readFile, text, writeFile } from "../../kit/logs.ts";
+import { bytes, readFile, syncDirectory, text, writeFile } from "../../kit/logs.ts";
 
 const REDO = `${PATH}.redo`;
 
@@ -186,7 +186,7 @@ function diskWith(files: Files): CrashFileSystem {
     file.syncBlocking();
     file.close();
   }
-  disk.syncDirectoryBlocking(".");
+  syncDirectory(disk, ".");
   return disk;
 }
 

@@ -90,10 +90,6 @@ export class SlowFileSystem implements FileSystem {
     return this.#later("fsync directory", this.#under.syncDirectory(path));
   }
 
-  syncDirectoryBlocking(path: string): void {
-    this.#under.syncDirectoryBlocking(path);
-  }
-
   lock(path: string, permissions: number): Promise<WriterLock> {
     return this.#under.lock(path, permissions);
   }

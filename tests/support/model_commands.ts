@@ -14,6 +14,7 @@ import {
   WalError,
   type WalErrorCode,
 } from "../../mod.ts";
+import { syncDirectory } from "../../kit/logs.ts";
 import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import {
@@ -112,7 +113,7 @@ export class Rig {
       ? new MemoryFileSystem()
       : new CrashFileSystem({ failedSync: kind });
     this.disk.open(SCRATCH, "create").close();
-    this.disk.syncDirectoryBlocking(".");
+    syncDirectory(this.disk, ".");
     this.faulty = new FaultyFileSystem(this.disk);
   }
 

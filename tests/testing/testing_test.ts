@@ -40,7 +40,7 @@ import {
   type WalOperation,
   WalOracle,
 } from "../../src/testing/testing.ts";
-import { bytes, readFile, text } from "../../kit/logs.ts";
+import { bytes, readFile, syncDirectory, text } from "../../kit/logs.ts";
 
 const SECTOR = 512;
 const BLOCK = 4096;
@@ -83,7 +83,7 @@ function withFile(
 ): { fileSystem: CrashFileSystem; file: FileHandle } {
   const fileSystem = new CrashFileSystem({ failedSync, errorTold });
   const file = fileSystem.open("a", "create");
-  fileSystem.syncDirectoryBlocking(".");
+  syncDirectory(fileSystem, ".");
   file.write(content, 0);
   file.syncBlocking();
   return { fileSystem, file };
@@ -107,7 +107,7 @@ test("a file's bytes and its name are durable each without the other", () => {
   assertLeaves(unnamed, "", "a=", "a=0", "a=7");
   file.syncBlocking();
   assertLeaves(unnamed, "", "a=7");
-  unnamed.syncDirectoryBlocking(".");
+  syncDirectory(unnamed, ".");
   assertLeaves(unnamed, "a=7");
 });
 
@@ -123,15 +123,23 @@ for (const call of ["sync", "syncData", "syncDataBlocking", "syncBlocking"] as c
   });
 }
 
-for (const call of ["syncDirectory", "syncDirectoryBlocking"] as const) {
+const DIRECTORY_SYNCS: Readonly<
+  Record<string, (fileSystem: CrashFileSystem, path: string) => Promise<void> | void>
+> = {
+  "syncDirectory": (fileSystem, path) => fileSystem.syncDirectory(path),
+  "sync of an open directory": (fileSystem, path) => fileSystem.openDirectory(path).sync(),
+  "syncBlocking of an open directory": syncDirectory,
+};
+
+for (const [call, sync] of Object.entries(DIRECTORY_SYNCS)) {
   test(`${call} makes names durable, and removals`, async () => {
     const fileSystem = new CrashFileSystem();
     fileSystem.open("a", "create");
-    await fileSystem[call](".");
+    await sync(fileSystem, ".");
     assertLeaves(fileSystem, "a=");
     fileSystem.remove("a");
     assertLeaves(fileSystem, "a=", "");
-    await fileSystem[call]("");
+    await sync(fileSystem, "");
     assertLeaves(fileSystem, "");
   });
 }
@@ -203,7 +211,7 @@ test("a file whose removal is pending may be back, and is gone once it is durabl
   fileSystem.remove("a");
   assertEquals(fileSystem.list("."), []);
   assertLeaves(fileSystem, "a=1", "");
-  fileSystem.syncDirectoryBlocking(".");
+  syncDirectory(fileSystem, ".");
   assertLeaves(fileSystem, "");
 });
 
@@ -214,7 +222,7 @@ test("a removed file can be read where it is open, and what is written to it is 
   const into = new Uint8Array(2);
   assertEquals(file.read(into, 0), 2);
   assertEquals(into, of(1, 2));
-  fileSystem.syncDirectoryBlocking(".");
+  syncDirectory(fileSystem, ".");
   assertLeaves(fileSystem, "");
 });
 
@@ -259,12 +267,12 @@ test("of a new directory, the parent's sync keeps the name and its own sync what
   const neither = make().fileSystem;
   assertLeaves(neither, "", "d/", "d/ d/a=1");
   const outer = make().fileSystem;
-  outer.syncDirectoryBlocking(".");
+  syncDirectory(outer, ".");
   assertLeaves(outer, "d/", "d/ d/a=1");
   const inner = make().fileSystem;
-  inner.syncDirectoryBlocking("d");
+  syncDirectory(inner, "d");
   assertLeaves(inner, "", "d/ d/a=1");
-  inner.syncDirectoryBlocking(".");
+  syncDirectory(inner, ".");
   assertLeaves(inner, "d/ d/a=1");
 });
 
@@ -387,7 +395,7 @@ test("nothing durable is lost, and nothing appears that was never written", SLOW
       const names = new Map<string, (Told | undefined)[]>([["a", [undefined]], ["b", [undefined]]]);
       for (const step of steps) {
         if (step.do === "syncDirectory") {
-          fileSystem.syncDirectoryBlocking(".");
+          syncDirectory(fileSystem, ".");
           for (const name of names.keys()) names.set(name, [files.get(name)?.told]);
           continue;
         }
@@ -524,7 +532,7 @@ test("looking at what a crash leaves disturbs neither the file system nor other 
     survivor.syncBlocking();
     disk.open("c", "create");
     disk.remove("a");
-    disk.syncDirectoryBlocking(".");
+    syncDirectory(disk, ".");
     assertEquals(treeOf(disk), state.includes("b=") ? "b= c=" : "c=");
     return state;
   });
@@ -604,7 +612,7 @@ for (const sync of ["syncData", "sync"] as const) {
     const fileSystem = new CrashFileSystem();
     const file = fileSystem.open("a", "create");
     file.write(of(1), 0);
-    fileSystem.syncDirectoryBlocking(".");
+    syncDirectory(fileSystem, ".");
     fileSystem.observe((call) => call.startsWith("write") ? undefined : slow);
     const running = file[sync]();
     file.write(of(2), 1);
@@ -643,7 +651,7 @@ test("the observer sees each call that changes something or syncs, before it", a
   file.truncate(1);
   fileSystem.list("d");
   await fileSystem.syncDirectory("d");
-  fileSystem.syncDirectoryBlocking(".");
+  syncDirectory(fileSystem, ".");
   (await fileSystem.lock("lock")).release();
   file.close();
   fileSystem.remove("d/a");
@@ -866,7 +874,7 @@ test("the calls are recorded in order, by the name without its directory", async
   const file = faulty.open("d/a", "create");
   file.write(of(1), 0);
   await Promise.all([file.syncData(), faulty.syncDirectory("d")]);
-  faulty.syncDirectoryBlocking("d");
+  syncDirectory(faulty, "d");
   assertEquals(faulty.calls, [
     "makeDirectory d",
     "create a",
@@ -1039,7 +1047,7 @@ test("what is checked is what was promised before the crash", async () => {
       fileSystem.makeDirectory("a", 0o700);
       promise(2);
       promise(3);
-      fileSystem.syncDirectoryBlocking(".");
+      syncDirectory(fileSystem, ".");
     },
     async check(fileSystem, promised) {
       await Promise.resolve();

@@ -100,11 +100,6 @@ export class BunFileSystem implements FileSystem {
     return nodeFiles.syncDirectory(path);
   }
 
-  /** The same while the caller waits. */
-  syncDirectoryBlocking(path: string): void {
-    nodeFiles.syncDirectoryBlocking(path);
-  }
-
   /** Reports changes in a directory. */
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     return nodeFiles.watch(directory, onChange);

@@ -207,17 +207,6 @@ export class DenoFileSystem implements FileSystem {
     }
   }
 
-  /** The same while the caller waits. */
-  syncDirectoryBlocking(path: string): void {
-    this.#requireRight(path);
-    const directory = this.openDirectory(path);
-    try {
-      directory.syncBlocking();
-    } finally {
-      directory.close();
-    }
-  }
-
   /** Reports changes in a directory. */
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined {
     let watcher: FsWatcher;

@@ -121,12 +121,7 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Finds the directory; there is nothing to wait for. */
   syncDirectory(path: string): Promise<void> {
-    return settle(() => this.syncDirectoryBlocking(path));
-  }
-
-  /** Finds the directory. */
-  syncDirectoryBlocking(path: string): void {
-    this.#requireDirectory(normalize(path), "Fsync", path);
+    return settle(() => this.#requireDirectory(normalize(path), "Fsync", path));
   }
 
   /** Takes the lock, or throws `LockedError`. */

@@ -155,7 +155,6 @@ export const nodeFiles: {
   makeDirectory(path: string, permissions: number): void;
   openDirectory(path: string): Directory;
   syncDirectory(path: string): Promise<void>;
-  syncDirectoryBlocking(path: string): void;
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined;
   openLockFile(path: string, permissions: number): NodeFile;
 } = {
@@ -205,15 +204,6 @@ export const nodeFiles: {
     const directory = new NodeDirectory(path);
     try {
       await directory.sync();
-    } finally {
-      directory.close();
-    }
-  },
-
-  syncDirectoryBlocking(path) {
-    const directory = new NodeDirectory(path);
-    try {
-      directory.syncBlocking();
     } finally {
       directory.close();
     }
