@@ -107,7 +107,7 @@ export class Session {
       if (outcome?.status === "fulfilled") this.#note({ kind: "acknowledged", id });
       else if (!isRefused || !didNothing(outcome?.reason)) isOver = true;
     }
-    if (isOver) await this.#goOn();
+    if (isOver) await this.#recover();
   }
 
   /** Appends a batch. */
@@ -203,14 +203,14 @@ export class Session {
     try {
       await call();
     } catch (error) {
-      if (operation.kind !== "append" || !didNothing(error)) return await this.#goOn();
+      if (operation.kind !== "append" || !didNothing(error)) return await this.#recover();
       return this.#note({ kind: "refused", id });
     }
     this.#note({ kind: "acknowledged", id });
   }
 
   /** After a failure of unknown outcome: what the log holds is what it says when opened again. */
-  async #goOn(): Promise<void> {
+  async #recover(): Promise<void> {
     await this.#log.close().catch((error: unknown) => {
       if (!(error instanceof WalError)) throw error;
     });

@@ -273,7 +273,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a redo file is not marked when an interrupted replacement is finished",
     in: "replaceTail",
-    find: "redo.goOn({ length });",
+    find: "redo.resume({ length });",
     replace: "",
     caughtBy: [
       DURABILITY,
@@ -283,7 +283,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a redo file is not marked when the slots are written again after a crash",
     in: "MetaFile.restore",
-    find: "redo.goOn(record);",
+    find: "redo.resume(record);",
     replace: "",
     caughtBy: [
       DURABILITY,

@@ -111,7 +111,7 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     replace: "if (to < headIndex) yield item;",
     caughtBy: [
       RECOVER,
-      "what is below the first index stays dropped, unless nobody knows it any more",
+      "what is below the first index stays dropped, unless it is unknown",
     ],
   },
   {
@@ -152,6 +152,6 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     in: "bytesOf",
     find: "return text.isWellFormed() ? Buffer.from(text) : undefined;",
     replace: "return Buffer.from(text);",
-    caughtBy: [RECOVER, "a line that says something else is told of"],
+    caughtBy: [RECOVER, "a line that says something else is reported"],
   },
 ];

@@ -83,7 +83,7 @@ export class Afterwards {
   }
 
   /** What may tell later: rolls, new beginnings, a close and what it leaves, a reopening. */
-  async goOn(): Promise<void> {
+  async continueLog(): Promise<void> {
     const session = this.#session;
     const isFirstLog = session.log === this.#first;
     await this.#fill(5);

@@ -150,7 +150,7 @@ export async function run(
   } else {
     await afterwards.begin();
     phase = "later";
-    await afterwards.goOn();
+    await afterwards.continueLog();
   }
   const { failable } = held;
   const wrongs = [...session.wrongs, ...held.wrongs];

@@ -32,7 +32,7 @@ const looking = setInterval(() => {
 await Promise.all([
   keepHandles("view"),
   keepHandles("view"),
-  openAnew(),
+  reopen(),
   follow("durable", true, Infinity),
   follow("follow", false, Infinity),
   follow("start and stop", true, 60),
@@ -60,7 +60,7 @@ async function keepHandles(by: string): Promise<void> {
 }
 
 /** Handles that are read once. */
-async function openAnew(): Promise<void> {
+async function reopen(): Promise<void> {
   while (last === undefined) {
     const opened = Date.now();
     const log = await open("open", opened);

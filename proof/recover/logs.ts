@@ -66,7 +66,7 @@ export async function randomLog(draw: Draw): Promise<RandomLog> {
   let log = await Wal.open(PATH, begun1 ? { ...options, format: 1 } : options);
   if (begun1) {
     for (let i = draw(12); i >= 0; i--) log.append(entry(draw, sizes));
-    // It goes on in version 2, in the next file.
+    // It continues in version 2, in the next file.
     if (draw(2) === 0) {
       await log.close();
       log = await Wal.open(PATH, options);

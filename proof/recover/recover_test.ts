@@ -199,7 +199,7 @@ test("entries of a batch that is not whole are marked, and those after it are co
   assertEquals(shown(found.entries).at(-1), "5 entry 5");
   assertEquals(found.missing.length, 1);
 
-  // Without its Batch frame nobody knows which entries it had.
+  // Without its Batch frame it is unknown which entries it had.
   const hidden = await make(1, {}, (log) => log.appendBatch(batch));
   spoil(hidden, PATH, FIRST_ENTRY + 16 + 12, 9, 9);
   const states = (await recover(hidden)).entries.map((entry) => entry.batch);
@@ -550,7 +550,7 @@ test("files under each other's names are put in order, and another log's are lef
   assertStringIncludes(mixed.missing.map(({ what }) => what).join(), "belongs to another log");
 });
 
-test("what is below the first index stays dropped, unless nobody knows it any more", async () => {
+test("what is below the first index stays dropped, unless it is unknown", async () => {
   const fileSystem = await make(20, {}, async (log) => {
     await log.truncateBeforeIndex(8);
     await log.setState(bytes("state"));
@@ -612,7 +612,7 @@ test("the end of a file is as opening makes it while it is being replaced", asyn
   const fileSystem = await make(8);
   const content = readFile(fileSystem, PATH);
   const offset = placeOf(fileSystem, PATH, "entry 5");
-  const tail = frame(DATA, bytes("entry 5 anew"));
+  const tail = frame(DATA, bytes("entry 5 again"));
   const record = { firstIndex: 1, offset, oldLength: 1, oldChecksum: 0, length: tail.length };
   const body = concat(encodeRedoRecord(record), tail);
   const checksum = new Uint8Array(4);
@@ -620,19 +620,19 @@ test("the end of a file is as opening makes it while it is being replaced", asyn
   writeFile(fileSystem, `${PATH}.redo`, concat(body, checksum, Uint8Array.of(1)));
   writeFile(fileSystem, PATH, content.slice(0, offset));
   const found = await recover(fileSystem);
-  assertEquals(shown(found.entries), [...named(1, 4), "5 entry 5 anew"]);
+  assertEquals(shown(found.entries), [...named(1, 4), "5 entry 5 again"]);
   assertStringIncludes(found.notes.join(), "as opening would make it");
 
   // One that is not whole may have the only copy of the tail.
   checksum[0] = (checksum[0] as number) ^ 1;
   writeFile(fileSystem, `${PATH}.redo`, concat(body, checksum, Uint8Array.of(1)));
   const spoilt = await recover(fileSystem);
-  assertEquals(shown(spoilt.entries), [...named(1, 4), "5 entry 5 anew"]);
+  assertEquals(shown(spoilt.entries), [...named(1, 4), "5 entry 5 again"]);
   assertEquals(spoilt.entries.at(-1)?.isSetAside, true);
   // And where the file has it, it is not given twice.
   writeFile(fileSystem, PATH, concat(content.slice(0, offset), tail));
   const done = await recover(fileSystem);
-  assertEquals(shown(done.entries), [...named(1, 4), "5 entry 5 anew"]);
+  assertEquals(shown(done.entries), [...named(1, 4), "5 entry 5 again"]);
   assertEquals(done.entries.at(-1)?.isSetAside, false);
 });
 
@@ -789,7 +789,7 @@ test("entries are lines and back, and lines in a log, with their indexes", async
   ]);
 });
 
-test("a line that says something else is told of", () => {
+test("a line that says something else is reported", () => {
   for (
     const [line, why] of [
       ["[1]", "it is no JSON object"],

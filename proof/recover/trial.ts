@@ -1,7 +1,7 @@
 /**
  * One trial: a random log, random damage, and what `wal recover` must give of it.
  *
- * What nobody can find out is not asked for: a whole frame that moved to another place looks like one
+ * What cannot be found out is not asked for: a whole frame that moved to another place looks like one
  * that was written there, bytes around a gap may look like one changed byte, and what was at the log's
  * very end may never have been.
  *
@@ -328,7 +328,7 @@ function spansOf(original: Uint8Array, edits: readonly Edit[]): { start: number;
 }
 
 /**
- * Where an edit is said to be. Of two equal bytes nobody knows which one is gone: of the places at which
+ * Where an edit is said to be. Of two equal bytes it is unknown which one is gone: of the places at which
  * the same edit makes the same file, it is the one that leaves the most frames whole, and of those the
  * last, since a file is read from its beginning.
  */
@@ -541,7 +541,7 @@ function isUntouched(
   return sameBytes(bytes.subarray(from, last + 1), original.subarray(offset, end));
 }
 
-/** Whether nothing that is left can tell of an entry: what followed it is gone too. */
+/** Whether nothing that is left can show an entry: what followed it is gone too. */
 function mayBeUnknown(
   log: RandomLog,
   { files, moved }: Damaged,

@@ -101,7 +101,7 @@ async function open(log: Log, damage: Damage): Promise<Verdict> {
   }
   const contents = contentsOf(opened);
   const verdict = compare(log, damage, fileSystem, opened, contents);
-  await goOn(log, fileSystem, opened, contents);
+  await continueLog(log, fileSystem, opened, contents);
   return verdict;
 }
 
@@ -236,7 +236,7 @@ function changedFile(fileSystem: MemoryFileSystem, files: Files): string | undef
 }
 
 /** Appends one more entry, closes, opens again: everything must be there as before, and the entry. */
-async function goOn(
+async function continueLog(
   log: Log,
   fileSystem: MemoryFileSystem,
   opened: Wal,

@@ -77,7 +77,7 @@ export class PowerCuts {
     this.#draw = random(options.seed);
     this.#oracle = new PowerCutOracle(options.seed);
     this.#before = options.workshop.newFolder("before");
-    this.beginAnew();
+    this.beginAgain();
   }
 
   /** How many entries were acknowledged as durable. */
@@ -101,7 +101,7 @@ export class PowerCuts {
   }
 
   /** Continues with a new log. */
-  beginAnew(): void {
+  beginAgain(): void {
     const { mount, runtime, seed } = this.#options;
     if (this.#path !== "") rmSync(dirname(this.#path), { recursive: true, force: true });
     this.#acknowledgedBefore += this.#oracle.acknowledged;
@@ -120,7 +120,7 @@ export class PowerCuts {
     for (let i = 0; i < times; i++) {
       if (i % CUTS_PER_LOG === CUTS_PER_LOG - 1) {
         await this.#look();
-        this.beginAnew();
+        this.beginAgain();
       }
       await this.#live();
     }

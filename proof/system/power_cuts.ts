@@ -68,7 +68,7 @@ async function untilCaught(log: PowerCuts): Promise<string> {
         return `caught at cut ${cuts}: ${error.lost} acknowledged entries lost`;
       }
       // Noticed too, but lost entries are what is to be shown.
-      log.beginAnew();
+      log.beginAgain();
     }
   }
   throw new Error(`the lying fdatasync was not caught in ${MAX_LIES} power cuts`);

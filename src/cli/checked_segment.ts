@@ -23,8 +23,8 @@ export interface Place {
 
 /** What follows the last byte in order of the last segment. */
 export interface Tail {
-  /** `"vouched"` is damage: a Durable frame says that it was durable. */
-  readonly kind: "unused" | "torn" | "torn batch" | "ambiguous" | "vouched";
+  /** `"durable"` is damage: a Durable frame says that it was durable. */
+  readonly kind: "unused" | "torn" | "torn batch" | "ambiguous" | "durable";
   /** Where it begins. */
   readonly offset: number;
   readonly index: number;
@@ -43,7 +43,7 @@ export interface CheckedSegment {
   readonly size: number;
   /** Its whole entries. */
   readonly entries: number;
-  /** Behind its last entry, damaged or not; `undefined` if damage hides how many there are. */
+  /** After its last entry, damaged or not; `undefined` if damage hides how many there are. */
   readonly nextIndex: number | undefined;
   /** The checksum that the last frame states; `undefined` if that frame is damaged. */
   readonly lastChecksum: number | undefined;
@@ -63,6 +63,6 @@ export interface SegmentToCheck {
   readonly firstIndex: number;
   readonly reader: FrameReader;
   readonly isLast: boolean;
-  /** A larger entry is told of. */
+  /** A larger entry is reported. */
   readonly maxEntrySize: number;
 }

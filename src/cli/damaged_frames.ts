@@ -84,7 +84,7 @@ export function whatSealed(offset: number, entries: number): string {
   return entries === 1 ? "the entry fails its checksum" : `${entries} entries fail their checksums`;
 }
 
-/** What bytes are of which nobody knows what they were, in words. */
+/** What unknown bytes are, in words. */
 export function whatSearched(bytes: number, isGivenUp: boolean, isTail: boolean): string {
   const why = isGivenUp
     ? ", and the search after them was given up: too much looks like frames and is none. A " +

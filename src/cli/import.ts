@@ -137,8 +137,8 @@ async function* linesOf(
  */
 async function take(log: Wal, input: Readable, maxEntrySize: number, all: boolean): Promise<void> {
   const words = new LineWriter(toStandardOutput);
-  const told: string[] = [];
-  const taken = new TakenEntries(log, (line) => told.push(line));
+  const moved: string[] = [];
+  const taken = new TakenEntries(log, (line) => moved.push(line));
   let leftOut = 0;
   let summary = "";
   try {
@@ -153,14 +153,14 @@ async function take(log: Wal, input: Readable, maxEntrySize: number, all: boolea
         } else {
           await taken.take(line.index, line.data);
         }
-        for (const moved of told.splice(0)) await words.add(moved);
+        for (const line of moved.splice(0)) await words.add(line);
       }
     } finally {
       summary = await taken.finish("imported");
     }
   } finally {
     await log.close();
-    for (const line of [...told, summary].filter((line) => line !== "")) await words.add(line);
+    for (const line of [...moved, summary].filter((line) => line !== "")) await words.add(line);
     if (leftOut > 0) {
       await words.add(
         `left out ${leftOut === 1 ? "1 line" : `${leftOut} lines`} of entries that were dropped, ` +

@@ -53,7 +53,7 @@ export class IndexBounds {
     return this.#seals.held !== undefined || this.#durables.next(offset) !== undefined;
   }
 
-  /** Which index may follow bytes of which nobody knows what they were. */
+  /** Which index may follow unknown bytes. */
   beyond({ from, to }: IndexRange, offset: number, next: number): IndexRange {
     const isEnd = next === this.#file.reader.size && this.#file.mayHaveUnusedSpace;
     return { from, to: isEnd ? Infinity : this.#most(to, offset, next) };

@@ -26,8 +26,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
 
 /** The message with the code at its end. */
 export function messageOf({ message, code }: WalError | FileSystemError): string {
-  let told = message;
-  for (const [words, here] of WORDS) told = told.replaceAll(words, here);
+  let text = message;
+  for (const [words, here] of WORDS) text = text.replaceAll(words, here);
   const end = `(${code})`;
-  return told.endsWith(end) ? told : `${told} ${end}`;
+  return text.endsWith(end) ? text : `${text} ${end}`;
 }

@@ -73,7 +73,7 @@ export class PartReader {
       const whole = redo === undefined ? file : redo.over(file);
       const found = yield* this.#readFile({ part, joined, file, whole }, end);
       if (file.unreadable > 0) {
-        const text = `${path}: the device could not read some bytes; they are told of as damage`;
+        const text = `${path}: the device could not read some bytes; they are reported as damage`;
         yield { kind: "note", text };
       }
       if (joined !== undefined) return { ...found, index: exactly(joined.firstIndex) };
@@ -218,7 +218,7 @@ export class PartReader {
       const after = narrowed(found.after);
       const indexes = mayHideEntries ? { from: before.from, to: after.to - 1 } : undefined;
       const entries = isExact(before) && isExact(after) ? after.from - before.from : undefined;
-      const told = file.unreadable > 0 ? `${what} (the device cannot read all of the file)` : what;
+      const isUnreadable = file.unreadable > 0;
       const isNone = indexes === undefined || indexes.to < indexes.from;
       return {
         kind: "missing",
@@ -227,7 +227,7 @@ export class PartReader {
         bytes,
         indexes: isNone ? undefined : indexes,
         entries: isNone ? 0 : entries,
-        what: told,
+        what: isUnreadable ? `${what} (the device cannot read all of the file)` : what,
       };
     }
     const { offset, length, isFoundBySearch, batch, isDropped } = found;
@@ -268,7 +268,7 @@ export class PartReader {
 
 /**
  * What an index may be of a file that has another size than the next one states: if all of its frames
- * are whole, and not as many as there should be, nobody knows where the others were.
+ * are whole, and not as many as there should be, it is unknown where the others were.
  */
 function widened(
   range: IndexRange,

@@ -19,7 +19,7 @@ export class Progress {
   readonly #total: number;
   readonly #isTerminal = process.stderr.isTTY === true;
   readonly #start = performance.now();
-  #told = performance.now();
+  #reported = performance.now();
   #done = 0;
   #isDrawn = false;
 
@@ -31,8 +31,8 @@ export class Progress {
   async add(bytes: number): Promise<void> {
     this.#done += bytes;
     const now = performance.now();
-    if (now - this.#told < (this.#isTerminal ? BAR_MS : LINE_MS)) return;
-    this.#told = now;
+    if (now - this.#reported < (this.#isTerminal ? BAR_MS : LINE_MS)) return;
+    this.#reported = now;
     const share = this.#total === 0 ? 1 : Math.min(1, this.#done / this.#total);
     const text = `${Math.floor(100 * share)}% of ${mebibytes(this.#total)} MiB, ${
       Math.round(this.#done / 1000 / (now - this.#start))

@@ -124,14 +124,14 @@ class Recovery {
   /** Appends the entries to a new log, and tells in words what is missing. */
   async toLog(fileSystem: FileSystem, into: string, path: string | undefined): Promise<void> {
     const words = new LineWriter(toStandardOutput);
-    const told: string[] = [];
+    const moved: string[] = [];
     const file = path === undefined ? undefined : fileSystem.open(path, "create", PERMISSIONS);
     // Entries above the limit were in the log, and are to be in the new one.
     let log: Wal | undefined;
     try {
       const lines = file === undefined ? undefined : linesTo(file);
       log = await openNew(fileSystem, into, MAX_LENGTH);
-      const taken = new TakenEntries(log, (line) => told.push(line));
+      const taken = new TakenEntries(log, (line) => moved.push(line));
       for (const item of this.#found.read()) {
         if (item.kind === "note") {
           await note(item.text);
@@ -149,10 +149,10 @@ class Recovery {
           this.#count(item);
           await taken.take(isExact(index) ? index.from : undefined, item.read());
         }
-        for (const line of told.splice(0)) await words.add(line);
+        for (const line of moved.splice(0)) await words.add(line);
       }
       const summary = await taken.finish(`recovered into "${into}":`);
-      for (const line of [...told, summary, ...this.#remarks()]) await words.add(line);
+      for (const line of [...moved, summary, ...this.#remarks()]) await words.add(line);
       await lines?.flush();
       await file?.sync();
     } finally {

@@ -20,7 +20,7 @@ export interface Meta {
   readonly logId: Uint8Array | undefined;
 }
 
-/** Reads the meta file; tells of damage. */
+/** Reads the meta file, and reports damage. */
 export function* readMeta(
   fileSystem: FileSystem,
   log: string,

@@ -18,19 +18,19 @@ import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import type { SegmentFrame } from "../format/segment_frame.ts";
 import type { CheckedSegment, Place, SegmentToCheck, Tail } from "./checked_segment.ts";
 import { type FoundFrame, type FoundSeal, type FrameReader, sealOffsets } from "./frame_reader.ts";
-import { vouchedAfter } from "./vouched_offset.ts";
+import { durableOffsetAfter } from "./durable_offset.ts";
 
 /** How often the caller gets to look at what was done, in bytes. */
 const STEP = 4 * 1024 * 1024;
 
-/** How many places of one file are told; more help nobody. */
+/** How many places of one file are listed; more do not help. */
 const MAX_PLACES = 1000;
 
 /** An offset that damage hides. */
 const HIDDEN = 0xffffffff;
 
 /**
- * Checks a segment from its first byte to its last, and goes on behind damage where it can.
+ * Checks a segment from its first byte to its last, and continues after damage where it can.
  *
  * @returns What was found; yields, now and then, how many bytes were done since the last time.
  */
@@ -71,10 +71,10 @@ class SegmentCheck {
   #seal: FoundSeal | "none" | undefined;
   /** Of the last segment: the first offset that is not in order, and what follows it. */
   #end: { offset: number; index: number } | undefined;
-  #framesBehindEnd = 0;
+  #framesAfterEnd = 0;
   /** Of a batch that the log would end before: how many of its entries are whole. */
   #tornBatchEntries: number | undefined;
-  #vouched = 0;
+  #durableOffset = 0;
 
   constructor(segment: SegmentToCheck) {
     this.#segment = segment;
@@ -96,19 +96,19 @@ class SegmentCheck {
     }
     if (header.kind !== "valid") this.#tell(0, firstIndex, headerDamage(header));
 
-    let told = 0;
+    let reported = 0;
     let offset = Math.min(size, FILE_HEADER_SIZE);
     while (offset < size) {
       const frame = reader.frameAt(offset);
       if (frame === undefined) offset = this.#passDamage(offset);
       else offset = this.#take(frame, offset);
-      if (offset - told >= STEP) {
-        yield offset - told;
-        told = offset;
+      if (offset - reported >= STEP) {
+        yield offset - reported;
+        reported = offset;
       }
     }
     this.#finish();
-    yield size - told;
+    yield size - reported;
     return this.#result(false);
   }
 
@@ -121,7 +121,7 @@ class SegmentCheck {
   /** Takes a whole frame in; where the next one begins. */
   #take(frame: FoundFrame, offset: number): number {
     const next = offset + FRAME_HEADER_SIZE + frame.length;
-    if (this.#end !== undefined) this.#framesBehindEnd++;
+    if (this.#end !== undefined) this.#framesAfterEnd++;
     const index = this.#index;
     const wrong = frame.type === TYPE_DATA
       ? this.#takeEntry(frame, offset)
@@ -150,7 +150,7 @@ class SegmentCheck {
     const isFirst = offset === FILE_HEADER_SIZE;
     this.#index++;
     this.#pushOffset(offset);
-    if (this.#isSealed) return "an entry stands behind the Seal";
+    if (this.#isSealed) return "an entry stands after the Seal";
     if (isFirst && this.#version === 2) return "an entry stands where the Segment frame should";
     const batch = this.#batch;
     if (batch === undefined || --batch.left > 0) return undefined;
@@ -172,7 +172,7 @@ class SegmentCheck {
         "or it is damaged";
     }
     if (this.#isSealed && frame.kind !== "seal") {
-      return `a ${nameOf(frame)} frame stands behind the Seal`;
+      return `a ${nameOf(frame)} frame stands after the Seal`;
     }
     if (isFirst !== (frame.kind === "segment")) {
       return isFirst
@@ -226,7 +226,7 @@ class SegmentCheck {
     if (frame.ownOffset !== offset) {
       return `a Durable frame that says it stands at offset ${frame.ownOffset}`;
     }
-    this.#vouched = Math.max(this.#vouched, frame.durableOffset);
+    this.#durableOffset = Math.max(this.#durableOffset, frame.durableOffset);
     if (frame.durableOffset > offset) {
       return `a Durable frame that covers up to offset ${frame.durableOffset}, beyond its own`;
     }
@@ -243,7 +243,7 @@ class SegmentCheck {
       return `the Seal says ${stated.length} entries, and there are ${counted}`;
     }
     if (dropped === 0 && this.#sealCount !== undefined) {
-      return "a Seal drops nothing behind another";
+      return "a Seal drops nothing after another";
     }
     // A truncation within a batch leaves the batch whole, and its Seal does not count the rest.
     this.#sealCount = stated.length;
@@ -261,7 +261,7 @@ class SegmentCheck {
     return undefined;
   }
 
-  /** Tells of the damage at `offset`; where to go on. */
+  /** Reports the damage at `offset`; returns where to continue. */
   #passDamage(offset: number): number {
     const reader = this.#reader;
     const first = this.#index;
@@ -291,7 +291,7 @@ class SegmentCheck {
     const until = next ?? reader.size;
     const last = this.#index - 1;
     const reach = `${until - offset} bytes up to offset ${until} are no frames`;
-    const given = reader.isExhausted ? "; the search behind them was given up" : "";
+    const given = reader.isExhausted ? "; the search after them was given up" : "";
     this.#tell(offset, first, reach + given, last > first ? last : undefined);
     if (seal === undefined) {
       // At least one entry is likely to be hidden, and nothing tells how many.
@@ -317,7 +317,7 @@ class SegmentCheck {
     return within !== undefined && within < next;
   }
 
-  /** The next entry that the Seal tells of and that is whole, or else the Seal itself. */
+  /** The next entry that the Seal lists and that is whole, or else the Seal itself. */
   #nextSealed({ at, offsets }: FoundSeal, from: number): number {
     for (let i = this.#index - this.#segment.firstIndex; i < offsets.length; i++) {
       const offset = offsets[i] as number;
@@ -393,7 +393,7 @@ class SegmentCheck {
     };
   }
 
-  /** What the bytes behind the last one in order are, as recovery has to judge them too. */
+  /** What the bytes after the last one in order are, as recovery has to judge them too. */
   #judgeTail(): Tail | undefined {
     const { size } = this.#reader;
     const end = this.#end;
@@ -405,7 +405,7 @@ class SegmentCheck {
       const { offset, index, frame, left } = batch;
       const hasFrames = left < frame.count;
       const tail = { offset, index, bytes: size - offset, hasFrames };
-      if (vouchedAfter(this.#reader, this.#frame, offset) <= offset) {
+      if (durableOffsetAfter(this.#reader, this.#frame, offset) <= offset) {
         return { kind: "torn batch", ...tail };
       }
       this.#addPlace(
@@ -413,16 +413,18 @@ class SegmentCheck {
         index,
         `${left} of the ${frame.count} entries of the batch are missing`,
       );
-      return { kind: "vouched", ...tail };
+      return { kind: "durable", ...tail };
     }
     const { offset, index } = end;
     const torn = this.#tornBatchEntries;
-    const hasFrames = this.#framesBehindEnd > 0 || (torn ?? 0) > 0;
+    const hasFrames = this.#framesAfterEnd > 0 || (torn ?? 0) > 0;
     const tail = { offset, index, bytes: size - offset, hasFrames };
-    if (Math.max(this.#vouched, vouchedAfter(this.#reader, this.#frame, offset)) > offset) {
-      return { kind: "vouched", ...tail };
+    if (
+      Math.max(this.#durableOffset, durableOffsetAfter(this.#reader, this.#frame, offset)) > offset
+    ) {
+      return { kind: "durable", ...tail };
     }
-    if (this.#framesBehindEnd > 0) return { kind: "ambiguous", ...tail };
+    if (this.#framesAfterEnd > 0) return { kind: "ambiguous", ...tail };
     if (torn !== undefined) return { kind: "torn batch", ...tail };
     return { kind: this.#reader.isZeroFrom(offset) ? "unused" : "torn", ...tail };
   }

@@ -252,7 +252,7 @@ export class Verification {
   /** Reports the last bytes that are no damage, or may be none. */
   #tellTail({ file: { path } }: Checked, tail: Tail): void {
     const { kind, offset, index, bytes, hasFrames } = tail;
-    if (kind === "vouched") return;
+    if (kind === "durable") return;
     const count = bytes === 1 ? "1 byte" : `${bytes} bytes`;
     const aside = `opening would set ${count} aside in a ".cut-" file, then cut them`;
     const cut = `opening would cut ${count}`;
@@ -376,7 +376,7 @@ interface Checked {
 
 /** The places of a segment that are damage; those of a torn end are not. */
 function placesOf({ places, tail }: CheckedSegment): readonly Place[] {
-  if (tail === undefined || tail.kind === "vouched") return places;
+  if (tail === undefined || tail.kind === "durable") return places;
   return places.filter(({ offset }) => offset < tail.offset);
 }
 

@@ -10,7 +10,7 @@ import type { IndexRange } from "./index_range.ts";
 /** A file to walk. */
 export interface FileToWalk {
   readonly reader: FrameReader;
-  /** Where in its segment the file begins, in bytes; undefined if nobody knows. */
+  /** Where in its segment the file begins, in bytes; undefined if that is unknown. */
   readonly base: number | undefined;
   /** The index of the first entry that its segment can hold. */
   readonly firstIndex: number;

@@ -3,7 +3,7 @@
  *
  * The file is walked from its first byte to its last. An entry's index is counted from the file's
  * first, as long as it is known how many entries each damaged stretch held; a Seal tells it again
- * after any damage. Where it is not known, the walk goes on with a range.
+ * after any damage. Where it is not known, the walk continues with a range.
  *
  * What a search finds may be bytes of a damaged entry that look like frames. It is told as found by
  * search until a Durable frame stands in its place, or a Seal says that an entry begins there.
@@ -109,7 +109,7 @@ class Walk {
     return start;
   }
 
-  /** Takes in what is at `offset`; where to go on. */
+  /** Takes in what is at `offset`; returns where to continue. */
   *#step(offset: number): Generator<Found, number> {
     const after = this.#batches.leave(offset);
     if (after !== undefined) {
@@ -181,7 +181,7 @@ class Walk {
         return yield* this.#passDamage(offset);
       }
     }
-    if (this.#isSealed) return yield* this.#goOnAfterSeal(offset);
+    if (this.#isSealed) return yield* this.#continueAfterSeal(offset);
     const isFirst = this.#file.base === 0 && offset === FILE_HEADER_SIZE;
     if (isFirst && (this.#version === 2 || this.#file.isVersion2)) {
       const isInPlace = this.#bounds.isInPlace(offset);
@@ -215,7 +215,7 @@ class Walk {
     const bytes = this.#reader.bytes(offset, next - offset);
     const frame = readInternalPayload(bytes.subarray(FRAME_HEADER_SIZE));
     if (this.#file.base === undefined) return next;
-    if (this.#isSealed && frame.kind !== "seal") return yield* this.#goOnAfterSeal(offset);
+    if (this.#isSealed && frame.kind !== "seal") return yield* this.#continueAfterSeal(offset);
     const wrong = this.#wrongWith(frame, offset);
     // What a search found may be a part of an entry, and then says nothing.
     if (this.#isFoundBySearch && (wrong !== undefined || frame.kind !== "durable")) {
@@ -299,8 +299,8 @@ class Walk {
     }
   }
 
-  /** Goes on after a Seal, which should be the last frame: nobody knows what follows. */
-  *#goOnAfterSeal(offset: number): Generator<Found, number> {
+  /** Continues after a Seal, which should be the last frame: what follows is unknown. */
+  *#continueAfterSeal(offset: number): Generator<Found, number> {
     const what = "more follows a Seal, which ends a file: it may be none of the log's";
     yield this.#damage(offset, 0, this.#bounds.anywhere(offset), what);
     this.#isSealed = false;
@@ -309,11 +309,11 @@ class Walk {
     return offset;
   }
 
-  /** Tells of the damage at `offset`; where to go on. */
+  /** Reports the damage at `offset`; returns where to continue. */
   *#passDamage(offset: number): Generator<Found, number> {
     const { size } = this.#reader;
     if (this.#isUnused(offset)) return size;
-    if (this.#isSealed) return yield* this.#goOnAfterSeal(offset);
+    if (this.#isSealed) return yield* this.#continueAfterSeal(offset);
     const seal = this.#seals.held;
     if (seal !== undefined) return yield* this.#passToSealed(seal, offset);
     if (
@@ -376,7 +376,7 @@ class Walk {
     return next;
   }
 
-  /** Tells of the damage in front of entries that have moved; where they begin. */
+  /** Reports the damage in front of entries that have moved; returns where they begin. */
   *#passMoved(offset: number): Generator<Found, number> {
     const { size } = this.#reader;
     // Its Batch frame tells an end that has moved too.

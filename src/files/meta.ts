@@ -267,7 +267,7 @@ export class MetaFile {
   async restore(redo: RedoFile, record: Pick<RedoRecord, "length">): Promise<void> {
     const file = this.#fileSystem.open(this.#path, "write");
     try {
-      redo.goOn(record);
+      redo.resume(record);
       await writeAnew(file, redo.readTail(record));
     } catch (cause) {
       throw this.#unknown(0, cause);

@@ -116,7 +116,7 @@ export class RedoFile {
   }
 
   /** Notes in an interrupted replacement's redo file that it is being finished. */
-  goOn({ length }: Pick<RedoRecord, "length">): void {
+  resume({ length }: Pick<RedoRecord, "length">): void {
     const redo = this.#fileSystem.open(this.#path, "write");
     try {
       markInUse(redo, length);

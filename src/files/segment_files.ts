@@ -121,7 +121,7 @@ function openToBegin(context: SegmentContext, path: string): WritableSource {
   try {
     return writable(context, path);
   } catch (cause) {
-    throw writeFailed(`begin "${path}" anew`, cause);
+    throw writeFailed(`begin "${path}" again`, cause);
   }
 }
 

@@ -24,7 +24,7 @@ export interface ReadableFiles extends Pick<SegmentSource, "checksum" | "maxEntr
   readonly fileSystem: FileSystem;
 }
 
-/** A last segment, whoever writes it. */
+/** A last segment, of the writer or of a reader. */
 export interface LastSegment extends SegmentEntries {
   readonly path: string;
   readonly offsets: Offsets;
@@ -100,7 +100,7 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
     return this.#sealed.reduce((sum, { size }) => sum + size, this.#last.end);
   }
 
-  /** The files of full segments whose Seals failed their check and were made anew by a scan. */
+  /** The files of full segments whose Seals failed their check and were made again by a scan. */
   get rebuiltSeals(): string[] {
     return [...this.#rebuilt];
   }

@@ -407,9 +407,9 @@ function stepsAfterwards(
   }
   if (headIndex < nextIndex || entries === 0) return steps;
   // All entries are below the head. A log of version 1 alone has no file to continue in.
-  const mayGoOn = seal !== undefined || format !== 1;
-  if (seal === undefined && mayGoOn) steps.push({ kind: "roll", path: last.path, next });
-  const paths = mayGoOn ? [...full, last.path] : full;
+  const mayContinue = seal !== undefined || format !== 1;
+  if (seal === undefined && mayContinue) steps.push({ kind: "roll", path: last.path, next });
+  const paths = mayContinue ? [...full, last.path] : full;
   return paths.length === 0 ? steps : [...steps, { kind: "drop", paths, headIndex }];
 }
 

@@ -60,7 +60,7 @@ async function replaceTail(
       directory.remove(segment);
       await directory.sync();
     }
-    redo.goOn({ length });
+    redo.resume({ length });
     await redo.finish({ file, offset }, length);
   } catch (cause) {
     throw outcomeUnknown(path, 0, "the truncation that was interrupted", cause);

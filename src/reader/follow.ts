@@ -1,5 +1,5 @@
 /**
- * Waiting for new entries: beside the writer, which tells of each change, and in a reader, which
+ * Waiting for new entries: beside the writer, which reports each change, and in a reader, which
  * looks again at files that another process changes.
  *
  * @module
@@ -32,7 +32,7 @@ export interface FollowOptions {
    */
   signal?: AbortSignal;
   /**
-   * Waits with each entry until it is durable. In a reader that is when a Durable frame tells of it:
+   * Waits with each entry until it is durable. In a reader that is when a Durable frame says so:
    * with the writer's next write after its sync, a moment after it if there is none, or at its close.
    *
    * @default {true}
@@ -57,7 +57,7 @@ export interface FollowSource {
   /** The entries of a range of it. */
   readRange(from: number, to: number): Iterator<Uint8Array, void>;
   /**
-   * The lowest index that was dropped from the tail since the last call, and may be there anew;
+   * The lowest index that was dropped from the tail since the last call, and may be there again;
    * `undefined` if none was.
    */
   takeRewind(): number | undefined;
@@ -82,7 +82,7 @@ const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 const FOR_EVER = 2 ** 31 - 1;
 
 /**
- * Yields entries as they come. What a truncation dropped and the writer wrote anew is yielded anew.
+ * Yields entries as they come. What a truncation dropped and the writer wrote again is yielded again.
  *
  * It is no generator, whose `return` waits for a `next` that waits for an entry.
  */
@@ -162,14 +162,14 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
         const log = this.#source.look();
         // Beside the writer there is nothing to wait for.
         const found = log instanceof Promise ? log.then((log) => this.#find(log)) : this.#find(log);
-        if (found !== undefined) return this.#goOnAfter(found);
+        if (found !== undefined) return this.#continueAfter(found);
       }
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  #goOnAfter(found: Promise<void>): void {
+  #continueAfter(found: Promise<void>): void {
     this.#isBusy = true;
     found.then(() => {
       this.#isBusy = false;
@@ -180,7 +180,7 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
   /** The next of the entries that were there at the last look, as far as they still are. */
   #take(): Entry | undefined {
     const rewind = this.#source.takeRewind();
-    // Who asks for the entries may have taken the time: what was read ahead may be gone.
+    // The caller may have taken its time: what was read ahead may be gone.
     if (rewind !== undefined) {
       this.#next = Math.min(this.#next ?? rewind, rewind);
       this.#entries = undefined;
@@ -203,7 +203,7 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
     this.#log = log;
     const rewind = this.#source.takeRewind();
     let next = Math.min(this.#next ?? log.firstIndex, rewind ?? Infinity);
-    // What was dropped before anything of it was given out is awaited anew.
+    // What was dropped before anything of it was given out is awaited again.
     next = Math.min(next, log.lastIndex + 1);
     if (next < log.firstIndex) throw overtaken(log, next);
     this.#next = next;
@@ -275,7 +275,7 @@ export class Patience {
   }
 }
 
-/** Tells those who wait of each change. */
+/** Wakes all that wait at each change. */
 export class Changes {
   readonly #waiting = new Set<() => void>();
   /** How many there were. */
@@ -284,7 +284,7 @@ export class Changes {
   /** Wakes all. */
   notify(): void {
     this.count++;
-    // Most logs have no follower, and an append makes no garbage for those who are not there.
+    // Most logs have no follower, and an append makes no garbage for one that is not there.
     if (this.#waiting.size === 0) return;
     for (const wake of this.#waiting) wake();
   }

@@ -1,6 +1,6 @@
 /**
  * What a handle that only reads, and all its followers, know of a log that another process writes:
- * one view, which is refreshed or made anew.
+ * one view, which is refreshed or replaced.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { openToRead, type ReadOnlyLog, viewBlocking } from "../opening/open.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { mayBeStale, View } from "./view.ts";
 
-/** How often a read begins anew because the writer changed the files under it. */
+/** How often a read begins again because the writer changed the files under it. */
 const MAX_TRIES = 12;
 
 /** How often a read of files that the writer leaves alone may fail before it is believed. */
@@ -19,7 +19,7 @@ const MAX_AT_REST = 3;
 
 /** The reading side of a log. */
 export class Reader {
-  /** Tells of changes in the files, as far as the file system tells, and of the handle's end. */
+  /** Reports changes in the files, as far as the file system does, and the handle's end. */
   readonly changes: Changes = new Changes();
   readonly #fileSystem: FileSystem;
   readonly #path: string;
@@ -28,13 +28,13 @@ export class Reader {
   #view: View;
   #looking: Promise<boolean> | undefined;
   #closed = false;
-  /** How many followers want to be told of changes, and how the telling ends. */
+  /** How many followers wait for changes, and how the watch ends. */
   #watchers = 0;
   #stopWatching: (() => void) | undefined;
 
   /**
    * @param opened What was found when the handle was opened.
-   * @param onView Is told of each view that takes the place of another.
+   * @param onView Is called with each view that takes the place of another.
    */
   constructor(
     fileSystem: FileSystem,
@@ -71,7 +71,7 @@ export class Reader {
   }
 
   async #lookAlone(): Promise<boolean> {
-    this.#looking = this.#lookAnew();
+    this.#looking = this.#lookAgain();
     try {
       return await this.#looking;
     } finally {
@@ -80,7 +80,7 @@ export class Reader {
   }
 
   /** Whether what was found is shown: a read may have looked since, and seen more. */
-  async #lookAnew(): Promise<boolean> {
+  async #lookAgain(): Promise<boolean> {
     const before = this.#view;
     const opened = await openToRead(this.#fileSystem, this.#path, this.#options);
     if (before === this.#view) this.#show(opened);
@@ -89,7 +89,7 @@ export class Reader {
   }
 
   /**
-   * Reads, and looks at the files anew where the writer has changed what is read.
+   * Reads, and looks at the files again where the writer has changed what is read.
    *
    * @param read Is called again with the log as it is then.
    * @throws What `read` throws of a log that the writer leaves alone.
@@ -120,7 +120,7 @@ export class Reader {
     this.#onView(this.#view);
   }
 
-  /** Begins to tell of changes; as often as it is called, {@linkcode unwatch} is to be. */
+  /** Begins to report changes; as often as it is called, {@linkcode unwatch} is to be. */
   watch(): void {
     if (++this.#watchers > 1 || this.#closed) return;
     const name = nameOf(this.#path);
@@ -131,7 +131,7 @@ export class Reader {
     });
   }
 
-  /** Whether changes are told of, most of them at least. */
+  /** Whether changes are reported, most of them at least. */
   get isWatched(): boolean {
     return this.#stopWatching !== undefined;
   }

@@ -13,10 +13,10 @@ import { type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import type { Reader } from "./reader.ts";
 import { mayBeStale, type View } from "./view.ts";
 
-/** How often the files are looked at where nothing tells of their changes, in milliseconds. */
+/** How often the files are looked at where nothing reports their changes, in milliseconds. */
 const POLL_MS = 25;
 
-/** The same where the file system tells of most changes. */
+/** The same where the file system reports most changes. */
 const WATCHED_POLL_MS = 250;
 
 /** How long it is from the end of a look to the next at the least, in milliseconds. */
@@ -131,10 +131,10 @@ export class Tailer implements FollowSource {
       if (isRested || this.isClosed()) wake();
     });
     // What came during the look is looked at too.
-    const goOn = (): Timer => changes.count === this.#seen ? poll() : clock.after(0, wake);
-    let timer = isRested ? goOn() : clock.after(rest, () => {
+    const watch = (): Timer => changes.count === this.#seen ? poll() : clock.after(0, wake);
+    let timer = isRested ? watch() : clock.after(rest, () => {
       isRested = true;
-      timer = goOn();
+      timer = watch();
     });
     return () => {
       stop();

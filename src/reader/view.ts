@@ -1,7 +1,7 @@
 /**
  * A log as it was when its files were looked at: what a handle reads that does not write.
  *
- * The writer goes on meanwhile. What it appends is taken in; whatever else it does makes the view
+ * The writer continues meanwhile. What it appends is taken in; whatever else it does makes the view
  * stale. A read of a stale view returns what the log had when it was looked at, or fails.
  *
  * @module
@@ -73,7 +73,7 @@ export class View {
     return next === last.path || this.#fileSystem.identify(next) === undefined;
   }
 
-  /** Has the files looked at anew, since a read of them failed. */
+  /** Has the files looked at again, since a read of them failed. */
   doubt(): void {
     this.#isStale = true;
   }

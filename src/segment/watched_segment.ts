@@ -49,7 +49,7 @@ export class WatchedSegment implements Entries {
     return this.#found.end;
   }
 
-  /** How many entries a Durable frame vouches for. */
+  /** How many entries a Durable frame reports as durable. */
   get durableCount(): number {
     return this.offsets.countBelow(this.#found.vouched);
   }
@@ -87,7 +87,7 @@ export class WatchedSegment implements Entries {
     // A cut since the first look at the size left nothing to scan.
     if (found.size <= end && !seen.isIn(this.#file)) return false;
     this.#found = found;
-    // A Seal may tell of fewer entries.
+    // A Seal may list fewer entries.
     return this.offsets.count >= count;
   }
 

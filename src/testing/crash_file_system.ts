@@ -126,7 +126,7 @@ interface Pending {
 /** The errors of a file or directory, counted, and how many of them were reported to some sync. */
 interface Errors {
   count: number;
-  told: number;
+  reported: number;
 }
 
 /** A file, whatever its names. */
@@ -415,10 +415,10 @@ const LOST: Readonly<Record<FailedSync, readonly Change["kind"][]>> = {
 
 /** A file or directory that knows what a failed sync does to it. A directory keeps its names for the next. */
 export interface Failing {
-  /** Does what a sync that fails would. It is one error, to be told by the rules. */
+  /** Does what a sync that fails would. It is one error, to be reported by the rules. */
   failSync(): void;
   /** Whether this descriptor has an error that it has not reported; then it counts as reported. */
-  tellError(): boolean;
+  reportError(): boolean;
 }
 
 /** What a file or directory knows of a failed sync; `undefined` if it is of another file system. */
@@ -427,7 +427,7 @@ export function failingOf(opened: FileHandle | Directory): Failing | undefined {
 }
 
 /** The errors that one descriptor has reported. */
-class Told {
+class ReportedErrors {
   readonly #errors: Errors;
   readonly #errorTold: ErrorTold;
   #seen: number;
@@ -435,14 +435,14 @@ class Told {
   constructor(errors: Errors, errorTold: ErrorTold) {
     this.#errors = errors;
     this.#errorTold = errorTold;
-    this.#seen = errors.told;
+    this.#seen = errors.reported;
   }
 
   /** Whether there is an error to report now; it is not reported again. */
-  tell(): boolean {
-    const { count, told } = this.#errors;
-    const isNew = count > (this.#errorTold === "file" ? told : this.#seen);
-    this.#seen = this.#errors.told = count;
+  report(): boolean {
+    const { count, reported } = this.#errors;
+    const isNew = count > (this.#errorTold === "file" ? reported : this.#seen);
+    this.#seen = this.#errors.reported = count;
     return isNew;
   }
 }
@@ -452,7 +452,7 @@ class CrashDirectory implements Directory, Failing {
   readonly #path: string;
   readonly #process: Process;
   readonly #observer: Observer;
-  readonly #told: Told;
+  readonly #reported: ReportedErrors;
   #isOpen = true;
 
   constructor(
@@ -466,7 +466,7 @@ class CrashDirectory implements Directory, Failing {
     this.#path = path;
     this.#process = process;
     this.#observer = observer;
-    this.#told = new Told(node.errors, errorTold);
+    this.#reported = new ReportedErrors(node.errors, errorTold);
   }
 
   async sync(): Promise<void> {
@@ -485,7 +485,7 @@ class CrashDirectory implements Directory, Failing {
   }
 
   #end(covered: readonly NameChange[]): void {
-    if (this.#told.tell()) throw new FileSystemError("EIO", "Fsync", this.#path);
+    if (this.#reported.report()) throw new FileSystemError("EIO", "Fsync", this.#path);
     makeNamesDurable(this.#opened(), covered);
   }
 
@@ -493,8 +493,8 @@ class CrashDirectory implements Directory, Failing {
     this.#opened().errors.count++;
   }
 
-  tellError(): boolean {
-    return this.#told.tell();
+  reportError(): boolean {
+    return this.#reported.report();
   }
 
   close(): void {
@@ -516,7 +516,7 @@ class CrashFile implements FileHandle, Failing {
   readonly #failedSync: FailedSync;
   readonly #observer: Observer;
   readonly #identity: string;
-  readonly #told: Told;
+  readonly #reported: ReportedErrors;
   #isOpen = true;
 
   constructor(
@@ -535,7 +535,7 @@ class CrashFile implements FileHandle, Failing {
     this.#failedSync = failedSync;
     this.#observer = observer;
     this.#identity = identity;
-    this.#told = new Told(node.errors, errorTold);
+    this.#reported = new ReportedErrors(node.errors, errorTold);
   }
 
   read(into: Uint8Array, offset: number, length: number = into.length): number {
@@ -613,7 +613,7 @@ class CrashFile implements FileHandle, Failing {
   #endSync(covered: readonly Pending[]): void {
     const node = this.#opened("Fsync");
     // What a sync has failed over meanwhile counts as clean to all others.
-    if (this.#told.tell()) throw this.#error("EIO", "Fsync");
+    if (this.#reported.report()) throw this.#error("EIO", "Fsync");
     makeDurable(node, covered);
   }
 
@@ -634,8 +634,8 @@ class CrashFile implements FileHandle, Failing {
     node.cached = imageOf(node, new Set());
   }
 
-  tellError(): boolean {
-    return this.#told.tell();
+  reportError(): boolean {
+    return this.#reported.report();
   }
 
   close(): void {
@@ -660,7 +660,7 @@ function blockOf(offset: number): number {
 function newFile(cached: Content, durable: Content): FileNode {
   return {
     kind: "file",
-    errors: { count: 0, told: 0 },
+    errors: { count: 0, reported: 0 },
     cached,
     durable,
     pending: [],
@@ -671,7 +671,7 @@ function newFile(cached: Content, durable: Content): FileNode {
 function newDirectory(): DirectoryNode {
   return {
     kind: "directory",
-    errors: { count: 0, told: 0 },
+    errors: { count: 0, reported: 0 },
     cached: new Map(),
     durable: new Map(),
     pending: [],

@@ -258,13 +258,13 @@ export class FaultyFileSystem implements FileSystem {
     const effect = this.#record(operation, path);
     const failing = effect?.kind === "fail" && effect.isMade ? failSync(under) : undefined;
     const tells = effect?.kind === "fail" ? effect.tells : undefined;
-    if (tells === "itself") failing?.tellError();
+    if (tells === "itself") failing?.reportError();
     await this.#delays.get(operation)?.();
     if (effect?.kind === "lie") return;
     // Syncs that overlap end before it.
     if (failing !== undefined) await othersEnd();
-    const isTold = tells === "itself" || failing?.tellError() !== false;
-    if (effect?.kind !== "fail" || !isTold) return await call();
+    const isReported = tells === "itself" || failing?.reportError() !== false;
+    if (effect?.kind !== "fail" || !isReported) return await call();
     throw new FileSystemError(effect.code, operation, path);
   }
 
@@ -278,7 +278,7 @@ export class FaultyFileSystem implements FileSystem {
     const effect = this.#record(operation, path);
     if (effect?.kind === "lie") return;
     if (effect?.kind !== "fail") return call();
-    if (effect.isMade) failSync(under)?.tellError();
+    if (effect.isMade) failSync(under)?.reportError();
     throw new FileSystemError(effect.code, operation, path);
   }
 

@@ -70,9 +70,9 @@ async function follow(
 ): Promise<string[]> {
   const files = new ReplayedWriter(writer);
   for (const begin = random() < 0.5 ? 6 : beforeCut; files.done < begin;) files.step();
-  const goOn = hasteOf(random, files, 0.5);
-  const log = await Wal.open(PATH, { fileSystem: files.fileSystem(goOn), readOnly: true });
-  const timer = setInterval(goOn, 1);
+  const advance = hasteOf(random, files, 0.5);
+  const log = await Wal.open(PATH, { fileSystem: files.fileSystem(advance), readOnly: true });
+  const timer = setInterval(advance, 1);
   const seen = new Map<number, string>();
   const wrong: string[] = [];
   let isReplaced = false;
@@ -183,7 +183,7 @@ async function workAtRandom(random: Random): Promise<Work> {
 type Shown = [index: number, line: string][];
 
 /** Every way in which a handle that only reads shows entries; the last two are loops. */
-const READS: readonly ((log: Wal, random: Random, shown: Shown, goOn: () => void) => void)[] = [
+const READS: readonly ((log: Wal, random: Random, shown: Shown, advance: () => void) => void)[] = [
   (log, random, shown) => {
     const index = log.firstIndex + Math.floor(random() * (log.lastIndex - log.firstIndex + 1));
     shown.push([index, text(log.getEntry(index))]);
@@ -192,17 +192,17 @@ const READS: readonly ((log: Wal, random: Random, shown: Shown, goOn: () => void
     const { firstIndex } = log;
     log.readAll().forEach((data, i) => shown.push([firstIndex + i, text(data)]));
   },
-  (log, random, shown, goOn) => {
+  (log, random, shown, advance) => {
     for (const { index, data } of log.entries()) {
       shown.push([index, text(data)]);
-      if (random() < 0.3) goOn();
+      if (random() < 0.3) advance();
       if (random() < 0.02) break;
     }
   },
-  (log, random, shown, goOn) => {
+  (log, random, shown, advance) => {
     log.replay(({ index, data }) => {
       shown.push([index, text(data)]);
-      if (random() < 0.3) goOn();
+      if (random() < 0.3) advance();
     });
   },
 ];
@@ -212,9 +212,9 @@ async function read({ writer, states }: Work, random: Random): Promise<string[]>
   const files = new ReplayedWriter(writer);
   while (files.done < (states[0]?.at ?? 0)) files.step();
   // With more, each look would meet a truncation.
-  const goOn = hasteOf(random, files, 0.1);
+  const advance = hasteOf(random, files, 0.1);
   let since = files.done;
-  const log = await Wal.open(PATH, { fileSystem: files.fileSystem(goOn), readOnly: true });
+  const log = await Wal.open(PATH, { fileSystem: files.fileSystem(advance), readOnly: true });
   const wrong: string[] = [];
   const followed = followAll(log);
   for (let tries = 0; tries < 400 && !(files.isAtEnd && tries % 8 === 0); tries++) {
@@ -232,7 +232,7 @@ async function read({ writer, states }: Work, random: Random): Promise<string[]>
       } else {
         const kind = Math.floor(random() * READS.length);
         isLoop = kind >= 2;
-        READS[kind]?.(log, random, shown, goOn);
+        READS[kind]?.(log, random, shown, advance);
       }
     } catch (caught) {
       error = caught;
@@ -262,7 +262,7 @@ async function read({ writer, states }: Work, random: Random): Promise<string[]>
     // In the middle of a truncation or a reset there may be less than before and than after it.
     const most = Math.max(...seen.map(({ first, entries }) => first + entries.length - 1));
     if (log.lastIndex > most) wrong.push(`${since} to ${files.done}: the last is ${log.lastIndex}`);
-    if (random() < 0.3) goOn();
+    if (random() < 0.3) advance();
   }
   while (!files.isAtEnd) files.step();
   const { first, entries } = states.at(-1) ?? { first: 1, entries: [] };

@@ -51,7 +51,7 @@ interface Cause {
   readonly versions: readonly Version[];
   readonly make: (offsets: readonly number[]) => Part;
   /** A Seal that stands in front of X. */
-  readonly isBehindSeal?: boolean;
+  readonly isAfterSeal?: boolean;
   /** Nothing is at X itself, so that whatever follows begins there. */
   readonly isNothing?: boolean;
 }
@@ -128,7 +128,7 @@ const CAUSES: readonly Cause[] = [
   {
     name: "a Data frame after a Seal",
     versions: [2],
-    isBehindSeal: true,
+    isAfterSeal: true,
     make: () => ({ bytes: data("after") }),
   },
   {
@@ -216,7 +216,7 @@ interface Combination {
   readonly content: Uint8Array;
   readonly x: number;
   readonly facts: Facts;
-  readonly isBehindSeal: boolean;
+  readonly isAfterSeal: boolean;
 }
 
 const ENTRIES = ["one", "two", "three"];
@@ -251,7 +251,7 @@ function* combinations(version: Version): Generator<Combination> {
 
 function combine(version: Version, cause: Cause, first: Follower, second: Follower): Combination {
   const { content, offsets } = beginning(version);
-  const front = cause.isBehindSeal ? concat(content, internal(sealPayload(offsets))) : content;
+  const front = cause.isAfterSeal ? concat(content, internal(sealPayload(offsets))) : content;
   const x = front.length;
   const part = cause.make(offsets);
   const one = first.make({ x, at: x + part.bytes.length });
@@ -269,7 +269,7 @@ function combine(version: Version, cause: Cause, first: Follower, second: Follow
       hasFrame: part.hasFrame === true || first.isFrame || second.isFrame,
       hasEvidence: first.coversX === true || second.coversX === true,
     },
-    isBehindSeal: cause.isBehindSeal === true,
+    isAfterSeal: cause.isAfterSeal === true,
   };
 }
 
@@ -327,7 +327,7 @@ for (const version of [1, 2] as const) {
 }
 
 async function judgeOpen(combination: Combination, options: WalOptions): Promise<void> {
-  const { content, x, name, facts, isBehindSeal } = combination;
+  const { content, x, name, facts, isAfterSeal } = combination;
   const expected = expectedCase(combination);
   const fileSystem = fileWith(content);
   if (expected === "C" && options.recovery === "default") {
@@ -349,7 +349,7 @@ async function judgeOpen(combination: Combination, options: WalOptions): Promise
     assertEquals(log.recovery, { ...report, created: false }, name);
     assertEquals(Array.from(log.readAll(), text), ENTRIES, name);
     // A Seal without a segment after it is a roll that a crash interrupted.
-    const next = isBehindSeal ? [`${PATH}.${String(entries + 1).padStart(20, "0")}`] : [];
+    const next = isAfterSeal ? [`${PATH}.${String(entries + 1).padStart(20, "0")}`] : [];
     const files = [PATH, ...next, ...(setAside === undefined ? [] : [setAside])];
     assertEquals(fileSystem.list(".").sort(), files.sort(), name);
     assertEquals(readFile(fileSystem, PATH), content.subarray(0, x), name);

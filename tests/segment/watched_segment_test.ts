@@ -51,7 +51,7 @@ function watch(): { watched: WatchedSegment; write: (...frames: Uint8Array[]) =>
   return { watched: new WatchedSegment(source, scan), write };
 }
 
-test("what was appended is taken in, with what a Durable frame vouches for", () => {
+test("what was appended is taken in, with what a Durable frame reports as durable", () => {
   const { watched, write } = watch();
   assertEquals([watched.offsets.count, watched.durableCount], [1, 0]);
   assert(watched.refresh());

@@ -445,8 +445,10 @@ function append(sizes: readonly number[], isBatch: boolean, isDurable: boolean):
       partly: () => partlyAppended(before, [atom]),
       failures: (fired) => {
         // An empty file of version 1 is made again for a batch; there is no way back from that.
-        const isAnew = isBatch && entriesOf(before).length === 0 && !fired.syncs;
-        return isAnew ? [...appendFailures(fired), "ERR_WAL_SYNC_FAILED"] : appendFailures(fired);
+        const isMadeAgain = isBatch && entriesOf(before).length === 0 && !fired.syncs;
+        return isMadeAgain
+          ? [...appendFailures(fired), "ERR_WAL_SYNC_FAILED"]
+          : appendFailures(fired);
       },
       // A new segment begins when all before is durable.
       mayBeDurable: [lastOf(before)],

@@ -95,30 +95,30 @@ export class ReplayedWriter {
     if (!this.isAtEnd) this.#changes[this.#done++]?.(this.memory, this.#files);
   }
 
-  /** A file system on which `goOn` is called before any call. */
-  fileSystem(goOn: () => void): FileSystem {
+  /** A file system on which `advance` is called before any call. */
+  fileSystem(advance: () => void): FileSystem {
     const { memory } = this;
     return like<FileSystem>(memory, {
       open: (path, mode) => {
-        goOn();
+        advance();
         const file = memory.open(path, mode);
         return like<FileHandle>(file, {
           read: (into, offset, length) => {
-            goOn();
+            advance();
             return file.read(into, offset, length);
           },
           size: () => {
-            goOn();
+            advance();
             return file.size();
           },
         });
       },
       list: (directory) => {
-        goOn();
+        advance();
         return memory.list(directory);
       },
       identify: (path) => {
-        goOn();
+        advance();
         return memory.identify(path);
       },
       watch: (_, onChange) => {

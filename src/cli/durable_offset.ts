@@ -1,5 +1,6 @@
 /**
- * What the Durable frames of a file vouch for, for a check that does not trust the order of its frames.
+ * What the Durable frames of a file report as durable, for a check that does not trust the order of
+ * its frames.
  *
  * @module
  */
@@ -14,17 +15,17 @@ import type { FrameReader } from "./frame_reader.ts";
 const SEARCH_WINDOW = 64 * 1024;
 
 /**
- * The highest offset that Durable frames vouch for which begin anywhere after `from`. Recovery looks at
- * every byte there, and so at those, too, that lie within another frame.
+ * The highest offset up to which the Durable frames that begin after `from` report the file as durable.
+ * Recovery looks at every byte there, and so at those, too, that lie within another frame.
  *
  * @param own The file's Segment frame; without it none is the file's own.
  */
-export function vouchedAfter(
+export function durableOffsetAfter(
   reader: FrameReader,
   own: SegmentFrame | undefined,
   from: number,
 ): number {
-  let vouched = 0;
+  let highest = 0;
   for (let offset = from + 1; own !== undefined && offset < reader.size; offset++) {
     const bytes = reader.bytes(offset, Math.min(SEARCH_WINDOW, reader.size - offset));
     // A writer has cut the file meanwhile.
@@ -38,7 +39,7 @@ export function vouchedAfter(
     const frame = readInternalPayload(payload.subarray(FRAME_HEADER_SIZE));
     if (frame.kind !== "durable" || !sameLog(frame.logId, own.logId)) continue;
     if (frame.segment !== own.firstIndex || frame.ownOffset !== offset) continue;
-    vouched = Math.max(vouched, frame.durableOffset);
+    highest = Math.max(highest, frame.durableOffset);
   }
-  return vouched;
+  return highest;
 }
