@@ -42,7 +42,10 @@ export const READERS: readonly Mutation[] = [
     in: "showSegments",
     find: "isUntouched() && (shown.end === 0 || active.refresh()) && meta.isSame()",
     replace: "shown.size >= 0",
-    caughtBy: [INTERLEAVED, SHOWS],
+    caughtBy: [
+      INTERLEAVED,
+      "at whichever call of an open the writer continues, a reader shows what the log had",
+    ],
   },
   {
     name: "a reader does not look for a cut before it takes in what follows",

@@ -5,7 +5,7 @@
  * @module
  */
 import { test } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Wal, WalError } from "../../mod.ts";
 import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts";
 import { DURABLE_FRAME_SIZE } from "../../src/format/durable_frame.ts";
@@ -296,13 +296,72 @@ function followAll(log: Wal): Map<number, string> {
   return seen;
 }
 
-/** The last two meet a writer between a reader's last look at a file and its end. */
-const SEEDS = [...Array(60).keys(), 233, 240];
+/**
+ * Opens the log while the writer goes from one state to another at one of the reader's calls.
+ *
+ * @returns What was shown, if anything was, and whether there were as many calls.
+ */
+async function openBetween(
+  { writer, states }: Work,
+  [from, to]: readonly [number, number],
+  call: number,
+): Promise<{ shown: string | undefined; hasChanged: boolean }> {
+  const files = new ReplayedWriter(writer);
+  const reach = (state: number): void => {
+    while (files.done < (states[state]?.at ?? 0)) files.step();
+  };
+  reach(from);
+  let calls = 0;
+  const fileSystem = files.fileSystem(() => {
+    if (calls++ === call) reach(to);
+  });
+  const log = await Wal.open(PATH, { fileSystem, readOnly: true });
+  try {
+    const entries = log.readAll().map(text);
+    return { shown: shownOf(log.firstIndex, entries), hasChanged: calls > call };
+  } catch (error) {
+    // The head was dropped between the open and the read.
+    if (!(error instanceof WalError && error.code === "ERR_WAL_INDEX_OUT_OF_RANGE")) throw error;
+    return { shown: undefined, hasChanged: true };
+  } finally {
+    await log.close();
+  }
+}
+
+function shownOf(first: number, entries: readonly string[]): string {
+  return JSON.stringify([first, entries]);
+}
+
+test("at whichever call of an open the writer continues, a reader shows what the log had", async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const random = seededRandom(seed);
+    const work = await workAtRandom(random);
+    for (let pair = 0; pair < 8; pair++) {
+      const from = Math.floor(random() * (work.states.length - 1));
+      const to = Math.min(from + 1 + Math.floor(random() * 6), work.states.length - 1);
+      const between = work.states.slice(from, to + 1);
+      // A read goes up to the index that was the last when it began.
+      const lasts = between.map(({ first, entries }) => first + entries.length - 1);
+      const known = between.flatMap(({ first, entries }) =>
+        lasts.map((last) => shownOf(first, entries.slice(0, Math.max(0, last + 1 - first))))
+      );
+      for (let call = 0, isOver = false; !isOver; call++) {
+        const { shown, hasChanged } = await openBetween(work, [from, to], call);
+        const isKnown = shown === undefined || known.includes(shown);
+        assert(isKnown, `seed ${seed}, ${from} to ${to} at call ${call}: ${shown}`);
+        isOver = !hasChanged;
+      }
+    }
+  }
+});
+
+/** How many writers a reader meets. */
+const SEEDS = 60;
 
 test("whenever the files change, a reader shows what the log had, and no other error", {
   timeout: 120_000,
 }, async () => {
-  for (const seed of SEEDS) {
+  for (let seed = 0; seed < SEEDS; seed++) {
     const work = await workAtRandom(seededRandom(seed));
     for (let turn = 0; turn < 4; turn++) {
       const wrong = await read(work, seededRandom(1000 * seed + turn));
