@@ -11,6 +11,7 @@
 import { clock, pause, type Timer } from "../fs/clock.ts";
 import type { LockedError } from "../errors.ts";
 import { type FileSystem, type Guard, isFileSystemError, memberOf } from "../fs/file_system.ts";
+import { isPromise } from "../fs/promise.ts";
 
 /** How often open tries a file that is held, and how long it waits in between, in milliseconds. */
 const TRIES = 12;
@@ -101,7 +102,7 @@ export class Guards {
       tried.add(path);
       try {
         const guard = this.#fileSystem.guard(path);
-        if (guard instanceof Promise) return this.#finish(path, guard, tried);
+        if (isPromise(guard)) return this.#finish(path, guard, tried);
         this.#held.set(path, guard);
       } catch (error) {
         this.#failed(error);
@@ -143,7 +144,7 @@ export class Guards {
     for (let tries = 1;; tries++) {
       try {
         const guard = this.#fileSystem.guard(path);
-        this.#asksProgram = guard instanceof Promise;
+        this.#asksProgram = isPromise(guard);
         return await guard;
       } catch (error) {
         if (!isLocked(error) || tries >= TRIES) throw error;

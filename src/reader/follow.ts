@@ -7,6 +7,7 @@
 import { clock } from "../fs/clock.ts";
 import type { Entry } from "../entry.ts";
 import { WalError } from "../errors.ts";
+import { isPromise } from "../fs/promise.ts";
 
 /**
  * What a follower wants.
@@ -161,7 +162,7 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
         }
         const log = this.#source.look();
         // Beside the writer there is nothing to wait for.
-        const found = log instanceof Promise ? log.then((log) => this.#find(log)) : this.#find(log);
+        const found = isPromise(log) ? log.then((log) => this.#find(log)) : this.#find(log);
         if (found !== undefined) return this.#continueAfter(found);
       }
     } catch (error) {
