@@ -10,6 +10,7 @@ import { frameChecksum } from "../src/format/checksum.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
 import { resolveOptions, type WalOptions } from "../src/options.ts";
 import { viewOnce } from "../src/opening/open.ts";
+import { ownPathError } from "../src/opening/view.ts";
 import type { Reason, Step } from "../src/opening/plan.ts";
 import { Wal } from "../src/wal.ts";
 import { type Files, PATH } from "./frames.ts";
@@ -119,7 +120,8 @@ function inspect(
     const account = refused(error);
     // Where nothing is, open makes a log, and there is nothing to inspect.
     const isNone = account["refused"] === "ERR_WAL_NOT_FOUND";
-    return { account: isNone ? made(PATH) : account, reason: undefined };
+    if (isNone) return { account: made(PATH), reason: undefined };
+    return { account, reason: isNoLog(files) ? "no log at the path" : undefined };
   }
   const { opening, recovery, firstIndex, lastIndex } = report;
   if (opening.kind === "refuse") {
@@ -144,6 +146,12 @@ function inspect(
     last: lastIndex,
   };
   return { account, reason: undefined };
+}
+
+/** Whether the file at the log's own path keeps open from looking any further. */
+function isNoLog(files: Files): boolean {
+  const sight = { fileSystem: loaded(files), checksum: frameChecksum, path: PATH };
+  return ownPathError(sight) !== undefined;
 }
 
 /** The files that a step makes. */
