@@ -168,4 +168,14 @@ export const READERS: readonly Mutation[] = [
     replace: "if (!this.#segments.isSettled)",
     caughtBy: [FOLLOW, "a reader learns what a sync that has nothing to do made durable"],
   },
+  {
+    name: "what is read up to an index of the view before may end within a batch",
+    in: "LogReader.readAll",
+    find: "if (view === this.#files?.view || tries === MAX_TRIES) return entries;",
+    replace: "if (view === this.#files?.view || tries <= MAX_TRIES) return entries;",
+    caughtBy: [
+      INTERLEAVED,
+      "at whichever call of an open the writer continues, a reader shows what the log had",
+    ],
+  },
 ];

@@ -114,11 +114,13 @@ export class LogReader {
     for (let tries = 1;; tries++) {
       const entries: Uint8Array[] = [];
       const loop = this.#loop({}, "copies");
+      const view = this.#files?.view;
       // In a reader the writer may drop or replace entries meanwhile; all are to be of one moment.
       try {
         while (this.#advance(loop)) entries.push(loop.cursor.data);
         this.#requireFirst(firstIndex);
-        return entries;
+        // In another view, the last index of this one may be in the middle of a batch.
+        if (view === this.#files?.view || tries === MAX_TRIES) return entries;
       } catch (error) {
         const isOvertaken = this.#files !== undefined && error instanceof WalError &&
           error.code === "ERR_WAL_INDEX_OUT_OF_RANGE";
