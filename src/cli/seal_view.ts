@@ -233,7 +233,7 @@ export class SealView {
     // The last entry of a file may itself end with what looks like a Seal.
     const isCovered = this.#reader.frameAt(last - this.#base) !== undefined &&
       this.#reader.frameAt(last - this.#base, at) === undefined;
-    return isCovered && !this.#isVouchedFor(seal) ? undefined : seal;
+    return isCovered ? undefined : seal;
   }
 
   /** Whether the next segment states this Seal's checksum. */
@@ -268,6 +268,8 @@ export class SealView {
     if (seal === undefined) return false;
     const last = (seal.offsets.at(-1) ?? 0) - this.#base;
     if (last >= seal.at) return true;
+    // The end of a segment that was set aside may begin after its last entry.
+    if (last < 0) return false;
     if (this.#reader.frameAt(last, seal.at)?.type === TYPE_DATA) return false;
     const around = { reader: this.#reader, end: seal.at, isUnused: (): boolean => false };
     return !extentOf(around, last).isProven;
