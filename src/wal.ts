@@ -71,6 +71,11 @@ export interface WalStats {
   readonly writes: number;
   /** Calls that waited for the disk. */
   readonly syncs: number;
+  /**
+   * Appends that waited for the disk because a segment was full and the roll before was not durable
+   * yet.
+   */
+  readonly rollWaits: number;
   /** The files that the log has now. */
   readonly segments: number;
   /** Full segments whose Seal failed its check and was made again by a scan. */

@@ -249,7 +249,7 @@ test("docs/format.md has the kinds of Internal frames, with their sizes", () => 
   assertEquals(kinds.map(({ number, name }) => [number, name]), table);
   for (const { number, name, size } of kinds) {
     const heading = `### ${name}, kind ${number}`;
-    const said = section("docs/format.md", heading).match(/Payload:\s(\d+)\sbytes/)?.[1];
+    const said = section("docs/format.md", heading).match(/Payload:\s(\d+)\sbyte/)?.[1];
     const least = typeof size === "number" ? size : size(new Uint8Array(5));
     assertEquals(Number(said), least, heading);
   }
@@ -428,6 +428,10 @@ test("the known bytes of a full segment and its successor are what the library w
   log.append(new Uint8Array(200));
   assertEquals(contentOf(fileSystem, "a.wal"), full);
   assertEquals(contentOf(fileSystem, segmentPath("a.wal", 3)).slice(0, next.length), next);
+  await log.sync();
+  const durable = bytesOf(section("docs/format.md", "### The Durable frame of its beginning"));
+  const written = contentOf(fileSystem, segmentPath("a.wal", 3));
+  assertEquals(written.slice(next.length + 209, next.length + 209 + durable.length), durable);
   await log.close();
 });
 

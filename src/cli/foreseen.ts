@@ -11,6 +11,7 @@ import { LogDirectory } from "../fs/log_directory.ts";
 import { directoryOf } from "../fs/path.ts";
 import { type Findings, lookAtMeta, lookAtRedo, type RedoFinding } from "../opening/findings.ts";
 import {
+  inPlace,
   type Plan,
   planOpening,
   type PlanOptions,
@@ -89,7 +90,7 @@ function look(given: ForeseenFiles, path: string, wanted: Wanted): Foreseen {
   return {
     first: first?.kind === "look again" ? first.steps : [],
     plan: isRefused ? first : planOpening(findings, { recovery, format: 2, readOnly: false }),
-    findings,
+    findings: inPlace(findings),
     meta: meta.current,
     scanOf: (path) => look.fileOf(path).scan,
     files,

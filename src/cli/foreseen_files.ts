@@ -9,6 +9,7 @@ import { REDO_HEAD_SIZE } from "../format/redo_record.ts";
 import { type FileHandle, type FileSystem, FileSystemError } from "../fs/file_system.ts";
 import { pathIn } from "../fs/path.ts";
 import type { InterruptedReplacement } from "../opening/findings.ts";
+import { removedBy } from "../opening/plan.ts";
 import { type Readable, spliced } from "./readable_file.ts";
 
 /** What a file would be. */
@@ -48,15 +49,14 @@ export class ForeseenFiles implements FileSystem {
   }
 
   /** The same once a replacement is finished, and the segments after it are removed. */
-  replaced(
-    { path: redo, target, record, isMeta, after }: InterruptedReplacement,
-  ): ForeseenFiles {
+  replaced(replacement: InterruptedReplacement): ForeseenFiles {
+    const { path: redo, target, record, isMeta } = replacement;
     const { offset, length } = record;
     const change: Change = isMeta
       ? { kind: "slots replaced", redo, length }
       : { kind: "replaced", redo, offset, length };
     return new ForeseenFiles(this.#under, new Map([...this.#changes, [target, change]]))
-      .without(after.map(({ path }) => path));
+      .without(removedBy(replacement));
   }
 
   /** Opens a file, to be read. */

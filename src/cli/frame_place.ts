@@ -27,6 +27,8 @@ export function wrongWith(frame: InternalFrame, place: FramePlace): string | und
       return `an Internal frame of the unknown kind ${frame.number}: a later version wrote it`;
     case "skippable":
       return isFirst ? "a skippable frame stands where the Segment frame should" : undefined;
+    case "pending":
+      return isFirst ? "a Pending frame stands where the Segment frame should" : undefined;
     case "segment":
       return isFirst ? undefined : "a Segment frame stands within the file";
     case "batch":

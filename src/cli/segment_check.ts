@@ -14,6 +14,7 @@ import type { BatchFrame } from "../format/batch_frame.ts";
 import type { DurableFrame } from "../format/durable_frame.ts";
 import { type InternalFrame, kindOf, KINDS, readInternalPayload } from "../format/kinds.ts";
 import { sameLog } from "../format/log_id.ts";
+import { PENDING_AT } from "../format/pending_frame.ts";
 import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import type { SegmentFrame } from "../format/segment_frame.ts";
 import type { CheckedSegment, Place, SegmentToCheck, Tail } from "./checked_segment.ts";
@@ -54,6 +55,7 @@ class SegmentCheck {
   readonly #places: Place[] = [];
   #version: FormatVersion | undefined;
   #frame: SegmentFrame | undefined;
+  #isPending = false;
   #index: number;
   #isAtLeast = false;
   #entries = 0;
@@ -204,6 +206,9 @@ class SegmentCheck {
         return undefined;
       case "durable":
         return this.#takeDurable(frame, offset);
+      case "pending":
+        this.#isPending ||= offset === PENDING_AT;
+        return undefined;
       case "skippable":
         return undefined;
       case "seal":

@@ -230,7 +230,7 @@ class Walk {
     }
     this.#isFoundBySearch = false;
     // A Seal that counts less of a batch may stand after one that is skipped.
-    this.#batches.close(frame.kind !== "seal" && frame.kind !== "skippable");
+    this.#batches.close(!["seal", "skippable", "pending"].includes(frame.kind));
     switch (frame.kind) {
       case "segment":
         this.#logId ??= frame.logId;

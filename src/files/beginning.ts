@@ -12,6 +12,7 @@ import {
 } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, TYPE_INTERNAL } from "../format/frame.ts";
 import { readInternalPayload } from "../format/kinds.ts";
+import { PENDING_END } from "../format/pending_frame.ts";
 import { SEGMENT_FRAME_SIZE, type SegmentFrame } from "../format/segment_frame.ts";
 import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { pieces } from "../fs/stretch.ts";
@@ -55,7 +56,7 @@ export function readBeginning(
     const frame = segmentFrameIn(bytes, n, checksum);
     const size = file.size();
     const isShort = (header.kind === "unfinished" || (version === 2 && frame === undefined)) &&
-      size <= bytes.length;
+      size <= PENDING_END;
     const isUnused = isShort || (header.kind === "unfinished" && isZero(file, size));
     return { path, firstIndex, size, header: header.kind, version, frame, isUnused };
   } finally {

@@ -49,7 +49,32 @@ export function createSegment(
   firstIndex: number,
   previous: PreviousSegment,
 ): Segment {
+  return makeSegment(context, { firstIndex, previous, isPending: false }, firstIndex - 1);
+}
+
+/**
+ * Makes a segment after one that may not be durable, and waits for nothing.
+ *
+ * @param durableIndex The last durable entry, for an error.
+ * @throws {FileSystemError} If it could not be made; then there is no file.
+ * @throws {SyncFailedError} If there may be one.
+ */
+export function beginNextSegment(
+  context: SegmentContext,
+  firstIndex: number,
+  previous: PreviousSegment,
+  durableIndex: number,
+): Segment {
+  return makeSegment(context, { firstIndex, previous, isPending: true }, durableIndex);
+}
+
+function makeSegment(
+  context: SegmentContext,
+  beginning: Omit<SegmentBeginning, "version" | "logId">,
+  durableIndex: number,
+): Segment {
   const { fileSystem, directory, checksum, logId, maxEntrySize, permissions } = context;
+  const { firstIndex, isPending } = beginning;
   // A segment of version 1 cannot say where it begins.
   const version = firstIndex === 1 ? context.format : 2;
   const path = segmentPath(context.path, firstIndex);
@@ -58,13 +83,8 @@ export function createSegment(
   try {
     second = openAgain(fileSystem, path, file);
     const source = { file, second, path, checksum, maxEntrySize };
-    beginSegment(source, { version, logId, firstIndex, previous });
-    try {
-      file.syncBlocking();
-      directory.syncBlocking();
-    } catch (cause) {
-      throw outcomeUnknown(path, firstIndex - 1, "a new segment", cause);
-    }
+    beginSegment(source, { version, logId, ...beginning });
+    if (!isPending) makeDurable(source, directory, firstIndex);
     // Meanwhile the directory may have gone.
     directory.require(path);
     const scan = scanSegment(source);
@@ -80,9 +100,22 @@ export function createSegment(
       directory.syncBlocking();
     } catch (cause) {
       const doing = "the removal of a segment that could not be made";
-      throw outcomeUnknown(path, firstIndex - 1, doing, cause);
+      throw outcomeUnknown(path, durableIndex, doing, cause);
     }
     throw error;
+  }
+}
+
+function makeDurable(
+  { file, path }: WritableSource,
+  directory: LogDirectory,
+  firstIndex: number,
+): void {
+  try {
+    file.syncBlocking();
+    directory.syncBlocking();
+  } catch (cause) {
+    throw outcomeUnknown(path, firstIndex - 1, "a new segment", cause);
   }
 }
 

@@ -30,8 +30,8 @@ export interface LastSegment extends SegmentEntries {
   readonly offsets: Offsets;
   /** The bytes in use. */
   readonly end: number;
-  /** How many of its entries are known to be durable. */
-  readonly durableCount: number;
+  /** The last index that is known to be durable, in it or before it. */
+  readonly durableIndex: number;
   /** Gives the file back. */
   close(): void;
 }
@@ -90,9 +90,9 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
     return this.#last.firstIndex - 1 + this.#last.offsets.count;
   }
 
-  /** The last index that is known to be durable: full segments are. */
+  /** The last index that is known to be durable. */
   get durableIndex(): number {
-    return this.#last.firstIndex - 1 + this.#last.durableCount;
+    return this.#last.durableIndex;
   }
 
   /** The size of all segments in bytes. */

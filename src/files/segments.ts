@@ -14,7 +14,14 @@ import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import type { SealedSegmentInfo } from "../segment/sealed_segment.ts";
 import type { Segment } from "../segment/segment.ts";
 import { sizeOfBatch, sizeOfEntry, sizeOfStaged } from "../segment/write_size.ts";
-import { beginAgain, createSegment, reopenSegment, type SegmentContext } from "./segment_files.ts";
+import { PendingRoll } from "./pending_roll.ts";
+import {
+  beginAgain,
+  beginNextSegment,
+  createSegment,
+  reopenSegment,
+  type SegmentContext,
+} from "./segment_files.ts";
 import { SegmentList } from "./segment_list.ts";
 
 /** How many full segments are looked at each time: a log may have very many. */
@@ -27,8 +34,12 @@ export class Segments {
   readonly #context: SegmentContext;
   /** The segment that is appended to: the last of the list, at hand for every append. */
   #active: Segment;
-  /** Full segments on which a sync runs that was begun before they were full, or has failed. */
-  readonly #unsettled = new Set<Segment>();
+  /** The roll that is not durable yet, if there is one. */
+  #pending: PendingRoll | undefined;
+  /** Begins to make it so. */
+  #onRoll: () => void = () => {};
+  /** What was full or rolled while a sync of it ran, or has failed. */
+  readonly #unsettled = new Set<Pick<Segment | PendingRoll, "settled">>();
   /** How many of the full segments, the oldest, are being dropped. */
   #leaving = 0;
   /** The full segment whose turn to be looked at is next. */
@@ -50,19 +61,24 @@ export class Segments {
     return this.#active.firstIndex - 1 + this.#active.offsets.count;
   }
 
+  /** Calls `onRoll` after each roll that is to be made durable. */
+  whenRolled(onRoll: () => void): void {
+    this.#onRoll = onRoll;
+  }
+
   /** Whether every entry is durable, and no sync has yet to say so. */
   get isSettled(): boolean {
-    return this.#active.isDurable && !this.isSyncing;
+    return this.isDurable && !this.isSyncing;
   }
 
   /** Whether a sync runs, or has failed, that is not yet told. */
   get isSyncing(): boolean {
-    return this.#active.isSyncing || this.#unsettled.size > 0;
+    return this.#active.isSyncing || this.#unsettled.size > 0 || this.#pending?.isSyncing === true;
   }
 
   /** Whether every entry is durable. */
   get isDurable(): boolean {
-    return this.#active.isDurable;
+    return this.#active.isDurable && this.#pending === undefined;
   }
 
   /** How many bytes of entries were written since the last sync began to cover them. */
@@ -124,8 +140,50 @@ export class Segments {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async sync(): Promise<void> {
-    const active = this.#active.isDurable ? this.#active.settled() : this.#active.sync();
+    if (this.#pending !== undefined) await this.finishRoll();
+    const active = this.#active.isDurable ? this.#active.settled() : this.#syncActive();
     await Promise.all([active, this.#earlierSettled()]);
+  }
+
+  /** Syncs the last file, after a Durable frame that its recovery may need. */
+  #syncActive(): Promise<void> {
+    this.#announceBeginning();
+    return this.#active.sync();
+  }
+
+  /**
+   * Has the last file say that the one before it is durable, before an entry is acknowledged. On a full
+   * disk it does not, and the next write does: the entries are as durable without.
+   */
+  #announceBeginning(): void {
+    try {
+      this.#active.announceBeginning();
+    } catch (error) {
+      if (!(error instanceof WalError) || error.code !== "ERR_WAL_WRITE_FAILED") throw error;
+    }
+  }
+
+  /**
+   * Makes a roll durable that is pending, and those that come meanwhile.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async finishRoll(): Promise<void> {
+    for (let roll = this.#pending; roll !== undefined; roll = this.#pending) {
+      await roll.finish();
+      if (this.#pending === roll) this.#pending = undefined;
+    }
+  }
+
+  /** The same while the caller waits. */
+  #finishRollBlocking(): void {
+    const roll = this.#pending;
+    if (roll === undefined) return;
+    if (!roll.isFinished) {
+      roll.finishBlocking();
+      if (roll.isSyncing) this.#unsettled.add(roll);
+    }
+    this.#pending = undefined;
   }
 
   /**
@@ -134,6 +192,9 @@ export class Segments {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   syncBlocking(): void {
+    this.#finishRollBlocking();
+    if (this.#active.isDurable) return;
+    this.#announceBeginning();
     this.#active.syncBlocking();
   }
 
@@ -142,8 +203,9 @@ export class Segments {
    *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
-  syncLast(): Promise<void> {
-    return this.#active.sync();
+  async syncLast(): Promise<void> {
+    if (this.#pending !== undefined) await this.finishRoll();
+    await this.#syncActive();
   }
 
   /**
@@ -166,18 +228,19 @@ export class Segments {
   }
 
   /**
-   * Resolves when no sync runs.
+   * Resolves when no sync runs and no roll is pending.
    *
    * @throws {SyncFailedError} If one has failed.
    */
   async settled(): Promise<void> {
+    if (this.#pending !== undefined) await this.finishRoll();
     await Promise.all([this.#active.settled(), this.#earlierSettled()]);
   }
 
   async #earlierSettled(): Promise<void> {
-    for (const segment of this.#unsettled) {
-      await segment.settled();
-      this.#unsettled.delete(segment);
+    for (const earlier of this.#unsettled) {
+      await earlier.settled();
+      this.#unsettled.delete(earlier);
     }
   }
 
@@ -214,13 +277,38 @@ export class Segments {
     if (found !== size) throw new MovedError(path, 0, "was cut or replaced");
   }
 
-  /** Ends the segment and makes the next, while the caller waits. */
+  /**
+   * Ends the segment and makes the next, and waits for the disk only if the roll before is not durable
+   * yet. This one is to be made so by {@linkcode finishRoll}.
+   */
   roll(): void {
+    // The Pending frame is of version 2, and so is the Seal that is told from a torn one.
+    if (this.#active.version === 1) return this.rollDurably();
+    if (this.#pending?.isFinished === false) this.#context.counters.rollWaits++;
+    this.#finishRollBlocking();
+    const full = this.#active;
+    this.look();
+    const end = full.endWithSeal();
+    const next = this.#beginNext(full, end, (context, firstIndex, previous) => {
+      return beginNextSegment(context, firstIndex, previous, full.settledIndex);
+    });
+    this.#pending = new PendingRoll(full, next, this.#context.directory);
+    this.#continueIn(next, end);
+    this.#onRoll();
+  }
+
+  /** The same, and makes all of it durable while the caller waits. */
+  rollDurably(): void {
     const full = this.#active;
     this.look();
     const end = full.seal();
+    this.#continueDurably(this.#beginNext(full, end, createSegment), end);
+  }
+
+  /** Makes the segment after a full one, which is as it was if that fails. */
+  #beginNext(full: Segment, end: PreviousSegment, make: typeof createSegment): Segment {
     try {
-      this.goOnBehind(end);
+      return make(this.#context, this.lastIndex + 1, end);
     } catch (error) {
       if (isEnd(error)) throw error;
       full.unseal();
@@ -229,21 +317,29 @@ export class Segments {
   }
 
   /**
-   * Makes the segment behind the last, which has ended.
+   * Makes the segment after the last, which has ended and is durable.
    *
    * @throws {FileSystemError} If it could not be made.
    * @throws {SyncFailedError} If the outcome is unknown.
    */
-  goOnBehind({ size, checksum }: PreviousSegment): void {
-    const { path, firstIndex, offsets } = this.#active;
-    const end = { firstIndex, size, checksum };
-    const next = createSegment(this.#context, this.lastIndex + 1, end);
+  beginNext({ size, checksum }: PreviousSegment): void {
+    const end = { firstIndex: this.#active.firstIndex, size, checksum };
+    this.#continueDurably(createSegment(this.#context, this.lastIndex + 1, end), end);
+  }
+
+  #continueDurably(next: Segment, end: PreviousSegment): void {
     const full = this.#active;
-    this.#context.directory.keepClosed(path);
+    this.#context.directory.keepClosed(full.path);
     if (full.isSyncing) this.#unsettled.add(full);
+    this.#continueIn(next, end);
+    full.close();
+  }
+
+  /** Appends to another segment from now on. */
+  #continueIn(next: Segment, { size, checksum }: PreviousSegment): void {
+    const { path, firstIndex, offsets } = this.#active;
     this.#active = next;
     this.list.endLast({ path, firstIndex, count: offsets.count, size, checksum }, next);
-    full.close();
     // The oldest file is guarded meanwhile.
     this.#context.guards.moveSoon(this.#oldest, next.path);
   }
@@ -275,6 +371,8 @@ export class Segments {
   async dropBefore(index: number): Promise<void> {
     const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
     if (isAll && this.#mayRoll) this.roll();
+    // What is dropped must be durable no more, and nothing may be at work on it.
+    while (this.#pending !== undefined) await this.finishRoll();
     const { directory, path } = this.#context;
     const starts = [...this.list.sealed.slice(1), this.#active];
     const kept = starts.findIndex(({ firstIndex }) => firstIndex > index);
@@ -340,7 +438,7 @@ export class Segments {
     // A batch that is cut would be none. It stays whole, and a Seal in front of whose count some of
     // its entries are drops the others, at once and for good.
     try {
-      this.goOnBehind(this.#active.seal(position));
+      this.beginNext(this.#active.seal(position));
     } catch (error) {
       const cause = error instanceof WalError && !isEnd(error) ? error.cause : error;
       throw outcomeUnknown(this.#active.path, this.list.durableIndex, "the truncation", cause);

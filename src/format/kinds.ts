@@ -9,6 +9,7 @@
 import { BATCH_SIZE, type BatchFrame, readBatchFields } from "./batch_frame.ts";
 import { DURABLE_SIZE, type DurableFrame, readDurableFields } from "./durable_frame.ts";
 import { FRAME_HEADER_SIZE, TYPE_INTERNAL, writeFrameHeader } from "./frame.ts";
+import { PENDING_SIZE, type PendingFrame, readPendingFields } from "./pending_frame.ts";
 import {
   MAX_SEGMENT_ENTRIES,
   readSealFields,
@@ -42,15 +43,17 @@ export interface Kinds {
   readonly batch: Kind<BatchFrame>;
   readonly durable: Kind<DurableFrame>;
   readonly seal: Kind<SealFrame>;
+  readonly pending: Kind<PendingFrame>;
 }
 
 /** The table of kinds. */
 // deno-fmt-ignore
 export const KINDS: Kinds = {
-  segment: { number: 1, name: "Segment", size: SEGMENT_SIZE,   place: "first",   read: readSegmentFields },
-  batch:   { number: 2, name: "Batch",   size: BATCH_SIZE,     place: "between", read: readBatchFields },
-  durable: { number: 3, name: "Durable", size: DURABLE_SIZE,   place: "between", read: readDurableFields },
-  seal:    { number: 4, name: "Seal",    size: statedSealSize, place: "last",    read: readSealFields },
+  segment: { number: 1,   name: "Segment", size: SEGMENT_SIZE,   place: "first",   read: readSegmentFields },
+  batch:   { number: 2,   name: "Batch",   size: BATCH_SIZE,     place: "between", read: readBatchFields },
+  durable: { number: 3,   name: "Durable", size: DURABLE_SIZE,   place: "between", read: readDurableFields },
+  seal:    { number: 4,   name: "Seal",    size: statedSealSize, place: "last",    read: readSealFields },
+  pending: { number: 128, name: "Pending", size: PENDING_SIZE,   place: "between", read: readPendingFields },
 };
 
 /** The name of a kind in code. */

@@ -19,6 +19,7 @@ import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import type { Decision } from "../segment/decision.ts";
 import type { SegmentScan } from "../segment/frame_walk.ts";
+import { findVouchedOffset } from "../segment/search.ts";
 import { isUnfinished, scanSegment, type UnfinishedSegment } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
 
@@ -68,16 +69,33 @@ export type MetaFinding =
 /** Of a segment that was scanned, from the newest back to the last that was in use. */
 export type EndFinding =
   | ScannedEnd
-  | (SegmentFile & UnfinishedSegment)
+  | UnfinishedEnd
   /** It is no log of a version that this reads, or holds what this must not judge. */
   | (SegmentFile & { readonly kind: "refused"; readonly error: WalError });
+
+/** A segment without a valid beginning. */
+export interface UnfinishedEnd extends SegmentFile, UnfinishedSegment {
+  /**
+   * Whether it may be a file whose beginning was not durable yet when entries were appended: it is the
+   * newest, a version 2 segment of the log stands before it, and no Durable frame is in it.
+   */
+  readonly mayBePending: boolean;
+}
 
 /** A segment that was scanned, and what the decision table says of its end. */
 export interface ScannedEnd extends
   SegmentFile,
   Pick<
     SegmentScan,
-    "version" | "logId" | "previous" | "entriesEnd" | "vouched" | "seal" | "end" | "size"
+    | "version"
+    | "logId"
+    | "previous"
+    | "isPending"
+    | "entriesEnd"
+    | "vouched"
+    | "seal"
+    | "end"
+    | "size"
   > {
   readonly kind: "scanned";
   /** The first index that its Segment frame states. */
@@ -96,7 +114,12 @@ export interface Findings {
   readonly meta: MetaFinding;
   /** The segments that were scanned, the newest first. */
   readonly ends: readonly EndFinding[];
-  /** The segments before them, in order. */
+  /**
+   * The segment before the last, if the last says that it was not known to be durable, and no Durable
+   * frame says otherwise.
+   */
+  readonly under: EndFinding | undefined;
+  /** The segments before {@linkcode ends}, in order. */
   readonly before: readonly Beginning[];
 }
 
@@ -144,7 +167,7 @@ function replacementOf(
   redo: RedoFile,
   record: InterruptedRedo,
   target: string,
-): Pick<InterruptedReplacement, "target" | "isMeta" | "tail" | "logId" | "after"> {
+): Omit<InterruptedReplacement, "kind" | "path" | "record"> {
   const { firstIndex } = record;
   const isMeta = firstIndex === META_FILE;
   const after = isMeta
@@ -192,6 +215,11 @@ export function lookAtMeta(path: string, meta: MetaFile, load: () => void): Meta
   return meta.isOpen ? { kind: "unfinished", path } : { kind: "none" };
 }
 
+/** The index that the log begins with, as far as the meta file says. */
+export function headIndexOf(meta: MetaFinding): number {
+  return meta.kind === "valid" ? meta.headIndex : 1;
+}
+
 /** A scanned segment's file, which is open. */
 export interface ScannedFile<S extends SegmentSource> {
   readonly source: S;
@@ -212,6 +240,7 @@ export class SegmentLook<S extends SegmentSource> {
   readonly #judge: Judge;
   readonly #files: SegmentFile[];
   readonly #ends: EndFinding[] = [];
+  #under: EndFinding | undefined;
   readonly #scanned = new Map<string, ScannedFile<S>>();
 
   /**
@@ -228,25 +257,52 @@ export class SegmentLook<S extends SegmentSource> {
   }
 
   /**
-   * Opens the segments from the newest back to the last that was in use, and scans each after it was
-   * yielded: the writer makes it durable first.
+   * Opens the segments from the newest back to the last that was in use, and the one before that if it
+   * may not have been durable. It scans each after it was yielded: the writer makes it durable first.
+   *
+   * @param headIndex Segments all of whose entries are below it are not needed.
    */
-  *ends(): Generator<S> {
+  *ends(headIndex: number): Generator<S> {
     for (let file = this.#files.pop(); file !== undefined; file = this.#files.pop()) {
-      const source = this.#open(file);
-      this.#scanned.set(file.path, { source, scan: undefined });
-      yield source;
+      const source = yield* this.#opened(file);
       const end = this.#scan(file, source);
       this.#ends.push(end);
-      if (end.kind !== "unfinished") return;
+      if (end.kind === "unfinished") continue;
+      if (end.kind === "scanned") yield* this.#lookUnder(end, headIndex);
+      return;
     }
+  }
+
+  *#opened(file: SegmentFile): Generator<S, S> {
+    const source = this.#open(file);
+    this.#scanned.set(file.path, { source, scan: undefined });
+    yield source;
+    return source;
+  }
+
+  /**
+   * Scans the segment before the last, if it may not have been durable when the last was begun. A
+   * later file, whatever is left of it, was begun after it was.
+   */
+  *#lookUnder(last: ScannedEnd, headIndex: number): Generator<S> {
+    const file = this.#files.at(-1);
+    const mayBeUndurable = this.#ends.length === 1 && last.isPending && !isVouchedFor(last) &&
+      last.statedIndex === last.firstIndex && last.firstIndex > headIndex;
+    if (!mayBeUndurable || file?.firstIndex !== last.previous.firstIndex) return;
+    const source = yield* this.#opened(file);
+    // A full segment may hold larger entries than may be written now.
+    const maxEntrySize = Math.max(source.maxEntrySize, source.file.size());
+    const full = this.#scan(file, { ...source, maxEntrySize });
+    this.#under = endsAsStated(full, last) ? full : this.#scan(file, source);
+    const { scan } = this.fileOf(file.path);
+    this.#scanned.set(file.path, { source, scan });
   }
 
   #scan(file: SegmentFile, source: S): EndFinding {
     let found: SegmentScan | UnfinishedSegment;
     try {
       found = scanSegment(source);
-      if (isUnfinished(found)) return { ...file, ...found };
+      if (isUnfinished(found)) return { ...file, ...found, mayBePending: false };
       const { scan, decision } = this.#judge(source, found);
       this.#scanned.set(file.path, { source, scan });
       return endOf(file, scan, decision);
@@ -260,7 +316,23 @@ export class SegmentLook<S extends SegmentSource> {
   findings(meta: MetaFinding, ownPath?: WalError): Findings {
     const { fileSystem, checksum, path } = this.#sight;
     const before = this.#files.map((file) => readBeginning(fileSystem, checksum, file));
-    return { path, ownPath, meta, ends: this.#ends, before };
+    const [newest, last] = this.#ends;
+    const ends = newest !== undefined && this.#mayBePending(newest, last)
+      ? [{ ...newest, mayBePending: true }, ...this.#ends.slice(1)]
+      : this.#ends;
+    return { path, ownPath, meta, ends, under: this.#under, before };
+  }
+
+  /**
+   * Whether the newest file, which has no beginning and holds frames, may have been begun without a
+   * wait, and never acknowledged: a Durable frame would have been in it.
+   */
+  #mayBePending(newest: EndFinding, last: EndFinding | undefined): newest is UnfinishedEnd {
+    if (newest.kind !== "unfinished" || newest.holds !== "frames") return false;
+    if (last?.kind !== "scanned" || last.version !== 2) return false;
+    const { firstIndex, at, size, path } = newest;
+    const searched = { logId: last.logId, firstIndex, end: at - 1, size };
+    return findVouchedOffset(this.fileOf(path).source, searched) === 0;
   }
 
   /** The open file of a segment that was scanned. */
@@ -276,8 +348,20 @@ export class SegmentLook<S extends SegmentSource> {
   }
 }
 
+/** Whether a Durable frame is in a segment, so that it and all before it were durable. */
+function isVouchedFor({ vouched, decision }: ScannedEnd): boolean {
+  return vouched > 0 || decision.vouched > 0;
+}
+
+/** Whether a segment ends as the one after it says, to the byte. */
+export function endsAsStated(full: EndFinding, { firstIndex, previous }: ScannedEnd): boolean {
+  return full.kind === "scanned" && full.decision.case === "A" &&
+    full.firstIndex + full.entries === firstIndex && full.size === previous.size &&
+    full.seal?.checksum === previous.checksum;
+}
+
 function endOf(file: SegmentFile, scan: SegmentScan, decision: Decision): ScannedEnd {
-  const { version, logId, previous, entriesEnd, vouched, seal, end, size } = scan;
+  const { version, logId, previous, isPending, entriesEnd, vouched, seal, end, size } = scan;
   return {
     kind: "scanned",
     ...file,
@@ -286,6 +370,7 @@ function endOf(file: SegmentFile, scan: SegmentScan, decision: Decision): Scanne
     version,
     logId,
     previous,
+    isPending,
     entriesEnd,
     vouched,
     seal,

@@ -29,6 +29,7 @@ import { describe } from "./advice.ts";
 import { makeDirectories } from "./directories.ts";
 import {
   type Findings,
+  headIndexOf,
   lookAtMeta,
   lookAtRedo,
   type MetaFinding,
@@ -256,7 +257,7 @@ async function findingsOf(
   look: SegmentLook<WritableSource>,
   meta: MetaFinding,
 ): Promise<Findings> {
-  for (const source of look.ends()) await syncSegment(source);
+  for (const source of look.ends(headIndexOf(meta))) await syncSegment(source);
   return look.findings(meta);
 }
 

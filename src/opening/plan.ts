@@ -22,13 +22,34 @@ import { FILE_HEADER_SIZE, type FormatVersion } from "../format/file_header.ts";
 import { sameLog } from "../format/log_id.ts";
 import { NO_SEGMENT, type PreviousSegment, SEGMENT_FRAME_SIZE } from "../format/segment_frame.ts";
 import { directoryOf } from "../fs/path.ts";
-import type { RecoveryCase } from "../segment/decision.ts";
 import { type SealedSegmentInfo, segmentDamaged } from "../segment/sealed_segment.ts";
-import type { EndFinding, Findings, RedoFinding, ScannedEnd } from "./findings.ts";
+import {
+  type EndFinding,
+  endsAsStated,
+  type Findings,
+  headIndexOf,
+  type InterruptedReplacement,
+  type RedoFinding,
+  type ScannedEnd,
+} from "./findings.ts";
+import { isAbandoned, mustKeep, type PlannedReport, reportOf } from "./report.ts";
 import { beginningDamaged, beginningLost, endDamaged } from "./refusals.ts";
+
+/** The id of no log. */
+const NO_LOG: Uint8Array = new Uint8Array(0);
 
 /** How many bytes without an entry in them are held in memory to be written again. */
 const MAX_LOOSE = 64 * 1024;
+
+/** What is written again of a file, and how. */
+interface Securing {
+  readonly path: string;
+  readonly firstIndex: number;
+  readonly way: "in place" | "from memory" | "with a redo file";
+  readonly from: number;
+  readonly end: number;
+  readonly size: number;
+}
 
 /** One thing that an open does, to files that it names. Offsets and sizes are in bytes. */
 export type Step =
@@ -53,11 +74,11 @@ export type Step =
     readonly from: number;
     readonly to: number;
   }
-  /** Removes a segment that was never in use, or that is below the head. */
+  /** Removes a segment that was never in use or never acknowledged, or that is below the head. */
   | {
     readonly kind: "remove";
     readonly path: string;
-    readonly why: "never in use" | "below the head";
+    readonly why: "never in use" | "never acknowledged" | "below the head";
   }
   /** Empties a file and begins a segment in it. */
   | {
@@ -71,15 +92,9 @@ export type Step =
    * `from` on. It does so over itself, or (no entry is in them) from memory after a cut, or with a
    * redo file.
    */
-  | {
-    readonly kind: "secure end";
-    readonly path: string;
-    readonly firstIndex: number;
-    readonly way: "in place" | "from memory" | "with a redo file";
-    readonly from: number;
-    readonly end: number;
-    readonly size: number;
-  }
+  | Securing & { readonly kind: "secure end" }
+  /** Does the same to the segment before the last, which may not have been durable and is whole. */
+  | Securing & { readonly kind: "secure full segment" }
   /** Writes both slots of the meta file again. */
   | { readonly kind: "secure meta"; readonly path: string }
   /** Makes all names in the directory durable. */
@@ -133,16 +148,6 @@ export interface ReplacementPlan {
   readonly steps: readonly Step[];
 }
 
-/** What an open reports of the end that it found; see `Recovery`. */
-export interface PlannedReport {
-  readonly case: RecoveryCase;
-  readonly segment: string;
-  readonly offset: number;
-  readonly bytesCut: number;
-  readonly isSetAside: boolean;
-  readonly created: boolean;
-}
-
 /** The steps of an open, in order, and what they lead to. */
 export interface OpenPlan {
   readonly kind: "open";
@@ -179,15 +184,15 @@ export function planReplacement(redo: RedoFinding): ReplacementPlan | Refusal | 
     case "void":
       return { kind: "look again", steps: [{ kind: "remove redo file", path: redo.path }] };
     case "replacement": {
-      for (const file of redo.after) {
+      for (const file of dropped(redo.record, redo.after)) {
         const error = refuseForeign(file, redo.logId);
         if (error !== undefined) return refuse("foreign segment after a truncation", error);
       }
       const steps: Step[] = [];
-      const { tail, target, isMeta, record, after, path } = redo;
+      const { tail, target, isMeta, record, path } = redo;
       if (tail !== "untouched") {
         const { offset, length } = record;
-        const removes = after.map(({ path }) => path).toReversed();
+        const removes = removedBy(redo);
         steps.push(
           isMeta
             ? { kind: "finish meta replacement", path: target, length }
@@ -200,9 +205,41 @@ export function planReplacement(redo: RedoFinding): ReplacementPlan | Refusal | 
   }
 }
 
+/**
+ * The segments that a replacement removes, newest first. A truncation drops all that come after. What
+ * open writes again of a segment drops none: whatever comes after it then is judged next.
+ */
+export function removedBy({ record, after }: InterruptedReplacement): string[] {
+  return dropped(record, after).map(({ path }) => path).toReversed();
+}
+
+function dropped(
+  { length }: InterruptedReplacement["record"],
+  after: InterruptedReplacement["after"],
+): InterruptedReplacement["after"] {
+  return length === 0 ? after : [];
+}
+
+/**
+ * The findings as a plan takes them. If the segment before the last was not known to be durable, and
+ * does not end as the last says, nothing in the last was ever acknowledged: the one before it is judged
+ * in its place.
+ */
+export function inPlace(findings: Findings): Findings {
+  const { ends, under, before } = findings;
+  const [last] = ends;
+  if (last?.kind !== "scanned" || under?.kind !== "scanned") return findings;
+  // What is no such segment of this log breaks the chain.
+  const isOwn = under.version === 2 && under.statedIndex === under.firstIndex &&
+    sameLog(under.logId ?? NO_LOG, last.logId ?? NO_LOG);
+  if (!isOwn || endsAsStated(under, last)) return findings;
+  return { ...findings, ends: [last, under], under: undefined, before: before.slice(0, -1) };
+}
+
 /** What to do about the segments and the meta file, once there is no redo file. */
-export function planOpening(findings: Findings, options: PlanOptions): Plan {
-  const { path, ownPath, meta, ends, before } = findings;
+export function planOpening(found: Findings, options: PlanOptions): Plan {
+  const findings = inPlace(found);
+  const { path, ownPath, meta, ends, under, before } = findings;
   if (ownPath !== undefined && !(options.readOnly && isFirstBelowHead(findings))) {
     return refuse("no log at the path", ownPath);
   }
@@ -234,6 +271,7 @@ export function planOpening(findings: Findings, options: PlanOptions): Plan {
     kind: "open",
     steps: [
       ...unused.flatMap(stepsOfUnused),
+      ...stepsUnder(under, last),
       ...stepsOfLast(last, options),
       ...(meta.kind === "none" ? [] : [{ kind: "secure meta", path: meta.path } as const]),
       ...joined.leftovers.map(({ path }): Step => ({
@@ -252,24 +290,12 @@ export function planOpening(findings: Findings, options: PlanOptions): Plan {
   };
 }
 
-/** What an open finds, by the segments that were scanned, the newest first. */
-export function reportOf(ends: readonly EndFinding[]): PlannedReport {
-  const last = reportOfEnd(ends.at(-1) as EndFinding);
-  const unused = ends.at(-2);
-  if (unused === undefined || last.created) return last;
-  // One of two is reported: the one that may have held entries.
-  const removed = reportOfEnd(unused);
-  if (removed.case === "C") return { ...removed, created: false };
-  const isClean = last.case === "A" || last.case === "B";
-  return isClean ? { ...removed, case: "E", created: false } : last;
-}
-
 function refuse(reason: Reason, error: WalError): Refusal {
   return { kind: "refuse", reason, error };
 }
 
 function headOf({ meta }: Findings): number {
-  return meta.kind === "valid" ? meta.headIndex : 1;
+  return headIndexOf(meta);
 }
 
 /** Whether all entries of the log's first file are below the head: a later file has that. */
@@ -302,7 +328,7 @@ function planFirst(path: string, { format }: PlanOptions): OpenPlan {
 
 /** Why the segments that were scanned are refused, the newest first. */
 function refuseEnds(findings: Findings, { recovery }: PlanOptions): Refusal | undefined {
-  const { ends, before, meta } = findings;
+  const { ends, under, before, meta } = findings;
   const isDefault = recovery === "default";
   const metaId = meta.kind === "valid" ? meta.logId : undefined;
   for (const [i, end] of ends.entries()) {
@@ -317,7 +343,7 @@ function refuseEnds(findings: Findings, { recovery }: PlanOptions): Refusal | un
       }
       continue;
     }
-    if (end.holds === "frames" && isDefault) {
+    if (end.holds === "frames" && !end.mayBePending && isDefault) {
       return refuse("beginning damaged", beginningDamaged(end));
     }
     // A head index after the file's first tells that it had entries: its making is long past.
@@ -326,6 +352,7 @@ function refuseEnds(findings: Findings, { recovery }: PlanOptions): Refusal | un
       return refuse("beginning lost", beginningLost(end, headOf(findings)));
     }
   }
+  if (under?.kind === "refused") return refuse("last segment not readable", under.error);
   return undefined;
 }
 
@@ -337,9 +364,29 @@ function statedBy(end: EndFinding): Stated {
   return { firstIndex: end.firstIndex, logId: undefined, previous: NO_SEGMENT };
 }
 
-/** Removes a segment that was never in use: the crash came while it was made. */
+/**
+ * Removes a segment that was never in use, since the crash came while it was made; or one that was
+ * begun without a wait and never acknowledged.
+ */
 function stepsOfUnused(end: EndFinding): Step[] {
-  return [...stepsAside(end), { kind: "remove", path: end.path, why: "never in use" }];
+  const { path, firstIndex } = end;
+  if (end.kind !== "scanned") {
+    return [...stepsAside(end), {
+      kind: "remove",
+      path,
+      why: isAbandoned(end) ? "never acknowledged" : "never in use",
+    }];
+  }
+  const aside = { kind: "set aside", path, segment: firstIndex, from: 0, to: end.size } as const;
+  const removal = { kind: "remove", path, why: "never acknowledged" } as const;
+  return isAbandoned(end) ? [aside, removal] : [removal];
+}
+
+/** Makes the segment before the last durable, if it may not be and yet is whole. */
+function stepsUnder(under: EndFinding | undefined, last: EndFinding): Step[] {
+  if (under?.kind !== "scanned" || last.kind !== "scanned") return [];
+  if (!endsAsStated(under, last)) return [];
+  return [{ ...secureEnd(under), kind: "secure full segment" }];
 }
 
 /** Does what the decision table says of the last segment's end, or begins the only file again. */
@@ -360,16 +407,7 @@ function stepsAside(end: EndFinding): Step[] {
   return [{ kind: "set aside", path, segment: end.firstIndex, from, to: size }];
 }
 
-/** Whether the bytes that are cut off may be more than a torn write. */
-function mustKeep(end: Exclude<EndFinding, { kind: "refused" }>): boolean {
-  if (end.kind === "unfinished") return end.holds !== "nothing";
-  const { decision, version } = end;
-  if (decision.case === "C" || decision.case === "D") return true;
-  // Nothing in version 1 tells a torn last entry from one that was durable and has rotted since.
-  return decision.case === "E" && version === 1;
-}
-
-function secureEnd(last: ScannedEnd): Step {
+function secureEnd(last: ScannedEnd): Extract<Step, { readonly kind: "secure end" }> {
   const { path, version, end, size, entriesEnd, seal } = last;
   const vouched = Math.min(last.vouched, end);
   const isLoose = vouched > 0 && entriesEnd <= vouched && seal === undefined &&
@@ -411,31 +449,4 @@ function stepsAfterwards(
   if (seal === undefined && mayContinue) steps.push({ kind: "roll", path: last.path, next });
   const paths = mayContinue ? [...full, last.path] : full;
   return paths.length === 0 ? steps : [...steps, { kind: "drop", paths, headIndex }];
-}
-
-function reportOfEnd(end: EndFinding): PlannedReport {
-  const { path: segment } = end;
-  if (end.kind === "scanned") {
-    return {
-      case: end.decision.case,
-      segment,
-      offset: end.end,
-      bytesCut: end.size - end.end,
-      isSetAside: mustKeep(end),
-      created: false,
-    };
-  }
-  if (end.kind === "refused") {
-    const none = { offset: 0, bytesCut: 0, isSetAside: false, created: false };
-    return { case: "C", segment, ...none };
-  }
-  const { holds, size } = end;
-  return {
-    case: holds === "frames" ? "C" : size === 0 ? "A" : "E",
-    segment,
-    offset: 0,
-    bytesCut: size,
-    isSetAside: mustKeep(end),
-    created: true,
-  };
 }

@@ -29,7 +29,7 @@ export class Setting {
   /** Keeps other writers off the log's files, once this is to write. */
   readonly guards: Guards;
   readonly redo: RedoFile;
-  readonly counters: SegmentCounters = { writes: 0, syncs: 0 };
+  readonly counters: SegmentCounters = { writes: 0, syncs: 0, rollWaits: 0 };
 
   constructor(fileSystem: FileSystem, path: string, options: ResolvedOptions) {
     this.fileSystem = fileSystem;

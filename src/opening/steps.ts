@@ -125,14 +125,16 @@ export class Steps {
         return await this.#beginAgain(step);
       case "secure end":
         return await this.#secureEnd(step);
+      case "secure full segment":
+        return await this.#secureFull(step);
       case "secure meta":
         return await this.#meta.secure(this.#setting.redo);
       case "sync directory":
         return await this.#setting.directory.sync();
       case "begin next":
-        return this.#ready().goOnBehind(step.previous);
+        return this.#ready().beginNext(step.previous);
       case "roll":
-        return this.#ready().roll();
+        return this.#ready().rollDurably();
       case "drop":
         return await this.#ready().dropBefore(step.headIndex);
       case "begin at head":
@@ -202,9 +204,22 @@ export class Steps {
     this.#segments = new Segments(this.#context, this.#plan.sealed, active);
   }
 
+  /** The same for the segment before the last, which is not written any more. */
+  async #secureFull(step: StepOf<"secure full segment">): Promise<void> {
+    const { path } = step;
+    const { source } = this.#look.fileOf(path);
+    try {
+      await this.#writeAgain(source.file, step);
+    } catch (cause) {
+      throw outcomeUnknown(path, 0, "what the log holds", cause);
+    }
+    await syncSegment(source);
+    closeBoth(source);
+  }
+
   async #writeAgain(
     file: FileHandle,
-    { way, firstIndex, from, end, size }: StepOf<"secure end">,
+    { way, firstIndex, from, end, size }: StepOf<"secure end" | "secure full segment">,
   ): Promise<void> {
     if (way === "from memory") {
       // No entry is in it: if a crash takes it, nothing is lost.

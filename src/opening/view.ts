@@ -5,6 +5,7 @@
  * @module
  */
 import type { WalError } from "../errors.ts";
+import type { SegmentFile } from "../files/beginning.ts";
 import { requireOwnPath } from "../files/chain.ts";
 import type { MetaFile } from "../files/meta.ts";
 import { SegmentList } from "../files/segment_list.ts";
@@ -16,6 +17,7 @@ import type { SegmentSource } from "../segment/source.ts";
 import { WatchedSegment } from "../segment/watched_segment.ts";
 import {
   type Findings,
+  headIndexOf,
   type Judge,
   lookAtMeta,
   lookAtRedo,
@@ -64,7 +66,7 @@ export function lookAtSegments(
 ): { readonly look: SegmentLook<SegmentSource>; readonly findings: Findings } {
   const look = new SegmentLook(sight, ({ path }) => source(path), judgeLive);
   try {
-    for (const _ of look.ends()) { /* It is scanned next. */ }
+    for (const _ of look.ends(headIndexOf(meta))) { /* It is scanned next. */ }
     return { look, findings: look.findings(meta, ownPath) };
   } catch (error) {
     look.close(({ file }) => file.close());
@@ -96,7 +98,7 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
     const isUntouched = (): boolean => fileSystem.identify(last.path) === identity;
     const isStale = headIndex > scan.firstIndex + scan.offsets.count;
     const shown = isStale ? nothingFound(headIndex) : scan;
-    const active = new WatchedSegment(source, shown);
+    const active = new WatchedSegment(source, shown, durableBefore(findings, last, look));
     const files = { fileSystem, checksum, maxEntrySize: options.maxEntrySize };
     const segments = new SegmentList(files, isStale ? [] : sealed, active, isUntouched);
     // What was found one after the other must have been there at one time.
@@ -110,6 +112,20 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
     look.close(({ file }) => file.close());
     throw error;
   }
+}
+
+/**
+ * Up to which index the log is durable before the last segment, if that says that the one before it
+ * was not known to be.
+ */
+function durableBefore(
+  { under }: Findings,
+  last: SegmentFile,
+  look: SegmentLook<SegmentSource>,
+): number | undefined {
+  if (under?.kind !== "scanned" || under.path === last.path) return undefined;
+  const { offsets } = look.fileOf(under.path).scan ?? nothingFound(under.firstIndex);
+  return under.firstIndex - 1 + offsets.countBelow(under.vouched);
 }
 
 /**

@@ -23,7 +23,7 @@ export type RecoveryCase = "A" | "B" | "C" | "D" | "E";
 /** What follows X. */
 export interface Decision {
   readonly case: RecoveryCase;
-  /** Case C: the highest offset up to which a Durable frame beyond X covers the file. */
+  /** The highest offset up to which a Durable frame covers the file: in case C it is beyond X. */
   readonly vouched: number;
 }
 
@@ -41,15 +41,15 @@ export function decide(source: SegmentSource, scan: SegmentScan): Decision {
 
   // Case C: a Durable frame beyond X covers bytes beyond X. An fdatasync had covered the bytes at
   // X, so they were whole once and an interrupted write cannot be what broke them.
-  const evidence = findVouchedOffset(source, scan);
+  const evidence = Math.max(vouched, findVouchedOffset(source, scan));
   if (evidence > end) return { case: "C", vouched: evidence };
 
   // Case D: a whole frame follows, but nothing covers X. Either the disk persisted the last
   // unsynced writes out of order, which is no loss, or a bit rotted in them after a sync whose
   // Durable frame was not yet written. The two cannot be told apart, so the bytes are worth
   // keeping.
-  if (hasFrame(source, end + 1, size)) return { case: "D", vouched };
+  if (hasFrame(source, end + 1, size)) return { case: "D", vouched: evidence };
 
   // Case E: no whole frame follows. This is how a write looks that a crash interrupted.
-  return { case: "E", vouched };
+  return { case: "E", vouched: evidence };
 }

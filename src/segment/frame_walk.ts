@@ -17,6 +17,7 @@ import {
 } from "../format/frame.ts";
 import { readUint32 } from "../format/integers.ts";
 import { type InternalFrame, KINDS, readInternalPayload } from "../format/kinds.ts";
+import { PENDING_AT } from "../format/pending_frame.ts";
 import { SEAL_OFFSETS_AT, type SealFrame } from "../format/seal_frame.ts";
 import { NO_SEGMENT, type PreviousSegment, type SegmentFrame } from "../format/segment_frame.ts";
 import { allocate } from "../fs/allocate.ts";
@@ -49,6 +50,8 @@ export interface SegmentScan {
   readonly vouched: number;
   /** What the Segment frame says of the segment before; zeros if there is none. */
   readonly previous: PreviousSegment;
+  /** Whether a Pending frame says that the segment before was not known to be durable. */
+  readonly isPending: boolean;
   /** The Seal that the segment ends with, if it does: how many entries count, and its checksum. */
   readonly seal: { readonly count: number; readonly checksum: number } | undefined;
   /** Which of the entries are batches: the positions of the first of each, and after the last. */
@@ -84,6 +87,7 @@ export function nothingFound(firstIndex: number): SegmentScan {
     logId: undefined,
     firstIndex,
     previous: NO_SEGMENT,
+    isPending: false,
     offsets: new OffsetIndex(),
     entriesEnd: 0,
     vouched: 0,
@@ -146,6 +150,7 @@ class FrameWalk {
   #logId: Uint8Array | undefined;
   #firstIndex: number;
   #previous: PreviousSegment;
+  #isPending: boolean;
   #entriesEnd: number;
   #vouched: number;
   #seal: SegmentScan["seal"];
@@ -166,6 +171,7 @@ class FrameWalk {
     this.#logId = earlier.logId;
     this.#firstIndex = earlier.firstIndex;
     this.#previous = earlier.previous;
+    this.#isPending = earlier.isPending;
     this.#entriesEnd = earlier.entriesEnd;
     this.#vouched = earlier.vouched;
     this.#seal = earlier.seal;
@@ -182,6 +188,7 @@ class FrameWalk {
       logId: this.#logId,
       firstIndex: this.#firstIndex,
       previous: this.#previous,
+      isPending: this.#isPending,
       entriesEnd: this.#entriesEnd,
       vouched: this.#vouched,
       seal: this.#seal,
@@ -312,6 +319,10 @@ class FrameWalk {
         return this.#takeDurable(frame, offset);
       case "seal":
         return this.#takeSeal({ frame, ...placed });
+      case "pending":
+        // Elsewhere it means nothing.
+        this.#isPending ||= offset === PENDING_AT;
+        return true;
       case "skippable":
         return true;
     }

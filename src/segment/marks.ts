@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { PENDING_END } from "../format/pending_frame.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 
 /** What a sync covers, if it succeeds. */
@@ -29,6 +30,8 @@ export interface Coverage {
 
 /** What is known of a segment that was scanned. */
 export interface FirstMarks {
+  /** Whether the segment before was not known to be durable when this one was begun. */
+  readonly isPending: boolean;
   /** The end of the last entry, in bytes. */
   readonly entriesEnd: number;
   /** What the file tells. */
@@ -40,6 +43,13 @@ export class Marks {
   readonly #offsets: Pick<OffsetIndex, "count">;
   /** Whether the version of the file has Durable frames. */
   readonly #canTell: boolean;
+  /**
+   * The end of a beginning with a Pending frame, in bytes; 0 without one. A Durable frame that covers
+   * it says that the segment before was durable, so that has to be told before anything else.
+   */
+  readonly #beginningEnd: number;
+  /** Whether that segment is not known to be durable yet, so that nothing may be told. */
+  #isHeld = false;
   #writtenEnd: number;
   #syncedCount: number;
   #settledCount: number;
@@ -57,13 +67,14 @@ export class Marks {
    */
   constructor(
     offsets: Pick<OffsetIndex, "count">,
-    { entriesEnd, vouched }: FirstMarks,
+    { entriesEnd, vouched, isPending }: FirstMarks,
     syncedCount: number,
     canTell: boolean,
   ) {
     this.#offsets = offsets;
     this.#canTell = canTell;
-    this.#writtenEnd = this.#settledEnd = entriesEnd;
+    this.#beginningEnd = isPending ? PENDING_END : 0;
+    this.#writtenEnd = this.#settledEnd = Math.max(entriesEnd, this.#beginningEnd);
     this.#syncedCount = this.#settledCount = syncedCount;
     this.#told = this.#mostTold = vouched;
   }
@@ -100,12 +111,27 @@ export class Marks {
 
   /** Whether the file has yet to say that something is settled. */
   get isOwed(): boolean {
-    return this.#canTell && this.#settledEnd > this.#told;
+    return this.#canTell && !this.#isHeld && this.#settledEnd > this.#told;
+  }
+
+  /** Whether the file has to say so before a sync acknowledges an entry. */
+  get isOwedFirst(): boolean {
+    return this.#beginningEnd > 0 && this.#told === 0 && this.isOwed;
   }
 
   /** Whether a Durable frame in the file may cover more than what is before an offset. */
   mayTellBeyond(offset: number): boolean {
     return this.#mostTold > offset;
+  }
+
+  /** Nothing may be told from now on: the segment before is not durable. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** It is, and so is this one's beginning. */
+  release(): void {
+    this.#isHeld = false;
   }
 
   /** Entries were written up to here. */
@@ -147,7 +173,7 @@ export class Marks {
 
   /** Entries are being dropped from a position on, which is not durable yet. */
   cutting(count: number, end: number): void {
-    this.#writtenEnd = count === 0 ? 0 : end;
+    this.#writtenEnd = count === 0 ? this.#beginningEnd : end;
     this.#syncedCount = Math.min(this.#syncedCount, count);
     this.#settledCount = Math.min(this.#settledCount, count);
     // The Durable frames that cover what is left may have been cut off too, or be there still.

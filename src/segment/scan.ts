@@ -14,7 +14,7 @@ import {
   type FormatVersion,
   readFileHeader,
 } from "../format/file_header.ts";
-import { SEGMENT_FRAME_SIZE } from "../format/segment_frame.ts";
+import { PENDING_END } from "../format/pending_frame.ts";
 import { noFrames, type SegmentScan, walkFrames } from "./frame_walk.ts";
 import { hasFrame, isZero } from "./search.ts";
 import type { SegmentSource } from "./source.ts";
@@ -98,7 +98,7 @@ export function requireLog({ file, path }: Pick<SegmentSource, "file" | "path">)
 function judgeBeginning(source: SegmentSource, at: number, size: number): UnfinishedSegment {
   if (hasFrame(source, at, size)) return { kind: "unfinished", at, holds: "frames", size };
   // The beginning is written at once and is shorter than a disk's sector.
-  const written = size <= FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE && at > 0;
+  const written = size <= PENDING_END && at > 0;
   const nothing = written || isZero(source, Math.max(at, FILE_HEADER_SIZE), size);
   return { kind: "unfinished", at, holds: nothing ? "nothing" : "other bytes", size };
 }

@@ -12,17 +12,10 @@ import { type Entries, EntryReader } from "./entry_reader.ts";
 import { MovedError, SyncFailedError, writeFailed } from "../errors.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
-import {
-  CHECKSUM_AT,
-  FRAME_HEADER_SIZE,
-  frameLengthAt,
-  TYPE_DATA,
-  writeFrameHeader,
-} from "../format/frame.ts";
-import { readUint32 } from "../format/integers.ts";
+import { FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA, writeFrameHeader } from "../format/frame.ts";
 import { BATCH_FRAME_SIZE, BATCH_SIZE, writeBatchFields } from "../format/batch_frame.ts";
 import { DURABLE_FRAME_SIZE, DURABLE_SIZE, writeDurableFields } from "../format/durable_frame.ts";
-import { sealFrameSize, sealSize, writeSealFields } from "../format/seal_frame.ts";
+import { sealFrameSize } from "../format/seal_frame.ts";
 import type { PreviousSegment } from "../format/segment_frame.ts";
 import type { FileHandle } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
@@ -34,11 +27,14 @@ import type { Batches, SegmentScan } from "./frame_walk.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 import type { WritableSource } from "./writable_source.ts";
 import { Syncs } from "../fs/syncs.ts";
+import { lastChecksum, putSeal } from "./seal.ts";
 
 /** How many calls segments have made of their files. */
 export interface SegmentCounters {
   writes: number;
   syncs: number;
+  /** How many appends waited for the roll before theirs. */
+  rollWaits: number;
 }
 
 /** What all segments of a log are told. */
@@ -75,6 +71,12 @@ export class Segment implements Entries {
   readonly #marks: Marks;
   readonly #space: SpaceAhead;
   #cuts = 0;
+  /** Whether it is full: nothing is written any more, not even space ahead. */
+  #isEnded = false;
+  /** The segment before this one, for as long as a sync of it runs or has yet to be made. */
+  #before: Segment | undefined;
+  /** Whether that and this one's beginning are not known to be durable. */
+  #isWaiting = false;
   readonly #lastWrite = new LastWrite();
   readonly #directory: LogDirectory;
   /** Syncs that run; the file is closed when there is none. */
@@ -112,9 +114,15 @@ export class Segment implements Entries {
     this.#space = new SpaceAhead(source.file, version === 2 ? preallocate : 0);
   }
 
-  /** How many entries a sync has covered. */
-  get durableCount(): number {
-    return this.#marks.syncedCount;
+  /** The last index that is durable, in this segment or before it. */
+  get durableIndex(): number {
+    if (this.#isWaiting && this.#before !== undefined) return this.#before.durableIndex;
+    return this.firstIndex - 1 + this.#marks.syncedCount;
+  }
+
+  /** The same of what every sync agrees on. */
+  get settledIndex(): number {
+    return this.#before?.settledIndex ?? this.firstIndex - 1 + this.#marks.settledCount;
   }
 
   /** The bytes in use. */
@@ -244,14 +252,20 @@ export class Segment implements Entries {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async sync(): Promise<void> {
-    let covered: Coverage = { count: 0, end: 0 };
-    await this.#run("the last entries", () => {
-      covered = this.#marks.begin();
-      const bytes = this.unsyncedBytes;
+    await this.#cover("the last entries", () => {
       const running = this.#file.syncData();
       // The disk is at work meanwhile.
-      this.#space.extend(this.#end, bytes);
+      if (!this.#isEnded) this.#space.extend(this.#end, this.unsyncedBytes);
       return running;
+    });
+  }
+
+  /** Makes a sync that covers what is written when it begins. */
+  async #cover(doing: string, begin: () => Promise<void>): Promise<void> {
+    let covered: Coverage = { count: 0, end: 0 };
+    await this.#run(doing, () => {
+      covered = this.#marks.begin();
+      return begin();
     });
     this.requireInPlace();
     this.#marks.synced(covered);
@@ -288,10 +302,15 @@ export class Segment implements Entries {
 
   /** The same as {@linkcode sync} while the caller waits. */
   syncBlocking(): void {
-    this.#runBlocking("the last entries", (file) => {
-      this.#space.extend(this.#end, this.unsyncedBytes);
+    this.#coverBlocking("the last entries", (file) => {
+      if (!this.#isEnded) this.#space.extend(this.#end, this.unsyncedBytes);
       file.syncDataBlocking();
     });
+  }
+
+  /** Makes a sync now that covers what is written. */
+  #coverBlocking(doing: string, sync: (file: FileHandle) => void): void {
+    this.#runBlocking(doing, sync);
     this.requireInPlace();
     this.#marks.syncedAtOnce(this.#syncs.isPending);
   }
@@ -305,6 +324,64 @@ export class Segment implements Entries {
     } catch (cause) {
       throw this.#syncFailed(doing, cause);
     }
+  }
+
+  /**
+   * Makes a full segment durable, all of it.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async syncFull(): Promise<void> {
+    await this.#cover("the full segment", () => this.#file.sync());
+  }
+
+  /** The same while the caller waits. */
+  syncFullBlocking(): void {
+    this.#coverBlocking("the full segment", (file) => file.syncBlocking());
+  }
+
+  /**
+   * Makes the file durable, so that its name can be. No entry counts as durable by that.
+   *
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async syncBeginning(): Promise<void> {
+    await this.#run("a new segment", () => this.#file.sync());
+    this.requireInPlace();
+  }
+
+  /** The same while the caller waits. */
+  syncBeginningBlocking(): void {
+    this.#runBlocking("a new segment", (file) => file.syncBlocking());
+    this.requireInPlace();
+  }
+
+  /** Counts no entry as durable, and tells nothing, until the segment before this one is durable. */
+  waitFor(before: Segment): void {
+    this.#before = before;
+    this.#isWaiting = true;
+    this.#marks.hold();
+  }
+
+  /**
+   * The segment before this one is durable, and so is this one's beginning.
+   *
+   * @param isSettled Whether no sync of them runs that has a verdict too.
+   */
+  begun(isSettled: boolean): void {
+    this.#isWaiting = false;
+    if (isSettled) this.#before = undefined;
+    if (isSettled) this.#marks.release();
+  }
+
+  /**
+   * Writes a Durable frame that covers the beginning, if none is in the file and a Pending frame is.
+   * It goes before each sync that acknowledges an entry.
+   *
+   * @throws As {@linkcode append}.
+   */
+  announceBeginning(): void {
+    if (this.#marks.isOwedFirst) this.announce();
   }
 
   /** Counts on the file's name to lead to it, where it is written. */
@@ -336,6 +413,22 @@ export class Segment implements Entries {
   }
 
   /**
+   * Ends a segment of version 2: writes its Seal, and waits for nothing. Nothing is appended
+   * afterwards, unless {@linkcode unseal} is called.
+   *
+   * @throws {WalError} As {@linkcode append}.
+   */
+  endWithSeal(): PreviousSegment {
+    try {
+      this.#space.trim(this.#end);
+    } catch (cause) {
+      throw writeFailed(`end the segment "${this.path}"`, cause);
+    }
+    const checksum = this.#writeSeal(this.offsets.count);
+    return { firstIndex: this.firstIndex, size: this.#end, checksum };
+  }
+
+  /**
    * Ends the segment: writes its Seal (version 1 has none) and makes all of it durable, while the
    * caller waits. Nothing is appended afterwards, unless {@linkcode unseal} is called.
    *
@@ -343,24 +436,9 @@ export class Segment implements Entries {
    * @throws {WalError} As {@linkcode append} and {@linkcode sync}.
    */
   seal(count: number = this.offsets.count): PreviousSegment {
-    let checksum = 0;
-    if (this.version === 2) {
-      const size = sealFrameSize(count);
-      const buffer = this.#bufferFor(size);
-      beginInternal(buffer, 0, "seal", sealSize(count));
-      writeSealFields(buffer, FRAME_HEADER_SIZE, this.offsets, count);
-      this.#checksum.seal(buffer, 0, size);
-      checksum = readUint32(buffer, CHECKSUM_AT);
-      this.#write(buffer, size);
-    } else if (this.offsets.count > 0) {
-      const header = new Uint8Array(FRAME_HEADER_SIZE);
-      try {
-        this.#file.read(header, this.offsets.at(this.offsets.count - 1));
-      } catch (cause) {
-        throw writeFailed(`end the segment "${this.path}"`, cause);
-      }
-      checksum = readUint32(header, CHECKSUM_AT);
-    }
+    const checksum = this.version === 2
+      ? this.#writeSeal(count)
+      : lastChecksum(this.#file, this.path, this.offsets);
     this.#runBlocking("the full segment", (file) => {
       this.#space.trim(this.#end);
       file.syncBlocking();
@@ -374,9 +452,20 @@ export class Segment implements Entries {
     return { firstIndex: this.firstIndex, size: this.#end, checksum };
   }
 
+  /** Writes a Seal of the first entries; its checksum. */
+  #writeSeal(count: number): number {
+    const size = sealFrameSize(count);
+    const buffer = this.#bufferFor(size);
+    const checksum = putSeal(buffer, this.offsets, count, this.#checksum);
+    this.#write(buffer, size);
+    this.#isEnded = true;
+    return checksum;
+  }
+
   /** Takes the Seal back, as when no next segment could be made. */
   unseal(): void {
     if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);
+    this.#isEnded = false;
     this.#cutBack();
   }
 
@@ -422,10 +511,11 @@ export class Segment implements Entries {
     this.#marks.cut(count);
   }
 
-  /** Gives the file back, once no sync runs. */
+  /** Gives the file back, once no sync runs; and that of the segment before, if it is held for this one. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#before?.close();
     this.reader.close();
     this.#second.close();
     if (this.#running === 0) this.#file.close();
@@ -454,10 +544,7 @@ export class Segment implements Entries {
   /** Where a write of some bytes is put together: in the kernel's memory, if it is large enough. */
   #bufferFor(size: number): Uint8Array {
     const { staging } = this.#checksum;
-    return size <= staging.length ? staging : this.#take(size);
-  }
-
-  #take(size: number): Uint8Array {
+    if (size <= staging.length) return staging;
     try {
       return allocate(size, this.path);
     } catch (cause) {
@@ -502,7 +589,6 @@ export class Segment implements Entries {
   }
 
   #syncFailed(doing: string, cause: unknown): SyncFailedError {
-    const durableIndex = this.firstIndex - 1 + this.#marks.settledCount;
-    return new SyncFailedError(this.path, durableIndex, doing, cause);
+    return new SyncFailedError(this.path, this.settledIndex, doing, cause);
   }
 }

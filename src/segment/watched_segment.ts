@@ -27,13 +27,19 @@ export class WatchedSegment implements Entries {
   readonly reader: EntryReader;
   readonly #source: SegmentSource;
   readonly #file: FileHandle;
+  readonly #durableBefore: number | undefined;
   /** What was found up to now. */
   #found: SegmentScan;
   #identity: string | undefined;
   #closed = false;
 
-  /** Takes over a file that was scanned, whose scan remembers what it saw. */
-  constructor(source: SegmentSource, found: SegmentScan) {
+  /**
+   * Takes over a file that was scanned, whose scan remembers what it saw.
+   *
+   * @param durableBefore Up to which index the log is durable as long as no Durable frame is in this
+   * segment; `undefined` if all before it is.
+   */
+  constructor(source: SegmentSource, found: SegmentScan, durableBefore?: number) {
     this.path = source.path;
     this.firstIndex = found.firstIndex;
     this.offsets = found.offsets;
@@ -42,6 +48,7 @@ export class WatchedSegment implements Entries {
     this.#source = source;
     this.#file = source.file;
     this.#found = found;
+    this.#durableBefore = durableBefore;
   }
 
   /** The bytes in use. */
@@ -49,9 +56,11 @@ export class WatchedSegment implements Entries {
     return this.#found.end;
   }
 
-  /** How many entries a Durable frame reports as durable. */
-  get durableCount(): number {
-    return this.offsets.countBelow(this.#found.vouched);
+  /** The last index that Durable frames report as durable. */
+  get durableIndex(): number {
+    const { vouched } = this.#found;
+    if (vouched === 0 && this.#durableBefore !== undefined) return this.#durableBefore;
+    return this.firstIndex - 1 + this.offsets.countBelow(vouched);
   }
 
   /** Which file this is. It is asked for once, since an open file stays what it is. */

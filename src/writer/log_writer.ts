@@ -22,8 +22,8 @@ import { GroupCommit } from "./commit.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
 /**
- * How many bytes are appended without a sync before one is begun unasked, so that a roll, which waits
- * for the disk, never has much to wait for.
+ * How many bytes are appended without a sync before one is begun unasked, so that a roll has little
+ * left to make durable, and is done before the next one.
  */
 const WRITE_BEHIND = 8 * 1024 * 1024;
 
@@ -59,6 +59,8 @@ export class LogWriter {
   readonly #announcer: Announcer;
   /** A sync that no caller asked for; it never rejects. */
   #writeBehind: Promise<void> | undefined;
+  /** Makes rolls durable; it never rejects. */
+  #finishing: Promise<void> | undefined;
   #appends = 0;
   #bytesAppended = 0;
 
@@ -96,6 +98,7 @@ export class LogWriter {
       failed: (error) => this.#end(error),
     });
     guards.whenLost((error) => this.#end(error));
+    segments.whenRolled(() => this.#finishing ??= this.#finishRoll());
     this.#announcer.whenIdle();
   }
 
@@ -350,6 +353,18 @@ export class LogWriter {
     }
   }
 
+  /** Makes a roll durable that no caller asked for. */
+  async #finishRoll(): Promise<void> {
+    try {
+      await this.#segments.finishRoll();
+      this.#synced();
+    } catch (error) {
+      this.#end(error);
+    } finally {
+      this.#finishing = undefined;
+    }
+  }
+
   /** What follows a sync. */
   #synced(): void {
     this.#listener.changed();
@@ -360,6 +375,7 @@ export class LogWriter {
   async #settled(): Promise<void> {
     await this.#commit.idle();
     await this.#writeBehind;
+    await this.#finishing;
   }
 
   /** Makes a change of the log's ends or state, whose turn it is. */

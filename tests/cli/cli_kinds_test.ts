@@ -24,7 +24,7 @@ import { withFolder } from "../../kit/temporary.ts";
 const MAIN = join(ROOT, "src/cli/main.ts");
 const options = { timeout: 120_000 };
 
-const SKIPPED = frame(INTERNAL, concat(Uint8Array.of(128), bytes("note")));
+const SKIPPED = frame(INTERNAL, concat(Uint8Array.of(129), bytes("note")));
 const BEFORE = concat(
   bytes("WAL!"),
   Uint8Array.of(0, 0, 0, 2),
@@ -58,9 +58,9 @@ test("the commands skip a frame of a kind from 128 on", options, async () => {
     const entries = recovered.lines.map((line) => JSON.parse(line));
     assertEquals(entries.map(({ index, text }) => [index, text]), [[1, "one"], [2, "two"]]);
     const { lines } = run("inspect", path, "--frames");
-    assertEquals(lines.filter((line) => /Skippable .* kind 128$/.test(line)).length, 3);
+    assertEquals(lines.filter((line) => /Skippable .* kind 129$/.test(line)).length, 3);
     const json = run("inspect", path, "--frames", "--json").lines.map((line) => JSON.parse(line));
-    assertEquals(json.filter(({ number }) => number === 128).map(({ type }) => type), [
+    assertEquals(json.filter(({ number }) => number === 129).map(({ type }) => type), [
       "skippable",
       "skippable",
       "skippable",

@@ -621,7 +621,7 @@ test(
       const found = verify(path).lines;
       assertMatch(
         found.join(),
-        /offset 54, index 2: the entry of 9437193 bytes fails its checksum/,
+        /offset 64, index 2: the entry of 9437193 bytes fails its checksum/,
       );
       assertEquals(found.length, 1);
     }),

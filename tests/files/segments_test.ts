@@ -770,16 +770,23 @@ test("the order of calls in a roll", async () => {
   const from = fileSystem.calls.length;
   log.append(entry(last + 1));
   const next = path(last + 1);
-  assertEquals(fileSystem.calls.slice(from).filter((call) => !call.startsWith("read ")), [
+  const since = (from: number): string[] =>
+    fileSystem.calls.slice(from).filter((call) => !call.startsWith("read "));
+  // The syncs have begun, and the call waits for none.
+  const rolled = [
     `write ${PATH}`,
-    `syncBlocking ${PATH}`,
     `create ${next}`,
     `open ${next}`,
     `write ${next}`,
-    `syncBlocking ${next}`,
+    `sync ${PATH}`,
+    `sync ${next}`,
     "syncDirectory .",
     `write ${next}`,
-  ]);
+  ];
+  assertEquals(since(from), rolled);
+  const before = fileSystem.calls.length;
+  await log.sync();
+  assertEquals(since(before), [`write ${next}`, `syncData ${next}`], "a Durable frame goes first");
   await log.close();
 });
 
@@ -838,21 +845,36 @@ for (
     ["syncDirectory", 0, "the next file's name"],
   ] as const
 ) {
-  test(`a failed sync of ${what} in a roll ends the handle`, async () => {
-    const memory = new MemoryFileSystem();
-    const fileSystem = new FaultyFileSystem(memory);
-    const { log, last } = await fullLog(fileSystem);
-    fileSystem.fail(operation, "EIO", { after });
-    assertThrows(() => log.append(entry(last + 1)), SyncFailedError);
-    assertThrows(() => log.append(entry(last + 1)), SyncFailedError);
-    await assertRejects(() => log.sync(), SyncFailedError);
-    assertEquals(contents(log), words(1, last), "reads still work");
-    await log.close();
-    await withLog(PATH, { fileSystem: memory, segmentSize: SEGMENT_SIZE }, (log) => {
-      assertEquals(contents(log), words(1, last));
+  for (const isBlocking of [false, true]) {
+    const when = isBlocking ? "while the caller waits" : "that no caller waits for";
+    test(`a failed sync of ${what} in a roll, ${when}, ends the handle`, async () => {
+      const memory = new MemoryFileSystem();
+      const fileSystem = new FaultyFileSystem(memory);
+      const { log, last } = await fullLog(fileSystem);
+      const { durableIndex } = log;
+      const isDirectory = operation === "syncDirectory";
+      const fails = isDirectory || isBlocking ? operation : "sync";
+      // The asynchronous ones have begun by then.
+      fileSystem.fail(fails, "EIO", { after: isDirectory && isBlocking ? after + 1 : after });
+      log.append(entry(last + 1));
+      if (isBlocking) {
+        const error = assertThrows(() => log.syncBlocking(), SyncFailedError);
+        assert(error.durableIndex >= durableIndex && error.durableIndex <= last);
+      } else {
+        const error = await assertRejects(() => log.sync(), SyncFailedError);
+        assert(error.durableIndex >= durableIndex && error.durableIndex <= last);
+      }
+      assertThrows(() => log.append(entry(last + 2)), SyncFailedError);
+      // The full segment may be durable, and the next is not.
+      assert(log.durableIndex >= durableIndex && log.durableIndex <= last);
+      assertEquals(contents(log), words(1, last + 1), "reads still work");
+      await log.close();
+      await withLog(PATH, { fileSystem: memory, segmentSize: SEGMENT_SIZE }, (log) => {
+        assertEquals(contents(log), words(1, last + 1));
+      });
+      await assertGoesOn(memory);
     });
-    await assertGoesOn(memory);
-  });
+  }
 }
 
 test("a next file that could not be made nor removed does not lead to a log that does not open", async () => {

@@ -41,7 +41,7 @@ function ofKind(number: number, content: Uint8Array = bytes("of a later version"
   return internal(concat(Uint8Array.of(number), content));
 }
 
-const SKIPPED = ofKind(128);
+const SKIPPED = ofKind(129);
 const BEGINNING = concat(header(2), internal(segmentPayload(1, NO_SEGMENT)));
 
 /** A file of so many bytes, and more after it. */
@@ -80,6 +80,7 @@ test("a payload is read as its kind only if it has the size of the kind", () => 
     sealPayload([54, 63]),
   ];
   const kinds = Object.keys(KINDS);
+  assertEquals(kinds, ["segment", "batch", "durable", "seal", "pending"]);
   for (const [i, payload] of payloads.entries()) {
     assertEquals<string>(readInternalPayload(payload).kind, kinds[i] as string);
     for (const other of [payload.subarray(0, -1), concat(payload, new Uint8Array(1))]) {
@@ -90,7 +91,10 @@ test("a payload is read as its kind only if it has the size of the kind", () => 
   for (const number of [0, 5, 127]) {
     assertEquals(readInternalPayload(Uint8Array.of(number)), { kind: "unknown", number });
   }
-  for (const number of [128, 255]) {
+  assertEquals(readInternalPayload(Uint8Array.of(128)), { kind: "pending" });
+  const longer = readInternalPayload(Uint8Array.of(128, 0));
+  assertEquals(longer, { kind: "skippable", number: 128 }, "a later version may add fields");
+  for (const number of [129, 255]) {
     assertEquals(readInternalPayload(Uint8Array.of(number)), { kind: "skippable", number });
   }
   const longest = new Uint8Array(MAX_INTERNAL_SIZE + 1).fill(200, 0, 1);

@@ -22,9 +22,9 @@ import {
   type PlanOptions,
   planReplacement,
   type Reason,
-  reportOf,
   type Step,
 } from "../../src/opening/plan.ts";
+import { reportOf } from "../../src/opening/report.ts";
 import type { RecoveryCase } from "../../src/segment/decision.ts";
 
 const PATH = "a.wal";
@@ -65,7 +65,7 @@ const ENDS = [
   "frames",
   "refused",
 ] as const;
-const UNUSED = ["none", "nothing", "other bytes", "frames"] as const;
+const UNUSED = ["none", "nothing", "other bytes", "frames", "pending"] as const;
 
 /** One combination of findings. */
 interface Combination {
@@ -154,12 +154,13 @@ function isBegun(end: Combination["end"]): boolean {
 function findingsOf(combination: Combination): Findings {
   const { ownPath, unused, chain } = combination;
   const last = lastOf(combination);
-  const after: EndFinding[] = unused === "none" ? [] : [unfinished(last.firstIndex + 9, unused)];
+  const after: EndFinding[] = unused === "none" ? [] : [unusedFile(last.firstIndex + 9, unused)];
   return {
     path: PATH,
     ownPath: ownPath === "no log" ? new WalError("ERR_WAL_FORMAT", "no log") : undefined,
     meta: metaOf(combination),
     ends: [...after, last],
+    under: undefined,
     before: chain === "only file" ? [] : beforeOf(combination),
   };
 }
@@ -203,8 +204,23 @@ function segment(
   return { path, firstIndex, size, header: "valid", version: 2, frame, isUnused: false };
 }
 
-function unfinished(firstIndex: number, holds: "nothing" | "other bytes" | "frames"): EndFinding {
-  return { kind: "unfinished", path: numbered(firstIndex), firstIndex, at: 8, holds, size: 99 };
+function unfinished(
+  firstIndex: number,
+  holds: "nothing" | "other bytes" | "frames",
+  mayBePending = false,
+): EndFinding {
+  const path = numbered(firstIndex);
+  return { kind: "unfinished", path, firstIndex, at: 8, holds, size: 99, mayBePending };
+}
+
+/** A file after the last: "pending" is one that holds frames, of which none was acknowledged. */
+function unusedFile(
+  firstIndex: number,
+  holds: Exclude<Combination["unused"], "none">,
+): EndFinding {
+  return holds === "pending"
+    ? unfinished(firstIndex, "frames", true)
+    : unfinished(firstIndex, holds);
 }
 
 function lastOf(combination: Combination): EndFinding {
@@ -226,6 +242,7 @@ function lastOf(combination: Combination): EndFinding {
     previous: chain === "only file"
       ? NONE
       : { firstIndex: FOURTH, size: SIZE_OF_FOURTH, checksum: 4 },
+    isPending: false,
     entriesEnd: 150,
     vouched: version === 1 ? 0 : 160,
     seal: isSealed ? { count: entries, checksum: 3 } : undefined,
@@ -324,7 +341,7 @@ const STEPS: readonly (readonly [
   kind: Step["kind"],
   times: (found: Combination) => number,
 ])[] = [
-  ["set aside", ({ unused }) => Number(unused === "other bytes" || unused === "frames")],
+  ["set aside", ({ unused }) => Number(unused !== "none" && unused !== "nothing")],
   ["remove", ({ unused }) => Number(unused !== "none")],
   [
     "set aside",
@@ -412,13 +429,14 @@ function replacement(
   tail: InterruptedReplacement["tail"],
   isMeta: boolean,
   after: readonly Beginning[],
+  length = 0,
 ): RedoFinding {
   const record: InterruptedRedo = {
     firstIndex: isMeta ? 0 : FOURTH,
     offset: 70,
     oldLength: 30,
     oldChecksum: 1,
-    length: 20,
+    length,
     isInUse: tail !== "untouched",
   };
   const target = isMeta ? `${PATH}.meta` : numbered(FOURTH);
@@ -460,9 +478,167 @@ test("a replacement removes the later segments, the newest first", () => {
     kind: "finish replacement",
     path: numbered(FOURTH),
     offset: 70,
-    length: 20,
+    length: 0,
     removes: [numbered(9), numbered(SEVENTH)],
   });
+});
+
+test("a replacement with a new tail keeps the later segments, whatever they are", () => {
+  for (const after of Object.values(AFTER)) {
+    const plan = planReplacement(replacement("old", false, after, 20));
+    const [step] = plan?.kind === "look again" ? plan.steps : [];
+    assert(step?.kind === "finish replacement");
+    assertEquals(step.removes, []);
+  }
+});
+
+/** The last segment was begun when the one before it was not known to be durable. */
+const PAIR_LAST = {
+  "no entry": { entries: 0, case: "A" },
+  "entries": { entries: 3, case: "A" },
+  "entries and zeros": { entries: 3, case: "B" },
+  "entries and a torn one": { entries: 3, case: "E" },
+  "a torn entry": { entries: 0, case: "E" },
+  "frames after a torn one": { entries: 0, case: "D" },
+} as const;
+
+/** What is found of the segment before: whether it is the one that the last says, and its end. */
+const PAIR_UNDER = {
+  "as stated": { isKept: true },
+  "another size": { size: 499, end: 499 },
+  "another checksum": { checksum: 5 },
+  "fewer entries": { entries: 2 },
+  "no Seal": { hasSeal: false },
+  "zeros after it": { case: "B", size: 510 },
+  "torn": { case: "E", end: 480, hasSeal: false },
+  "torn in the middle": { case: "D", end: 480, hasSeal: false },
+  "damaged": { case: "C", end: 480, hasSeal: false },
+  "no beginning": { kind: "unfinished" },
+  "not readable": { kind: "refused" },
+  "misplaced": { statedIndex: 5, size: 499, end: 499 },
+  "another log's": { logId: OTHER, size: 499, end: 499 },
+} as const satisfies Record<string, UnderFacts>;
+
+interface UnderFacts {
+  readonly isKept?: boolean;
+  readonly kind?: "unfinished" | "refused";
+  readonly case?: RecoveryCase;
+  readonly size?: number;
+  readonly end?: number;
+  readonly entries?: number;
+  readonly checksum?: number;
+  readonly hasSeal?: boolean;
+  readonly statedIndex?: number;
+  readonly logId?: Uint8Array;
+}
+
+function underOf(facts: UnderFacts): EndFinding {
+  const file = { path: numbered(FOURTH), firstIndex: FOURTH };
+  if (facts.kind === "unfinished") return unfinished(FOURTH, "frames");
+  if (facts.kind === "refused") {
+    return { kind: "refused", ...file, error: new WalError("ERR_WAL_FORMAT", "unknown kind") };
+  }
+  const { entries = 3, checksum = 4, hasSeal = true } = facts;
+  return {
+    kind: "scanned",
+    ...file,
+    statedIndex: facts.statedIndex ?? FOURTH,
+    entries,
+    version: 2,
+    logId: facts.logId ?? OWN,
+    previous: { firstIndex: SECOND, size: SIZE_OF_SECOND, checksum: 7 },
+    isPending: false,
+    entriesEnd: 450,
+    vouched: 300,
+    seal: hasSeal ? { count: entries, checksum } : undefined,
+    end: facts.end ?? SIZE_OF_FOURTH,
+    size: facts.size ?? SIZE_OF_FOURTH,
+    decision: { case: facts.case ?? "A", vouched: facts.case === "C" ? 490 : 300 },
+  };
+}
+
+/** The files of a pair, the older one being what its facts say. */
+function pairOf(last: keyof typeof PAIR_LAST, facts: UnderFacts, head: number): Findings {
+  const pair = { chain: "joined", oldest: "own", meta: "own", head } as const;
+  const found = findingsOf({ ...CLEAN, ...PAIR_LAST[last], ...pair });
+  const [end] = found.ends;
+  assert(end?.kind === "scanned");
+  const under = underOf(facts);
+  const before = found.before.map((file) => {
+    if (file.firstIndex !== FOURTH || under.kind === "refused") return file;
+    if (under.kind === "unfinished") return { ...file, ...NO_BEGINNING };
+    return { ...file, size: under.size };
+  });
+  const { case: name } = PAIR_LAST[last];
+  const decision = { case: name, vouched: 0 };
+  return { ...found, ends: [{ ...end, isPending: true, vouched: 0, decision }], under, before };
+}
+
+test("every finding of a segment before a pending one has one plan", () => {
+  let count = 0;
+  for (const name of Object.keys(PAIR_LAST) as (keyof typeof PAIR_LAST)[]) {
+    for (const [what, facts] of Object.entries<UnderFacts>(PAIR_UNDER)) {
+      for (const head of [SECOND, FOURTH]) {
+        for (const { recovery, readOnly } of allOptions()) {
+          count++;
+          const plan = planOpening(pairOf(name, facts, head), { recovery, readOnly, format: 2 });
+          const expected = expectedOfPair(name, facts, head, recovery);
+          assertEquals(shown(plan), expected, `${name}, ${what}, ${head}, ${recovery}`);
+        }
+      }
+    }
+  }
+  assertEquals(count, 6 * 13 * 2 * 8);
+});
+
+function expectedOfPair(
+  name: keyof typeof PAIR_LAST,
+  facts: UnderFacts,
+  head: number,
+  recovery: PlanOptions["recovery"],
+): string {
+  if (facts.kind === "refused") return "refuse: last segment not readable";
+  // What is no segment of this log in its place breaks the chain, as under any other segment.
+  const isForeign = facts.kind === "unfinished" || facts.statedIndex !== undefined ||
+    facts.logId !== undefined;
+  if (isForeign) return "refuse: chain broken";
+  if (facts.case === "C" && recovery === "default") return "refuse: acknowledged data damaged";
+  const { entries, case: end } = PAIR_LAST[name];
+  const holds = (condition: boolean, step: Step["kind"]): Step["kind"][] => condition ? [step] : [];
+  const steps: Step["kind"][] = facts.isKept
+    ? ["secure full segment", ...holds(end === "D", "set aside")]
+    : [
+      ...holds(entries > 0 || end === "D", "set aside"),
+      "remove",
+      ...holds(facts.case === "C" || facts.case === "D", "set aside"),
+    ];
+  return [
+    ...steps,
+    "secure end",
+    "secure meta",
+    ...holds(head === FOURTH, "remove"),
+    "sync directory",
+    ...holds(!facts.isKept && facts.hasSeal !== false, "begin next"),
+  ].join(", ");
+}
+
+test("what was never acknowledged is reported, unless damage is", () => {
+  const reported = (last: keyof typeof PAIR_LAST, facts: UnderFacts): string => {
+    const options = { recovery: "salvage", format: 2, readOnly: false } as const;
+    const plan = planOpening(pairOf(last, facts, SECOND), options);
+    assert(plan.kind === "open");
+    const { case: name, segment, offset, bytesCut, isSetAside } = plan.report;
+    const where = segment === numbered(SEVENTH) ? "last" : "before";
+    return `${name} ${where} ${offset} ${bytesCut} ${isSetAside}`;
+  };
+  assertEquals(reported("entries", PAIR_UNDER["as stated"]), "A last 200 0 false");
+  assertEquals(reported("entries", PAIR_UNDER["no Seal"]), "D last 0 200 true");
+  assertEquals(reported("entries", PAIR_UNDER.torn), "D last 0 200 true");
+  assertEquals(reported("entries", PAIR_UNDER["torn in the middle"]), "D last 0 200 true");
+  assertEquals(reported("entries", PAIR_UNDER.damaged), "C before 480 20 true");
+  assertEquals(reported("no entry", PAIR_UNDER["no Seal"]), "E last 0 200 false");
+  assertEquals(reported("no entry", PAIR_UNDER.torn), "E before 480 20 false");
+  assertEquals(reported("no entry", PAIR_UNDER["torn in the middle"]), "D before 480 20 true");
 });
 
 const CLEAN: Combination = {

@@ -279,6 +279,7 @@ test("every kind of step was interrupted", () => {
     "remove": true,
     "begin again": true,
     "secure end": true,
+    "secure full segment": true,
     "secure meta": true,
     "sync directory": true,
     "begin next": true,

@@ -29,7 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 test("what is told is settled, what is settled is synced, and what is synced is written", () => {
   const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
     const offsets = { count: 0 };
-    const marks = new Marks(offsets, { entriesEnd: 0, vouched: 0 }, 0, true);
+    const marks = new Marks(offsets, { entriesEnd: 0, vouched: 0, isPending: false }, 0, true);
     let running: Coverage | undefined;
     /** How many entries the syncs that have ended have covered, and those that no verdict is due for. */
     let synced = 0;
@@ -79,9 +79,32 @@ test("what is told is settled, what is settled is synced, and what is synced is 
 test("a file without Durable frames owes none", () => {
   const marks = new Marks(
     { count: 1 },
-    { entriesEnd: 9, vouched: 0 },
+    { entriesEnd: 9, vouched: 0, isPending: false },
     1,
     false,
   );
   assertEquals(marks.isOwed, false);
+});
+
+test("nothing is told as long as the segment before is not durable, and its beginning first then", () => {
+  const offsets = { count: 0 };
+  const marks = new Marks(offsets, { entriesEnd: 0, vouched: 0, isPending: true }, 0, true);
+  marks.hold();
+  offsets.count++;
+  marks.wrote(100);
+  marks.synced(marks.begin());
+  assertEquals([marks.isOwed, marks.isOwedFirst], [false, false]);
+  marks.release();
+  assertEquals([marks.isOwed, marks.isOwedFirst], [true, true]);
+  marks.tell();
+  assertEquals([marks.isOwed, marks.isOwedFirst], [false, false]);
+  // The Durable frame may be gone with the entries.
+  marks.cutting(0, 64);
+  marks.cut(0);
+  assertEquals([marks.isOwed, marks.isOwedFirst], [true, true]);
+});
+
+test("a beginning without a Pending frame need not be told", () => {
+  const marks = new Marks({ count: 0 }, { entriesEnd: 0, vouched: 0, isPending: false }, 0, true);
+  assertEquals([marks.isOwed, marks.isOwedFirst], [false, false]);
 });

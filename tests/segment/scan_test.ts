@@ -84,6 +84,7 @@ test("a scan tells what the frames say", () => {
     logId: LOG_ID,
     firstIndex: 9,
     previous: PREVIOUS,
+    isPending: false,
     offsets: [BEGINNING_SIZE, first, first + 10],
     entriesEnd: content.length - 2,
     vouched: at,

@@ -53,13 +53,13 @@ function watch(): { watched: WatchedSegment; write: (...frames: Uint8Array[]) =>
 
 test("what was appended is taken in, with what a Durable frame reports as durable", () => {
   const { watched, write } = watch();
-  assertEquals([watched.offsets.count, watched.durableCount], [1, 0]);
+  assertEquals([watched.offsets.count, watched.durableIndex], [1, 0]);
   assert(watched.refresh());
   const at = BEGINNING.length + ONE.length;
   const durable = frame(INTERNAL, durablePayload(1, at, at));
   write(ONE, durable, TWO);
   assert(watched.refresh());
-  assertEquals([watched.offsets.count, watched.durableCount], [2, 1]);
+  assertEquals([watched.offsets.count, watched.durableIndex], [2, 1]);
   assertEquals(watched.checksums?.count, 2);
   assertEquals(watched.reader.read(1), bytes("two"));
   assertEquals(watched.end, at + durable.length + TWO.length);
@@ -89,9 +89,9 @@ test("no more entries are shown than are asked for, nor as durable", () => {
   const at = BEGINNING.length + PAIR.length;
   write(PAIR, frame(INTERNAL, durablePayload(1, at, at)));
   assert(watched.refresh());
-  assertEquals(watched.durableCount, 2);
+  assertEquals(watched.durableIndex, 2);
   watched.showOnly(1);
-  assertEquals([watched.offsets.count, watched.durableCount], [1, 1]);
+  assertEquals([watched.offsets.count, watched.durableIndex], [1, 1]);
 });
 
 test("of a file without a beginning nothing is taken in: it has to be looked at again", () => {

@@ -377,7 +377,8 @@ for (const [name, call] of Object.entries(AFTER_STAGED)) {
     const fileSystem = new FaultyFileSystem(disk);
     const log = await Wal.open(PATH, { fileSystem, segmentSize: 400 });
     await log.appendAndSync(new Uint8Array(100));
-    fileSystem.fail("syncBlocking", "EIO", { name: `${PATH}.00000000000000000002` });
+    fileSystem.fail("write", "EIO", { name: `${PATH}.00000000000000000002` });
+    fileSystem.fail("remove", "EIO", { name: `${PATH}.00000000000000000002` });
     // It is written at the next call, and does not fit.
     const waiting = log.appendAndSync(new Uint8Array(250));
     const refused = assertRejects(() => waiting, SyncFailedError);

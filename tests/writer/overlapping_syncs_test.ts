@@ -360,9 +360,11 @@ test("a directory's failed sync ends the handle for an append that rolls meanwhi
   faulty.fail("syncDirectory", "EIO", { after: 1 }); // The first is that of the meta file.
   const dropped = assertRejects(() => log.truncateBeforeIndex(4), SyncFailedError);
   while (faulty.count("remove") === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-  assertThrows(() => log.append(new Uint8Array(3000)), SyncFailedError);
+  log.append(new Uint8Array(3000));
+  const synced = assertRejects(() => log.sync(), SyncFailedError);
   open();
-  await dropped;
+  await Promise.all([dropped, synced]);
+  assertThrows(() => log.append(new Uint8Array(3000)), SyncFailedError);
   await log.close();
 });
 
