@@ -13,6 +13,7 @@ import {
   truncateAgainAndAgain,
   useALittle,
   useEverything,
+  useRolls,
   useSpaceAhead,
 } from "./workload.ts";
 import {
@@ -60,6 +61,14 @@ for (const syncMode of ["async", "blocking"] as const) {
     assert(tally.cases["B"] !== undefined, "zeros are found after the end");
   });
 }
+
+test("every crash around rolls that are on their way keeps every promise", TIMEOUT, async () => {
+  const tally = newTally();
+  const trial = trialOf(useRolls, { segmentSize: 1024 }, tally);
+  const { states } = await exploreCrashes(trial, { statesPerCrash: 48 });
+  assert(states > 1000, `${states} states`);
+  assert(tally.cases["D"] !== undefined, "entries that were never acknowledged are set aside");
+});
 
 test("every failing call in space ahead keeps every promise", TIMEOUT, async () => {
   const trial = trialOf(useSpaceAhead, { segmentSize: 16_384, preallocate: 8192 }, newTally());

@@ -337,3 +337,28 @@ export async function truncateAgainAndAgain(session: Session): Promise<void> {
   await session.reset(1);
   await session.close();
 }
+
+/** Rolls that are on their way while the log is appended to, synced in every way, cut and closed. */
+export async function useRolls(session: Session): Promise<void> {
+  // One after the other, and with turns of the event loop between.
+  for (const size of [300, 500, 280, 510, 300]) {
+    await session.append(size, 20);
+    await turn();
+  }
+  await session.append(400, 410);
+  await session.appendAndSync(30, 31);
+  await session.append(600);
+  session.log.syncBlocking();
+  await session.append(500, 40);
+  await session.truncateFrom(session.log.lastIndex);
+  await session.append(500, 300, 310);
+  await session.truncateBefore(session.log.lastIndex - 1);
+  await session.append(420, 430);
+  await session.reset(session.log.lastIndex + 3);
+  await session.append(450, 460, 20);
+  await session.close();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

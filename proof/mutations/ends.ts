@@ -189,8 +189,8 @@ export const ENDS: readonly Mutation[] = [
   {
     name: "an interrupted truncation removes files whatever they are",
     in: "planReplacement",
-    find: "for (const file of redo.after)",
-    replace: "for (const file of redo.after.slice(9))",
+    find: "for (const file of droppedAfter(redo.record, redo.after))",
+    replace: "for (const file of droppedAfter(redo.record, redo.after).slice(9))",
     caughtBy: [
       SIBLINGS,
       "an interrupted truncation that is finished does not remove another log's file",

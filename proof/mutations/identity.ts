@@ -49,16 +49,16 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "an entry is acknowledged in a file whose name is gone",
-    in: "Segment.sync",
-    find: "return running; }); this.requireInPlace();",
-    replace: "return running; });",
+    in: "Segment.#cover",
+    find: "return begin(); }); this.requireInPlace();",
+    replace: "return begin(); });",
     caughtBy: [MOVED, "a writer tells at once that the last file is removed"],
   },
   {
     name: "a blocking sync is acknowledged in a file whose name is gone",
-    in: "Segment.syncBlocking",
-    find: "file.syncDataBlocking(); }); this.requireInPlace();",
-    replace: "file.syncDataBlocking(); });",
+    in: "Segment.#coverBlocking",
+    find: "this.#runBlocking(doing, sync); this.requireInPlace();",
+    replace: "this.#runBlocking(doing, sync);",
     caughtBy: [MOVED, "a writer tells at once that the last file is renamed"],
   },
   {
@@ -88,8 +88,8 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "a roll does not look",
     in: "Segments.roll",
-    find: "this.look(); const end = full.seal();",
-    replace: "const end = full.seal();",
+    find: "this.look(); const end = full.endWithSeal();",
+    replace: "const end = full.endWithSeal();",
     caughtBy: [MOVED, "a writer tells that its lock file is removed"],
   },
   {

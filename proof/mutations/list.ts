@@ -77,8 +77,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "the last segment is not synced before it is scanned",
     in: "findingsOf",
-    find: "for (const source of look.ends()) await syncSegment(source);",
-    replace: "for (const source of look.ends()) source.file.size();",
+    find: "for (const source of look.ends(headIndexOf(meta))) await syncSegment(source);",
+    replace: "for (const source of look.ends(headIndexOf(meta))) source.file.size();",
     caughtBy: [
       FAILURE,
       "reopening after a crash: fsync before the first frame is read, then cut, write again, fsync",
@@ -170,9 +170,9 @@ const OPENING: readonly Mutation[] = [
   },
   {
     name: "an interrupted truncation removes the oldest segment first when it is finished",
-    in: "planReplacement",
-    find: "after.map(({ path }) => path).toReversed()",
-    replace: "after.map(({ path }) => path)",
+    in: "removedBy",
+    find: "droppedAfter(record, after).map(({ path }) => path).toReversed()",
+    replace: "droppedAfter(record, after).map(({ path }) => path)",
     caughtBy: [
       DURABILITY,
       "a tail truncation over segments is finished or taken back after a crash in the opening that finishes it",
@@ -355,7 +355,7 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a segment whose beginning is damaged is taken for one that was never in use",
     in: "refuseEnds",
-    find: 'if (end.holds === "frames" && isDefault)',
+    find: 'if (end.holds === "frames" && !end.mayBePending && isDefault)',
     replace: 'if (end.holds === "frames" && end.size < 0 && isDefault)',
     caughtBy: [
       RECOVERY,
@@ -752,7 +752,7 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a new segment is not synced",
-    in: "createSegment",
+    in: "syncNewSegment",
     find: "file.syncBlocking(); directory.syncBlocking(); } catch (cause) { throw " +
       'outcomeUnknown(path, firstIndex - 1, "a new segment"',
     replace:
@@ -762,7 +762,7 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a segment that could not be made is left there",
-    in: "createSegment",
+    in: "makeSegment",
     find: "directory.remove(path); directory.syncBlocking();",
     replace: "",
     caughtBy: [
@@ -772,7 +772,7 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "the removal of a segment that could not be made is not synced",
-    in: "createSegment",
+    in: "makeSegment",
     find: "directory.remove(path); directory.syncBlocking();",
     replace: "directory.remove(path);",
     caughtBy: [
@@ -1124,7 +1124,7 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "whole frames after the end are not looked for",
     in: "decide",
-    find: 'if (hasFrame(source, end + 1, size)) return { case: "D", vouched };',
+    find: 'if (hasFrame(source, end + 1, size)) return { case: "D", vouched: evidence };',
     replace: "",
     caughtBy: [RECOVERY, "case D: whole frames without evidence are set aside, once per damage"],
   },

@@ -31,7 +31,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a roll gives the lock of the oldest file up",
-    in: "Segments.goOnBehind",
+    in: "Segments.#continueIn",
     find: "this.#context.guards.moveSoon(this.#oldest, next.path);",
     replace: "this.#context.guards.moveSoon(next.path, next.path);",
     caughtBy: [
@@ -41,7 +41,7 @@ export const LOCKS: readonly Mutation[] = [
   },
   {
     name: "a roll does not lock the new file",
-    in: "Segments.goOnBehind",
+    in: "Segments.#continueIn",
     find: "this.#context.guards.moveSoon(this.#oldest, next.path);",
     replace: "",
     caughtBy: [

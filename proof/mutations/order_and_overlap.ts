@@ -11,6 +11,12 @@ function overlapping(held: string): readonly [file: string, test: string] {
   return ["proof/overlap/overlap_test.ts", `${held} overlaps other calls and keeps every promise`];
 }
 
+/** What catches a mistake about a roll that is on its way. */
+const ROLLS: readonly [file: string, test: string] = [
+  "proof/crash/crash_test.ts",
+  "every crash around rolls that are on their way keeps every promise",
+];
+
 /** The same of a log that becomes idle meanwhile. */
 function idleDuring(held: string): readonly [file: string, test: string] {
   return [
@@ -182,14 +188,14 @@ const REWRITING: readonly Mutation[] = [
 const NOTING: readonly Mutation[] = [
   {
     name: "the durable end is noted before the fdatasync has ended",
-    in: "Segment.sync",
+    in: "Segment.#cover",
     find: "covered = this.#marks.begin();",
     replace: "covered = this.#marks.begin(); this.#marks.synced({ count: 0, end: covered.end });",
     caughtBy: overlapping("appendAndSync"),
   },
   {
     name: "entries count as durable before the fdatasync has ended",
-    in: "Segment.sync",
+    in: "Segment.#cover",
     find: "covered = this.#marks.begin();",
     replace: "covered = this.#marks.begin(); this.#marks.synced({ count: covered.count, end: 0 });",
     caughtBy: overlapping("appendAndSync"),
@@ -281,11 +287,48 @@ const OUTLIVING: readonly Mutation[] = [
   },
   {
     name: "a full segment stays open when the next is made",
-    in: "Segments.goOnBehind",
-    find:
-      "this.list.endLast({ path, firstIndex, count: offsets.count, size, checksum }, next); full.close();",
-    replace: "this.list.endLast({ path, firstIndex, count: offsets.count, size, checksum }, next);",
+    in: "PendingRoll.#end",
+    find: "this.#full.close();",
+    replace: "",
     caughtBy: overlapping("sync"),
+  },
+  {
+    name: "the next segment is synced while the full one is not durable",
+    in: "Segments.sync",
+    find: "if (this.#pending !== undefined) await this.finishRoll(); const active =",
+    replace: "const active =",
+    caughtBy: ROLLS,
+  },
+  {
+    name: "the name of the next segment is not made durable",
+    in: "PendingRoll.#syncDirectory",
+    find: "await this.#directory.sync();",
+    replace: "",
+    caughtBy: ROLLS,
+  },
+  {
+    name: "the segment before a pending one is not looked at",
+    in: "SegmentLook.ends",
+    find: 'if (end.kind === "scanned") yield* this.#lookUnder(end, headIndex);',
+    replace: "",
+    caughtBy: ROLLS,
+  },
+  {
+    name: "an entry is acknowledged before the file says that the one before is durable",
+    in: "Segments.#syncActive",
+    find: "this.#announceBeginning(); return this.#active.sync();",
+    replace: "return this.#active.sync();",
+    caughtBy: ["tests/files/segments_test.ts", "the order of calls in a roll"],
+  },
+  {
+    name: "what open writes again of a full segment removes the one after it",
+    in: "droppedAfter",
+    find: "return length === 0 ? after : [];",
+    replace: "return after.slice(length, 0).concat(after);",
+    caughtBy: [
+      "tests/opening/plan_test.ts",
+      "a replacement with a new tail keeps the later segments, whatever they are",
+    ],
   },
   {
     name: "a full segment is closed while a sync of it runs",

@@ -150,8 +150,9 @@ export const READERS: readonly Mutation[] = [
   {
     name: "the file does not say what an open made durable",
     in: "LogWriter.constructor",
-    find: "guards.whenLost((error) => this.#end(error)); this.#announcer.whenIdle();",
-    replace: "guards.whenLost((error) => this.#end(error));",
+    find:
+      "segments.whenRolled(() => this.#finishing ??= this.#finishRoll()); this.#announcer.whenIdle();",
+    replace: "segments.whenRolled(() => this.#finishing ??= this.#finishRoll());",
     caughtBy: [FOLLOW, "a reader learns what an open made durable"],
   },
   {

@@ -84,7 +84,7 @@ function makeSegment(
     second = openAgain(fileSystem, path, file);
     const source = { file, second, path, checksum, maxEntrySize };
     beginSegment(source, { version, logId, ...beginning });
-    if (!isPending) makeDurable(source, directory, firstIndex);
+    if (!isPending) syncNewSegment(source, directory, firstIndex);
     // Meanwhile the directory may have gone.
     directory.require(path);
     const scan = scanSegment(source);
@@ -106,7 +106,7 @@ function makeSegment(
   }
 }
 
-function makeDurable(
+function syncNewSegment(
   { file, path }: WritableSource,
   directory: LogDirectory,
   firstIndex: number,

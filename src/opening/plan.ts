@@ -184,7 +184,7 @@ export function planReplacement(redo: RedoFinding): ReplacementPlan | Refusal | 
     case "void":
       return { kind: "look again", steps: [{ kind: "remove redo file", path: redo.path }] };
     case "replacement": {
-      for (const file of dropped(redo.record, redo.after)) {
+      for (const file of droppedAfter(redo.record, redo.after)) {
         const error = refuseForeign(file, redo.logId);
         if (error !== undefined) return refuse("foreign segment after a truncation", error);
       }
@@ -210,10 +210,10 @@ export function planReplacement(redo: RedoFinding): ReplacementPlan | Refusal | 
  * open writes again of a segment drops none: whatever comes after it then is judged next.
  */
 export function removedBy({ record, after }: InterruptedReplacement): string[] {
-  return dropped(record, after).map(({ path }) => path).toReversed();
+  return droppedAfter(record, after).map(({ path }) => path).toReversed();
 }
 
-function dropped(
+function droppedAfter(
   { length }: InterruptedReplacement["record"],
   after: InterruptedReplacement["after"],
 ): InterruptedReplacement["after"] {

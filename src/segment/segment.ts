@@ -464,8 +464,8 @@ export class Segment implements Entries {
 
   /** Takes the Seal back, as when no next segment could be made. */
   unseal(): void {
-    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);
     this.#isEnded = false;
+    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);
     this.#cutBack();
   }
 
