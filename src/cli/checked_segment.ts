@@ -49,6 +49,10 @@ export interface CheckedSegment {
   readonly lastChecksum: number | undefined;
   /** Whether its last frame is a Seal. */
   readonly isSealed: boolean;
+  /** Whether a Pending frame says that the segment before was not known to be durable. */
+  readonly isPending: boolean;
+  /** Whether a Durable frame of its own is anywhere in it. */
+  readonly isVouchedFor: boolean;
   /** Whether the file was never in use: it has neither a valid beginning nor a frame. */
   readonly isUnused: boolean;
   readonly places: readonly Place[];

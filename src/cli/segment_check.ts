@@ -392,10 +392,18 @@ class SegmentCheck {
       nextIndex: this.#isAtLeast || this.#hidesCount ? undefined : this.#index,
       lastChecksum: this.#lastChecksum,
       isSealed: this.#isSealed,
+      isPending: this.#isPending,
+      isVouchedFor: this.#durableOffset > 0 || this.#isVouchedAfterEnd(),
       isUnused,
       places: this.#places,
       tail: this.#segment.isLast && !isUnused ? this.#judgeTail() : undefined,
     };
+  }
+
+  /** Whether a Durable frame is among the bytes that are not in order. */
+  #isVouchedAfterEnd(): boolean {
+    if (!this.#segment.isLast || this.#end === undefined) return false;
+    return durableOffsetAfter(this.#reader, this.#frame, this.#end.offset) > 0;
   }
 
   /** What the bytes after the last one in order are, as recovery has to judge them too. */

@@ -104,11 +104,15 @@ export class Verification {
       this.#listener.note(`${path}: below the head ${headIndex}: opening would remove it`);
     }
     const logId = this.#commonId(files, meta);
+    const pending = yield* this.#pendingLast(files, headIndex);
     let previous: Checked | undefined;
     const unused: Checked[] = [];
     for (const [i, file] of files.entries()) {
-      const checked = yield* this.#checkFile(file, i === files.length - 1);
+      const isUnder = pending !== undefined && i === files.length - 2;
+      const checked = yield* this.#checkFile(file, i === files.length - 1 || isUnder);
       if (checked === undefined) continue;
+      const chain = { previous, headIndex, logId };
+      if (isUnder && this.#tellUnder(checked, pending, chain)) return;
       if (checked.segment.isUnused) {
         if (previous !== undefined) {
           unused.push(checked);
@@ -128,9 +132,7 @@ export class Verification {
         const what = "it has no valid beginning, and a segment that was in use follows it";
         this.#listener.damage({ path, offset: 0, index: firstIndex, isAtLeast: false, what });
       }
-      this.#join(previous, checked, headIndex, logId);
-      for (const place of placesOf(checked.segment)) this.#tell(place, headIndex);
-      if (checked.segment.tail !== undefined) this.#tellTail(checked, checked.segment.tail);
+      this.#tellChecked(checked, chain);
       previous = checked;
     }
     for (const checked of unused) this.#tellUnused(checked, previous);
@@ -148,6 +150,25 @@ export class Verification {
           "continue from the head",
       );
     }
+  }
+
+  /**
+   * The last segment, if it says that the one before it was not known to be durable, and no Durable
+   * frame in it says otherwise.
+   */
+  *#pendingLast(
+    files: readonly SegmentFile[],
+    headIndex: number,
+  ): Generator<number, Checked | undefined> {
+    const last = files.at(-1);
+    if (last === undefined || files.length < 2 || last.firstIndex <= headIndex) return undefined;
+    const totals = { ...this.totals };
+    const checked = yield* this.#checkFile(last, true);
+    Object.assign(this.totals, totals);
+    const segment = checked?.segment;
+    const isPending = segment?.isPending && !segment.isVouchedFor &&
+      segment.frame?.previous.firstIndex === files.at(-2)?.firstIndex;
+    return isPending ? checked : undefined;
   }
 
   *#checkFile(file: SegmentFile, isLast: boolean): Generator<number, Checked | undefined> {
@@ -270,6 +291,35 @@ export class Verification {
     this.#listener.note(`${path}: offset ${offset}, index ${index}: ${what}`);
   }
 
+  #tellChecked(checked: Checked, { previous, headIndex, logId }: ChainSoFar): void {
+    this.#join(previous, checked, headIndex, logId);
+    for (const place of placesOf(checked.segment)) this.#tell(place, headIndex);
+    if (checked.segment.tail !== undefined) this.#tellTail(checked, checked.segment.tail);
+  }
+
+  /**
+   * Checks the segment before one that was begun before it was durable.
+   *
+   * @returns Whether it ends otherwise than that says, so that the log ends in it.
+   */
+  #tellUnder(checked: Checked, pending: Checked, chain: ChainSoFar): boolean {
+    const { file, segment } = checked;
+    const isItself = segment.frame?.firstIndex === file.firstIndex && isOwn(checked, chain.logId);
+    if (!isItself || endsAsStated(segment, pending)) return false;
+    this.#tellChecked(checked, chain);
+    this.#tellPending(pending, checked);
+    return true;
+  }
+
+  #tellPending({ file, segment: { entries } }: Checked, before: Checked): void {
+    const does = entries === 0 ? "remove it" : "set it aside and remove it";
+    this.#listener.note(
+      `${file.path}: offset 0, index ${file.firstIndex}: begun before ${before.file.path} was durable, ` +
+        `which does not end as this one says; none of its ${entries} entries was acknowledged, and ` +
+        `opening would ${does}`,
+    );
+  }
+
   #tellUnused({ file, segment }: Checked, previous: Checked | undefined): void {
     const { size } = segment;
     const does = previous === undefined ? "make it again" : "remove it";
@@ -372,6 +422,22 @@ export class Verification {
 interface Checked {
   readonly file: SegmentFile;
   readonly segment: CheckedSegment;
+}
+
+/** Whether a segment ends as the one after it says. */
+function endsAsStated(
+  { size, lastChecksum, nextIndex, isSealed, tail, places }: CheckedSegment,
+  { file, segment: { frame } }: Checked,
+): boolean {
+  return isSealed && tail === undefined && places.length === 0 && nextIndex === file.firstIndex &&
+    size === frame?.previous.size && lastChecksum === frame.previous.checksum;
+}
+
+/** What is known of the log when a segment of it is checked. */
+interface ChainSoFar {
+  readonly previous: Checked | undefined;
+  readonly headIndex: number;
+  readonly logId: Uint8Array | undefined;
 }
 
 /** The places of a segment that are damage; those of a torn end are not. */

@@ -682,3 +682,24 @@ async function fillMemory(fileSystem: MemoryFileSystem): Promise<void> {
     }
   });
 }
+
+test("verify judges a segment under a pending one as opening does", options, async () => {
+  const fileSystem = new MemoryFileSystem();
+  const log = await Wal.open("a.wal", { fileSystem, segmentSize: 256 });
+  log.append(new Uint8Array(150));
+  log.append(new Uint8Array(100));
+  const full = readFile(fileSystem, "a.wal").slice();
+  const next = readFile(fileSystem, "a.wal.00000000000000000002").slice();
+  await log.close();
+  const checked = async (full: Uint8Array): Promise<Verdict> => {
+    const fileSystem = new MemoryFileSystem();
+    writeFile(fileSystem, "a.wal", full);
+    writeFile(fileSystem, "a.wal.00000000000000000002", next);
+    return await check("a.wal", fileSystem);
+  };
+  assertEquals(await checked(full), { places: [], notes: [] });
+  const { places, notes } = await checked(full.slice(0, -4));
+  assertEquals(places, []);
+  assertMatch(notes.join(), /a torn last write; opening would cut/);
+  assertMatch(notes.join(), /none of its 1 entries was acknowledged.*set it aside and remove it/);
+});

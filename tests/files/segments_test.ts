@@ -790,6 +790,40 @@ test("the order of calls in a roll", async () => {
   await log.close();
 });
 
+for (const operation of ["sync", "syncDirectory"] as const) {
+  for (const call of ["sync", "appendAndSync", "close"] as const) {
+    test(`${call} after a roll waits for its ${operation} before the next file is synced`, async () => {
+      const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+      const { log, last } = await fullLog(fileSystem);
+      let open = (): void => {};
+      const gate = new Promise<void>((resolve) => open = resolve);
+      fileSystem.delay(operation, () => gate);
+      log.append(entry(last + 1));
+      const syncs = fileSystem.count("syncData");
+      let isOver = false;
+      const made = call === "appendAndSync" ? log.appendAndSync(entry(last + 2)) : log[call]();
+      const done = Promise.resolve<unknown>(made).then(() => isOver = true);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      assertEquals([isOver, fileSystem.count("syncData") - syncs], [false, 0]);
+      if (call !== "close") assert(log.durableIndex <= last);
+      open();
+      await done;
+      if (call !== "close") await log.close();
+    });
+  }
+}
+
+test("an append that rolls again before the roll is durable waits, and is counted", async () => {
+  const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+  const { log, last } = await fullLog(fileSystem);
+  fill(log, last + 30);
+  assert(log.stats().rollWaits > 0);
+  assertEquals(contents(log), words(1, last + 30));
+  await log.sync();
+  assertEquals(log.durableIndex, last + 30);
+  await log.close();
+});
+
 const FAILED_STEPS: readonly (readonly [FileOperation, number, string])[] = [
   ["write", 0, "the Seal"],
   ["create", 0, "the next file"],

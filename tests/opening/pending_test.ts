@@ -1,0 +1,156 @@
+/**
+ * A full segment that is damaged under a segment that was begun without a wait: with a Durable frame in
+ * the later one it was durable, and damage is never silent; without, nothing later was acknowledged.
+ *
+ * @module
+ */
+import { test } from "node:test";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CorruptionError, Wal, WalError } from "../../mod.ts";
+import { readFile, text, withLog, writeFile } from "../../kit/logs.ts";
+import { BEGINNING_SIZE } from "../../kit/frames.ts";
+import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
+
+const PATH = "a.wal";
+const NEXT = `${PATH}.00000000000000000009`;
+const OPTIONS = { segmentSize: 512 } as const;
+const PENDING_END = 64;
+
+function entry(index: number): Uint8Array {
+  return new TextEncoder().encode(`entry ${index} `.padEnd(40, "."));
+}
+
+interface Pair {
+  /** The files when the process was killed. */
+  readonly full: Uint8Array;
+  readonly next: Uint8Array;
+  readonly last: number;
+}
+
+/** Two segments, of which nothing in the later was acknowledged, or all. */
+async function pairOf(isAcknowledged: boolean): Promise<Pair> {
+  const fileSystem = new MemoryFileSystem();
+  const log = await Wal.open(PATH, { ...OPTIONS, fileSystem });
+  for (let index = 1; index <= 8; index++) log.append(entry(index));
+  await log.sync();
+  for (let index = 9; index <= 11; index++) log.append(entry(index));
+  if (isAcknowledged) await log.sync();
+  const full = readFile(fileSystem, PATH).slice();
+  const next = readFile(fileSystem, NEXT).slice();
+  await log.close();
+  return { full, next, last: 11 };
+}
+
+function* damages(full: Uint8Array): Generator<readonly [what: string, file: Uint8Array]> {
+  for (let size = BEGINNING_SIZE; size < full.length; size++) {
+    yield [`cut to ${size}`, full.slice(0, size)];
+  }
+  for (let at = BEGINNING_SIZE; at < full.length; at++) {
+    for (let bit = 0; bit < 8; bit++) {
+      const file = full.slice();
+      file[at] = (file[at] ?? 0) ^ 1 << bit;
+      yield [`bit ${bit} of ${at}`, file];
+    }
+  }
+  for (let at = BEGINNING_SIZE; at < full.length; at += 16) {
+    yield [`zeros from ${at}`, full.slice().fill(0, at, at + 16)];
+  }
+  yield ["a longer one", new Uint8Array([...full, 0])];
+}
+
+/** Opens files; the log's entries as far as they can be read, and what was said. */
+async function opened(
+  full: Uint8Array,
+  next: Uint8Array,
+): Promise<{ words: string[]; setAside?: string; case?: string; error?: WalError }> {
+  const fileSystem = new MemoryFileSystem();
+  writeFile(fileSystem, PATH, full);
+  writeFile(fileSystem, NEXT, next);
+  let log: Wal | undefined;
+  const words: string[] = [];
+  try {
+    log = await Wal.open(PATH, { ...OPTIONS, fileSystem });
+    const { setAside, case: name } = log.recovery;
+    for (const { data } of log.entries()) words.push(text(data).trim());
+    if (setAside !== undefined) {
+      assertEquals(readFile(fileSystem, setAside).length > 0, true);
+      return { words, setAside, case: name };
+    }
+    return { words, case: name };
+  } catch (error) {
+    assert(error instanceof WalError, String(error));
+    return { words, error };
+  } finally {
+    await log?.close();
+  }
+}
+
+const wanted = (last: number): string[] =>
+  Array.from({ length: last }, (_, i) => text(entry(i + 1)).trim());
+
+test("a pair of which nothing was damaged is whole, acknowledged or not", async () => {
+  for (const isAcknowledged of [false, true]) {
+    const { full, next, last } = await pairOf(isAcknowledged);
+    const { words, case: name, error } = await opened(full, next);
+    assertEquals([error, name, words], [undefined, isAcknowledged ? "A" : "A", wanted(last)]);
+  }
+});
+
+test("a full segment that is damaged under a pending one is judged as the last, and told", async () => {
+  const { full, next, last } = await pairOf(false);
+  let setAsides = 0;
+  for (const [what, file] of damages(full)) {
+    const { words, setAside, error } = await opened(file, next);
+    if (error !== undefined) {
+      // A Durable frame in the full one covers it.
+      assert(error instanceof CorruptionError, `${what}: ${error}`);
+      continue;
+    }
+    assertEquals(words, wanted(words.length), what);
+    assert(words.length < last, what);
+    assertStringIncludes(setAside ?? "", ".cut-00000000000000000009-0", what);
+    setAsides++;
+  }
+  assert(setAsides > 100, `${setAsides}`);
+});
+
+test("a full segment that is damaged under one with a Durable frame is never silent", async () => {
+  const { full, next, last } = await pairOf(true);
+  for (const [what, file] of damages(full)) {
+    const { words, error } = await opened(file, next);
+    // The Seal is there twice: by the frames themselves.
+    if (error === undefined) assertEquals(words, wanted(last), what);
+    else assert(error instanceof CorruptionError, `${what}: ${error}`);
+  }
+});
+
+test("a pending segment whose beginning is lost is set aside, unless a Durable frame is in it", async () => {
+  for (const isAcknowledged of [false, true]) {
+    const { full, next } = await pairOf(isAcknowledged);
+    const lost = next.slice().fill(0, 0, PENDING_END);
+    const { words, setAside, case: name, error } = await opened(full, lost);
+    if (isAcknowledged) {
+      assertEquals(error?.code, "ERR_WAL_CORRUPT");
+    } else {
+      assertEquals([name, words], ["D", wanted(8)]);
+      assertStringIncludes(setAside ?? "", ".cut-00000000000000000009-0");
+    }
+  }
+});
+
+test("a reader shows of a pair what an open would keep, and counts no more as durable", async () => {
+  const { full, next, last } = await pairOf(false);
+  const files = (full: Uint8Array): MemoryFileSystem => {
+    const fileSystem = new MemoryFileSystem();
+    writeFile(fileSystem, PATH, full);
+    writeFile(fileSystem, NEXT, next);
+    return fileSystem;
+  };
+  await withLog(PATH, { fileSystem: files(full), readOnly: true }, (log) => {
+    assertEquals(log.lastIndex, last);
+    assert(log.durableIndex < 8, `${log.durableIndex}`);
+  });
+  await withLog(PATH, { fileSystem: files(full.slice(0, -3)), readOnly: true }, (log) => {
+    assertEquals([log.lastIndex, log.recovery.case], [8, "D"]);
+  });
+});
