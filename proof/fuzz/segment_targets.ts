@@ -94,7 +94,7 @@ export function scanTarget(checksum: FrameChecksum): Target {
           readEntries(source, found, bytes);
           const seal = found.seal === undefined ? "" : " sealed";
           outcome = `case ${decision.case} v${found.version}${seal} ${few(found.offsets.count)} ` +
-            `entries ${few(found.batches.starts.count)} batches ${found.vouched > 0}`;
+            `entries ${few(found.batches.count)} batches ${found.vouched > 0}`;
           if (bytes.length <= SMALL) scanInParts(source, bytes, found, offsets);
         }
       } catch (error) {
@@ -156,7 +156,7 @@ function scanInParts(
   require(
     later.end === whole.end && later.vouched === whole.vouched &&
       later.seal?.count === whole.seal?.count && offsetsOf(later).join() === offsets.join() &&
-      later.batches.starts.count === whole.batches.starts.count,
+      later.batches.count === whole.batches.count,
     `a scan in two parts, of ${part.length} and all bytes, finds other frames than one of the whole`,
   );
 }

@@ -119,8 +119,8 @@ export const ENDS: readonly Mutation[] = [
   },
   {
     name: "memory that is not there is no error of the log's",
-    in: "Segment.#take",
-    find: 'throw writeFailed(`append ${size} bytes to "${this.path}"`, cause); } }',
+    in: "takeForWrite",
+    find: 'throw writeFailed(`append ${size} bytes to "${path}"`, cause); } }',
     replace: "throw cause; } }",
     caughtBy: [
       LARGE,

@@ -56,6 +56,7 @@ const INTERLEAVED_READER = "tests/reader/interleaved_reader_test.ts";
 const META = "tests/files/meta_test.ts";
 const KINDS = "tests/format/kinds_test.ts";
 const RECOVERY = "tests/segment/recovery_test.ts";
+const SEAL_PIECES = "tests/segment/seal_pieces_test.ts";
 const SEGMENTS = "tests/files/segments_test.ts";
 const SYSTEM_CALLS = "tests/fs/system_calls_test.ts";
 const WAL = "tests/wal_test.ts";
@@ -493,9 +494,9 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a Durable frame covers itself",
-    in: "Segment.#putDurableFrame",
-    find: "this.#marks.settledEnd",
-    replace: "this.#end + DURABLE_FRAME_SIZE",
+    in: "putDurableFrame",
+    find: "logId, firstIndex, end, durableEnd);",
+    replace: "logId, firstIndex, end, end + FRAME_HEADER_SIZE + DURABLE_SIZE);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -517,8 +518,7 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a batch has no Batch frame",
     in: "Segment.appendBatch",
-    find: 'beginInternal(buffer, lead, "batch", BATCH_SIZE); ' +
-      "writeBatchFields(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);",
+    find: "putBatchFrame(buffer, lead, entries.length, bytes);",
     replace: "buffer.fill(0, lead, first);",
     caughtBy: [SEGMENTS, "a file that ends anywhere within a batch has none of it"],
   },
@@ -532,8 +532,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed write is not cut back",
     in: "Segment.#write",
-    find: "this.#cutBack(); throw writeFailed(",
-    replace: "throw writeFailed(",
+    find: "this.#file.write(buffer, this.#end, size); } catch (cause) { this.#cutBack();",
+    replace: "this.#file.write(buffer, this.#end, size); } catch (cause) {",
     caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log can be used"],
   },
   {
@@ -692,6 +692,23 @@ const DROPPING: readonly Mutation[] = [
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
+    name: "a cut keeps the pieces of its Seal",
+    in: "Segment.cut",
+    find: "this.#seal.cut(count); this.offsets.cut(count);",
+    replace: "this.offsets.cut(count);",
+    caughtBy: [SEAL_PIECES, "a Seal made after a truncation is that of the entries that are there"],
+  },
+  {
+    name: "what is written of a Seal in front of a piece that failed stays",
+    in: "Segment.#writeSeal",
+    find: "end += part.length; } } catch (cause) { this.#cutBack();",
+    replace: "end += part.length; } } catch (cause) {",
+    caughtBy: [
+      SEAL_PIECES,
+      "a Seal of which a piece cannot be written is taken back whole, and written later",
+    ],
+  },
+  {
     name: "a Seal stays when no next segment could be made",
     in: "Segment.unseal",
     find: "if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count); " +
@@ -705,8 +722,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a truncation that drops a whole batch leaves its Batch frame",
     in: "Segment.tailFrom",
-    find: "(isBatchStart ? BATCH_FRAME_SIZE : 0)",
-    replace: "(isBatchStart ? 0 : 0)",
+    find: "this.#batches.isStart(position) ? BATCH_FRAME_SIZE : 0",
+    replace: "this.#batches.isStart(position) ? 0 : 0",
     caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
   },
   {

@@ -219,10 +219,9 @@ const NOTING: readonly Mutation[] = [
   {
     name: "entries that were cut from the file are there until the cut is durable",
     in: "Segment.cut",
-    find: "this.offsets.cut(count); this.#batches.starts.cut(batches); " +
-      "this.#batches.ends.cut(batches); this.#end = end;",
+    find: "this.offsets.cut(count); this.#batches.cut(count); this.#end = end;",
     replace: "this.#file.sync().then(() => this.offsets.cut(count)); " +
-      "this.#batches.starts.cut(batches); this.#batches.ends.cut(batches); this.#end = end;",
+      "this.#batches.cut(count); this.#end = end;",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {

@@ -48,17 +48,26 @@ export function statedSealSize(payload: Uint8Array): number {
   return sealSize(readUint32(payload, 1));
 }
 
-/** Writes the fields for the first `count` of the entries at `offsets` into the payload at `at`. */
-export function writeSealFields(
+/** Writes the count into the payload at `at`. */
+export function writeSealCount(buffer: Uint8Array, at: number, count: number): void {
+  writeUint32(buffer, at + 1, count);
+}
+
+/** Writes where each entry from position `from` to `to` begins. */
+export function writeSealOffsets(
   buffer: Uint8Array,
   at: number,
   offsets: { at(position: number): number },
-  count: number,
+  from: number,
+  to: number,
 ): void {
-  writeUint32(buffer, at + 1, count);
-  for (let i = 0; i < count; i++) writeUint32(buffer, at + OFFSETS_AT + 4 * i, offsets.at(i));
-  writeUint32(buffer, at + OFFSETS_AT + 4 * count, sealFrameSize(count));
-  writeUint32(buffer, at + OFFSETS_AT + 4 * count + 4, SEAL_MAGIC);
+  for (let i = from; i < to; i++) writeUint32(buffer, at + 4 * (i - from), offsets.at(i));
+}
+
+/** Writes what follows the offsets. */
+export function writeSealTrailer(buffer: Uint8Array, at: number, frameSize: number): void {
+  writeUint32(buffer, at, frameSize);
+  writeUint32(buffer, at + 4, SEAL_MAGIC);
 }
 
 /** Reads a payload of the right kind and size; `undefined` if it does not end as a Seal does. */

@@ -23,6 +23,7 @@ import { NO_SEGMENT, type PreviousSegment, type SegmentFrame } from "../format/s
 import { allocate } from "../fs/allocate.ts";
 import { FileSystemError } from "../fs/file_system.ts";
 import { pieces } from "../fs/stretch.ts";
+import { Batches } from "./batches.ts";
 import { OffsetIndex } from "./offset_index.ts";
 import { Seen } from "./seen.ts";
 import { limitOf, type SegmentSource } from "./source.ts";
@@ -54,7 +55,7 @@ export interface SegmentScan {
   readonly isPending: boolean;
   /** The Seal that the segment ends with, if it does: how many entries count, and its checksum. */
   readonly seal: { readonly count: number; readonly checksum: number } | undefined;
-  /** Which of the entries are batches: the positions of the first of each, and after the last. */
+  /** Which of the entries are batches. */
   readonly batches: Batches;
   /** In a reader: by what it knows later whether all this is still there. */
   readonly seen: Seen | undefined;
@@ -62,12 +63,6 @@ export interface SegmentScan {
   readonly end: number;
   /** The file's size in bytes. */
   readonly size: number;
-}
-
-/** Ranges of positions that are one atom each, in ascending order. */
-export interface Batches {
-  readonly starts: OffsetIndex;
-  readonly ends: OffsetIndex;
 }
 
 /** What a walk begins with after a file's header. */
@@ -92,7 +87,7 @@ export function nothingFound(firstIndex: number): SegmentScan {
     entriesEnd: 0,
     vouched: 0,
     seal: undefined,
-    batches: { starts: new OffsetIndex(), ends: new OffsetIndex() },
+    batches: new Batches(),
     seen: undefined,
     end: 0,
     size: 0,
@@ -282,8 +277,7 @@ class FrameWalk {
     batch.left -= to - from;
     if (batch.left > 0) return to;
     if (batch.end !== this.#entriesEnd) return undefined;
-    this.#earlier.batches.starts.push(batch.entries);
-    this.#earlier.batches.ends.push(this.#offsets.count);
+    this.#earlier.batches.push(batch.entries, this.#offsets.count);
     this.#batch = undefined;
     return to;
   }
@@ -369,12 +363,10 @@ class FrameWalk {
    */
   #takeSeal({ frame: { count }, payload, checksum }: PlacedFrame<SealFrame>): boolean {
     const offsets = this.#offsets;
-    const { starts, ends } = this.#earlier.batches;
-    const last = starts.count - 1;
     // None is written of no entries: it would be its own successor.
     const isAll = this.#seal === undefined && count > 0 && count === offsets.count;
-    const isWithinBatch = last >= 0 && starts.at(last) < count &&
-      ends.at(last) >= offsets.count && count < (this.#seal?.count ?? offsets.count);
+    const isWithinBatch = this.#earlier.batches.endAround(count) >= offsets.count &&
+      count < (this.#seal?.count ?? offsets.count);
     if (!isAll && !isWithinBatch) return false;
     for (let i = 0; i < count; i++) {
       const stated = readUint32(payload, SEAL_OFFSETS_AT - FRAME_HEADER_SIZE + 4 * i);

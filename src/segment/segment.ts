@@ -6,28 +6,30 @@
  *
  * @module
  */
-import { beginInternal } from "../format/kinds.ts";
-import { allocate } from "../fs/allocate.ts";
 import { type Entries, EntryReader } from "./entry_reader.ts";
 import { MovedError, SyncFailedError, writeFailed } from "../errors.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA, writeFrameHeader } from "../format/frame.ts";
-import { BATCH_FRAME_SIZE, BATCH_SIZE, writeBatchFields } from "../format/batch_frame.ts";
-import { DURABLE_FRAME_SIZE, DURABLE_SIZE, writeDurableFields } from "../format/durable_frame.ts";
+import { BATCH_FRAME_SIZE } from "../format/batch_frame.ts";
+import { DURABLE_FRAME_SIZE } from "../format/durable_frame.ts";
 import { sealFrameSize } from "../format/seal_frame.ts";
 import type { PreviousSegment } from "../format/segment_frame.ts";
 import type { FileHandle } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { LastWrite } from "./last_write.ts";
 import { type Coverage, Marks } from "./marks.ts";
+import { takeForWrite } from "./memory.ts";
 import type { OffsetIndex } from "./offset_index.ts";
+import { putBatchFrame, putDurableFrame } from "./own_frames.ts";
 import type { Target } from "./target.ts";
-import type { Batches, SegmentScan } from "./frame_walk.ts";
+import type { Batches } from "./batches.ts";
+import type { SegmentScan } from "./frame_walk.ts";
+import { SealPieces } from "./seal_pieces.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 import type { WritableSource } from "./writable_source.ts";
 import { Syncs } from "../fs/syncs.ts";
-import { lastChecksum, putSeal } from "./seal.ts";
+import { lastChecksum } from "./last_checksum.ts";
 
 /** How many calls segments have made of their files. */
 export interface SegmentCounters {
@@ -78,6 +80,7 @@ export class Segment implements Entries {
   /** Whether that and this one's beginning are not known to be durable. */
   #isWaiting = false;
   readonly #lastWrite = new LastWrite();
+  readonly #seal: SealPieces;
   readonly #directory: LogDirectory;
   /** Syncs that run; the file is closed when there is none. */
   #running = 0;
@@ -110,6 +113,7 @@ export class Segment implements Entries {
     this.#directory = directory;
     this.#end = scan.end;
     this.#marks = new Marks(scan.offsets, scan, durableCount, version === 2);
+    this.#seal = new SealPieces(this.path, this.offsets, source.checksum, version === 2);
     // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
     this.#space = new SpaceAhead(source.file, version === 2 ? preallocate : 0);
   }
@@ -165,7 +169,7 @@ export class Segment implements Entries {
     const lead = this.#leadSize();
     const size = lead + FRAME_HEADER_SIZE + data.length;
     const buffer = this.#bufferFor(size);
-    if (lead > 0) this.#putDurableFrame(buffer);
+    if (lead > 0) putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
     writeFrameHeader(buffer, lead, TYPE_DATA, data.length);
     buffer.set(data, lead + FRAME_HEADER_SIZE);
     const start = this.#end + lead;
@@ -183,9 +187,8 @@ export class Segment implements Entries {
     const lead = this.#leadSize();
     const first = lead + BATCH_FRAME_SIZE;
     const buffer = this.#bufferFor(first + bytes);
-    if (lead > 0) this.#putDurableFrame(buffer);
-    beginInternal(buffer, lead, "batch", BATCH_SIZE);
-    writeBatchFields(buffer, lead + FRAME_HEADER_SIZE, entries.length, bytes);
+    if (lead > 0) putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
+    putBatchFrame(buffer, lead, entries.length, bytes);
     let at = first;
     for (const data of entries) {
       writeFrameHeader(buffer, at, TYPE_DATA, data.length);
@@ -194,8 +197,7 @@ export class Segment implements Entries {
     }
     let offset = this.#end + first;
     this.#writeEntries(buffer, at, lead);
-    this.#batches.starts.push(this.offsets.count);
-    this.#batches.ends.push(this.offsets.count + entries.length);
+    this.#batches.push(this.offsets.count, this.offsets.count + entries.length);
     for (const data of entries) {
       this.offsets.push(offset);
       offset += FRAME_HEADER_SIZE + data.length;
@@ -211,7 +213,7 @@ export class Segment implements Entries {
   appendFrames(frames: Uint8Array): void {
     const lead = this.#leadSize();
     const buffer = this.#bufferFor(lead + frames.length);
-    if (lead > 0) this.#putDurableFrame(buffer);
+    if (lead > 0) putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
     buffer.set(frames, lead);
     const start = this.#end + lead;
     this.#writeEntries(buffer, lead + frames.length, lead);
@@ -238,7 +240,7 @@ export class Segment implements Entries {
     const size = this.#leadSize();
     if (size === 0) return false;
     const buffer = this.#bufferFor(size);
-    this.#putDurableFrame(buffer);
+    putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
     this.#checksum.seal(buffer, 0, size);
     this.#write(buffer, size);
     this.#marks.tell();
@@ -406,10 +408,7 @@ export class Segment implements Entries {
 
   /** Where the batch ends that a position lies within, behind its first entry; undefined if none. */
   batchEndAround(position: number): number | undefined {
-    const { starts, ends } = this.#batches;
-    const last = starts.countBelow(position) - 1;
-    const end = last < 0 ? 0 : ends.at(last);
-    return end > position ? end : undefined;
+    return this.#batches.endAround(position) || undefined;
   }
 
   /**
@@ -446,20 +445,31 @@ export class Segment implements Entries {
     this.requireInPlace();
     if (count < this.offsets.count) {
       this.offsets.cut(count);
+      this.#seal.cut(count);
       this.#cuts++;
     }
     this.#marks.syncedAtOnce(this.#syncs.isPending);
     return { firstIndex: this.firstIndex, size: this.#end, checksum };
   }
 
-  /** Writes a Seal of the first entries; its checksum. */
+  /** Writes the Seal, and returns its checksum. */
   #writeSeal(count: number): number {
-    const size = sealFrameSize(count);
-    const buffer = this.#bufferFor(size);
-    const checksum = putSeal(buffer, this.offsets, count, this.#checksum);
-    this.#write(buffer, size);
+    const seal = this.#seal.frame(count);
+    let end = this.#end;
+    try {
+      for (const part of seal.parts) {
+        this.#counters.writes++;
+        this.#file.write(part, end, part.length);
+        this.#lastWrite.note(part, part.length, end);
+        end += part.length;
+      }
+    } catch (cause) {
+      this.#cutBack();
+      throw writeFailed(`append a Seal to "${this.path}" at offset ${this.#end}`, cause);
+    }
+    this.#end = end;
     this.#isEnded = true;
-    return checksum;
+    return seal.checksum;
   }
 
   /** Takes the Seal back, as when no next segment could be made. */
@@ -471,10 +481,8 @@ export class Segment implements Entries {
 
   /** The part of the file from the entry at a position on. */
   tailFrom(position: number): Target {
-    const { starts } = this.#batches;
-    const batch = starts.countBelow(position);
-    const isBatchStart = batch < starts.count && starts.at(batch) === position;
-    const offset = this.offsets.at(position) - (isBatchStart ? BATCH_FRAME_SIZE : 0);
+    const lead = this.#batches.isStart(position) ? BATCH_FRAME_SIZE : 0;
+    const offset = this.offsets.at(position) - lead;
     return { file: this.#file, firstIndex: this.firstIndex, offset };
   }
 
@@ -491,15 +499,14 @@ export class Segment implements Entries {
    */
   async cut(count: number): Promise<void> {
     if (count >= this.offsets.count) return;
-    const batches = this.#batches.starts.countBelow(count);
     const { offset: end } = this.tailFrom(count);
     try {
       this.#file.truncate(end);
       this.#space.gone();
       this.#cuts++;
+      this.#seal.cut(count);
       this.offsets.cut(count);
-      this.#batches.starts.cut(batches);
-      this.#batches.ends.cut(batches);
+      this.#batches.cut(count);
       this.#end = end;
       this.#marks.cutting(count, end);
     } catch (cause) {
@@ -527,29 +534,12 @@ export class Segment implements Entries {
     return this.#marks.isOwed && !this.#syncs.hasFailed ? DURABLE_FRAME_SIZE : 0;
   }
 
-  /** Puts a Durable frame at the start of what is written next. */
-  #putDurableFrame(buffer: Uint8Array): void {
-    if (this.logId === undefined) throw new TypeError("A version 2 segment has a log id");
-    beginInternal(buffer, 0, "durable", DURABLE_SIZE);
-    writeDurableFields(
-      buffer,
-      FRAME_HEADER_SIZE,
-      this.logId,
-      this.firstIndex,
-      this.#end,
-      this.#marks.settledEnd,
-    );
-  }
-
   /** Where a write of some bytes is put together: in the kernel's memory, if it is large enough. */
   #bufferFor(size: number): Uint8Array {
+    // A checksum takes the same memory, so this comes before anything is staged.
+    if (this.offsets.count >= this.#seal.next) this.#seal.keepUp();
     const { staging } = this.#checksum;
-    if (size <= staging.length) return staging;
-    try {
-      return allocate(size, this.path);
-    } catch (cause) {
-      throw writeFailed(`append ${size} bytes to "${this.path}"`, cause);
-    }
+    return size <= staging.length ? staging : takeForWrite(size, this.path);
   }
 
   /** Writes at the end, which moves on. A write that fails leaves nothing behind. */

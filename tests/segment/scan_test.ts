@@ -61,7 +61,7 @@ function factsOf(scan: SegmentScan): unknown {
   return {
     ...facts,
     offsets: listOf({ count: offsets.count, at: (i) => offsets.at(i) }),
-    batches: listOf({ count: batches.starts.count, at: (i) => batches.starts.at(i) }),
+    batches: listOf({ count: batches.count, at: (i) => batches.startAt(i) }),
   };
 }
 
