@@ -87,6 +87,16 @@ export interface WalOptions {
    */
   preallocate?: number;
   /**
+   * What is mapped into memory: `"reads"` maps full segments in the handle that writes, so that
+   * reading an entry of one takes no system call. It needs FFI, as Bun has it, Deno with
+   * `--allow-ffi` and Node from 26 on, and Linux; elsewhere the log does without, and
+   * `stats().memoryMap` says why. A read error of the disk, or a file that somebody else cuts, then
+   * ends the process.
+   *
+   * @default {"off"}
+   */
+  memoryMap?: "off" | "reads";
+  /**
    * The permissions of files that are made, as for chmod. A directory that is made can also be
    * searched by the users that may read. A log may hold secrets, so only its owner may read it.
    *
@@ -113,6 +123,7 @@ const DEFAULTS: ResolvedOptions = {
   lock: "any",
   syncMode: "async",
   preallocate: 256 * 1024,
+  memoryMap: "off",
   mode: 0o600,
 };
 
@@ -154,6 +165,7 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
     lock,
     syncMode,
     preallocate,
+    memoryMap,
     mode,
   } = resolved;
   if (!Number.isInteger(maxEntrySize) || maxEntrySize < 1 || maxEntrySize > MAX_LENGTH) {
@@ -180,6 +192,9 @@ export function resolveOptions(options: WalOptions): ResolvedOptions {
   if (!Number.isInteger(preallocate) || preallocate < 0 || preallocate > MAX_SEGMENT_SIZE) {
     const wanted = `a whole number of bytes from 0 to ${MAX_SEGMENT_SIZE}`;
     throw invalid("preallocate", wanted, preallocate);
+  }
+  if (memoryMap !== "off" && memoryMap !== "reads") {
+    throw invalidChoice("memoryMap", '"off" or "reads"', memoryMap);
   }
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
     throw invalid("mode", "permissions from 0 to 0o777", mode);

@@ -85,6 +85,11 @@ export interface WalStats {
    * kernel's lock is out of reach; `undefined` for a log that is only read.
    */
   readonly lock: "kernel" | "record" | undefined;
+  /**
+   * What files are mapped for, as the option of this name asks: `"off"`, `"reads"`, or why they
+   * cannot be, as `"not available: no FFI in Node 24.0.0"`.
+   */
+  readonly memoryMap: string;
 }
 
 /**
@@ -212,6 +217,7 @@ export class Wal {
       segments: count,
       rebuiltSeals,
       lock: this.#opened.lock?.kind,
+      memoryMap: this.#opened.memoryMap,
     };
   }
 

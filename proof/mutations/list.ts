@@ -8,6 +8,7 @@ import { ENDS } from "./ends.ts";
 import { ERRORS } from "./errors.ts";
 import { IDENTITY } from "./identity.ts";
 import { LOCKS } from "./locks.ts";
+import { MAPPED_FILES } from "./mapped_files.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import { READERS } from "./readers.ts";
 import { ORDER_AND_OVERLAP } from "./order_and_overlap.ts";
@@ -1678,6 +1679,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...ERRORS,
   ...IDENTITY,
   ...LOCKS,
+  ...MAPPED_FILES,
   ...DAMAGED_LOGS,
   ...READERS,
   ...ORDER_AND_OVERLAP,

@@ -6,6 +6,7 @@
  * @module
  */
 import type { FileSystem } from "../fs/file_system.ts";
+import { mapWhole } from "../fs/mapped_file.ts";
 import type { Offsets } from "../segment/entry_reader.ts";
 import {
   OFFSETS_BUDGET,
@@ -22,6 +23,8 @@ const MAX_OPEN = 64;
 /** What it takes to read the files of a log's segments. */
 export interface ReadableFiles extends Pick<SegmentSource, "checksum" | "maxEntrySize"> {
   readonly fileSystem: FileSystem;
+  /** Whether full segments are read from memory. Only their writer can know when one is cut. */
+  readonly mapsFull: boolean;
 }
 
 /** A last segment, of the writer or of a reader. */
@@ -217,8 +220,9 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
   }
 
   #openSealed(info: SealedSegmentInfo): SealedSegment {
-    const { fileSystem, checksum, maxEntrySize } = this.#files;
-    const file = fileSystem.open(info.path, "read");
+    const { fileSystem, checksum, maxEntrySize, mapsFull } = this.#files;
+    const opened = fileSystem.open(info.path, "read");
+    const file = mapsFull ? mapWhole(opened, info.path, info.size) : opened;
     const source = { file, path: info.path, checksum, maxEntrySize };
     try {
       const isChecked = this.#checked.has(info);

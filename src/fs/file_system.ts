@@ -147,6 +147,37 @@ export function memberOf(error: unknown, name: "code" | "errno" | "message" | "n
  */
 export type OpenMode = "read" | "write" | "create";
 
+/** What a mapping is made for: to be read only, or to be stored into as well. */
+export type MapAccess = "read" | "write";
+
+/** Where a mapping may begin in a file: at a multiple of so many bytes, the largest page that there is. */
+export const MAP_ALIGNMENT: number = 64 * 1024;
+
+/**
+ * A part of a file as memory: what is stored there is in the page cache, as if it had been written.
+ *
+ * To touch the memory of a file that was cut ends the process. So no one gets a view of it: bytes are
+ * copied out and in. Its owner gives it back before the file is cut. Offsets are those in the file.
+ */
+export interface FileMapping {
+  /** How many bytes it has; 0 once it was given back. */
+  readonly size: number;
+  /**
+   * Copies up to `length` bytes from `offset` on into the first ones of `into`.
+   *
+   * @returns How many of them are in the mapping.
+   */
+  read(into: Uint8Array, offset: number, length: number): number;
+  /**
+   * Stores the first `length` bytes of `data` at `offset`, where all of them are in the mapping.
+   *
+   * @returns Whether they are; if not, nothing is stored.
+   */
+  store(data: Uint8Array, offset: number, length: number): boolean;
+  /** Gives the memory back. A second call does nothing. */
+  unmap(): void;
+}
+
 /** One open file. Offsets and sizes are in bytes. */
 export interface FileHandle {
   /**
@@ -167,6 +198,17 @@ export interface FileHandle {
   identity(): string;
   /** Cuts the file to `size` bytes. */
   truncate(size: number): void;
+  /**
+   * Maps the part of the file from `offset`, a multiple of {@linkcode MAP_ALIGNMENT}, on. All of it has
+   * to be in the file, and for `"write"` to have been written. A mapping that reaches beyond the end
+   * of a {@linkcode truncate} of this handle is given back by it, and every mapping by
+   * {@linkcode close}.
+   *
+   * It is called only where the user has asked for mapped files. A handle without it maps none.
+   *
+   * @returns Why the file cannot be mapped, in words, where it cannot.
+   */
+  map?(offset: number, size: number, access: MapAccess): FileMapping | string;
   /** Makes the data, and what is needed to read it back, durable: fdatasync, off the event loop. */
   syncData(): Promise<void>;
   /** Makes data and metadata durable: fsync, off the event loop. */

@@ -35,6 +35,7 @@ import {
   type MetaFinding,
   SegmentLook,
 } from "./findings.ts";
+import { memoryMapOf } from "./memory_map.ts";
 import { type OpenPlan, planOpening, planReplacement } from "./plan.ts";
 import { Setting } from "./setting.ts";
 import { closeBoth, finishReplacement, Steps, syncSegment } from "./steps.ts";
@@ -84,6 +85,8 @@ interface OpenedParts {
   readonly directory: LogDirectory;
   readonly guards: Guards;
   readonly recovery: Recovery;
+  /** What the files are mapped for, or why they are not. */
+  readonly memoryMap: string;
 }
 
 /** The parts of a log that is open to write. */
@@ -381,12 +384,13 @@ function reportOf({ report }: OpenPlan): Omit<Recovery, "entries"> {
 }
 
 function partsOf(
-  { counters, directory, guards }: Setting,
+  { fileSystem, options, counters, directory, guards }: Setting,
   segments: SegmentList,
   meta: MetaFile,
   report: Omit<Recovery, "entries">,
 ): OpenedParts {
   const head = Math.max(segments.firstIndex, meta.current?.headIndex ?? 1);
   const entries = Math.max(0, segments.lastIndex + 1 - head);
-  return { meta, counters, directory, guards, recovery: { ...report, entries } };
+  const memoryMap = memoryMapOf(fileSystem, segments.last.path, options);
+  return { meta, counters, directory, guards, recovery: { ...report, entries }, memoryMap };
 }

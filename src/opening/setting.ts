@@ -58,13 +58,14 @@ export class Setting {
 
   /** What all segments of the log have in common. Without an id, the log gets one. */
   context(logId: Uint8Array = randomLogId()): SegmentContext {
-    const { maxEntrySize, segmentSize, format, preallocate, mode } = this.options;
+    const { maxEntrySize, segmentSize, format, preallocate, mode, memoryMap } = this.options;
     return {
       fileSystem: this.fileSystem,
       directory: this.directory,
       path: this.path,
       checksum: this.checksum,
       maxEntrySize,
+      mapsFull: memoryMap !== "off",
       segmentSize,
       format,
       permissions: mode,

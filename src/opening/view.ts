@@ -99,7 +99,9 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
     const isStale = headIndex > scan.firstIndex + scan.offsets.count;
     const shown = isStale ? nothingFound(headIndex) : scan;
     const active = new WatchedSegment(source, shown, durableBefore(findings, last, look));
-    const files = { fileSystem, checksum, maxEntrySize: options.maxEntrySize };
+    const { maxEntrySize } = options;
+    // The writer may cut a full file at any time, and to touch what is gone would end this process.
+    const files = { fileSystem, checksum, maxEntrySize, mapsFull: false };
     const segments = new SegmentList(files, isStale ? [] : sealed, active, isUntouched);
     // What was found one after the other must have been there at one time.
     requireNoReplacement(setting);

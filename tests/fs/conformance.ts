@@ -6,6 +6,8 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { type FileSystem, FileSystemError, LockedError } from "../../mod.ts";
+import { MAP_ALIGNMENT } from "../../src/fs/file_system.ts";
+import { mapFile } from "../../src/fs/mapped_file.ts";
 import { pathIn } from "../../src/fs/path.ts";
 import { bytes, syncDirectory, text } from "../../kit/logs.ts";
 
@@ -113,6 +115,100 @@ export function conformance(
     assertEquals(text(into), "seen");
     writer.close();
     reader.close();
+  });
+
+  check("a mapping shows what the file holds, or it is said why there is none", (fs, folder) => {
+    const path = pathIn(folder, "a");
+    const file = fs.open(path, "create", 0o600);
+    file.write(new Uint8Array(2 * MAP_ALIGNMENT).fill(7), 0);
+    file.write(bytes("hello"), MAP_ALIGNMENT);
+    const mapping = mapFile(file, MAP_ALIGNMENT, 100, "read");
+    if (typeof mapping === "string") {
+      assert(mapping.length > 5 && !mapping.includes("undefined"), mapping);
+      return file.close();
+    }
+    const into = new Uint8Array(8);
+    const read = (offset: number, length: number): string =>
+      text(into.subarray(0, mapping.read(into, offset, length)));
+    assertEquals([mapping.size, read(MAP_ALIGNMENT, 5)], [100, "hello"]);
+    file.write(bytes("H"), MAP_ALIGNMENT);
+    assertEquals(read(MAP_ALIGNMENT, 5), "Hello", "one page cache");
+    assertEquals(read(MAP_ALIGNMENT + 3, 2), "lo");
+    assertEquals(read(MAP_ALIGNMENT + 98, 8).length, 2, "up to its end");
+    assertEquals([read(MAP_ALIGNMENT - 1, 5), read(MAP_ALIGNMENT + 100, 5)], ["", ""]);
+    file.close();
+    assertEquals([mapping.size, read(MAP_ALIGNMENT, 5)], [0, ""], "given back with the file");
+    mapping.unmap();
+  });
+
+  check("a mapping that was given back is empty", (fs, folder) => {
+    const file = fs.open(pathIn(folder, "a"), "create", 0o600);
+    file.write(bytes("hello"), 0);
+    const mapping = mapFile(file, 0, 5, "write");
+    if (typeof mapping === "string") return file.close();
+    mapping.unmap();
+    mapping.unmap();
+    assertEquals([mapping.size, mapping.read(new Uint8Array(5), 0, 5)], [0, 0]);
+    assertEquals(mapping.store(bytes("x"), 0, 1), false);
+    const into = new Uint8Array(5);
+    file.read(into, 0);
+    assertEquals(text(into), "hello");
+    file.close();
+  });
+
+  check("a cut gives the mappings back that reach beyond it, and no others", (fs, folder) => {
+    const file = fs.open(pathIn(folder, "a"), "create", 0o600);
+    file.write(new Uint8Array(3 * MAP_ALIGNMENT).fill(7), 0);
+    const first = mapFile(file, 0, MAP_ALIGNMENT, "read");
+    const second = mapFile(file, MAP_ALIGNMENT, MAP_ALIGNMENT + 1, "read");
+    if (typeof first === "string" || typeof second === "string") return file.close();
+    file.truncate(2 * MAP_ALIGNMENT);
+    assertEquals([first.size, second.size], [MAP_ALIGNMENT, 0]);
+    const into = new Uint8Array(1);
+    assertEquals([first.read(into, MAP_ALIGNMENT - 1, 1), into[0]], [1, 7]);
+    first.unmap();
+    file.close();
+  });
+
+  check("no part is mapped that is not in the file", (fs, folder) => {
+    const file = fs.open(pathIn(folder, "a"), "create", 0o600);
+    for (const size of [0, 1]) assertEquals(typeof mapFile(file, 0, size, "read"), "string");
+    file.write(new Uint8Array(MAP_ALIGNMENT + 10), 0);
+    for (const [offset, size] of [[0, MAP_ALIGNMENT + 11], [MAP_ALIGNMENT, 11], [1, 5], [0, 0]]) {
+      assertEquals(typeof mapFile(file, offset as number, size as number, "read"), "string");
+    }
+    file.close();
+  });
+
+  check("what is stored in a mapping is in the file", (fs, folder) => {
+    const path = pathIn(folder, "a");
+    const file = fs.open(path, "create", 0o600);
+    file.write(new Uint8Array(2 * MAP_ALIGNMENT), 0);
+    const readable = fs.open(path, "read");
+    assertEquals(typeof mapFile(readable, 0, 5, "write"), "string", "it is not to be written");
+    readable.close();
+    const mapping = mapFile(file, MAP_ALIGNMENT, 100, "write");
+    if (typeof mapping === "string") return file.close();
+    const at = MAP_ALIGNMENT + 3;
+    assertEquals(mapping.store(bytes("stored and more"), at, 6), true);
+    file.write(bytes("W"), at + 5);
+    assertEquals(mapping.store(bytes("S"), at, 1), true);
+    for (const offset of [MAP_ALIGNMENT - 1, MAP_ALIGNMENT + 99]) {
+      assertEquals(mapping.store(bytes("xx"), offset, 2), false, "not all of it is in the mapping");
+    }
+    const into = new Uint8Array(6);
+    assertEquals(file.read(into, at), 6);
+    assertEquals(text(into), "StoreW");
+    mapping.unmap();
+    file.syncDataBlocking();
+    file.read(into, at);
+    assertEquals(text(into), "StoreW");
+    const around = new Uint8Array(2);
+    for (const offset of [MAP_ALIGNMENT - 1, MAP_ALIGNMENT + 99]) {
+      file.read(around, offset);
+      assertEquals([...around], [0, 0]);
+    }
+    file.close();
   });
 
   check("a file opened for reading cannot be changed", (fs, folder) => {

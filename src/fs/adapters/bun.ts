@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { builtin } from "../builtins.ts";
+import { builtin, findBuiltin } from "../builtins.ts";
 import type {
   Directory,
   FileHandle,
@@ -23,14 +23,25 @@ import type {
 } from "../file_system.ts";
 import { outcomeOf } from "../posix/flock.ts";
 import { takeLock } from "../posix/lock_file.ts";
+import {
+  C_LIBRARIES,
+  type MappedMemory,
+  type MemoryCalls,
+  MemoryMapper,
+  refusedHere,
+  SHARED,
+  toMemory,
+} from "../posix/memory_map.ts";
 import { nodeFiles } from "../posix/node_file.ts";
 import { type Flock, flockByProgram, guardBy, lockOwner, tryLock } from "../posix/node_lock.ts";
 
 export type {
   Directory,
   FileHandle,
+  FileMapping,
   FileSystem,
   Guard,
+  MapAccess,
   OpenMode,
   WriterLock,
 } from "../file_system.ts";
@@ -42,6 +53,8 @@ interface ForeignFunctions {
   dlopen(library: string, symbols: object): {
     symbols: Record<string, (...args: number[]) => number>;
   };
+  ptr(bytes: Uint8Array): number;
+  toArrayBuffer(pointer: number, offset: number, size: number): ArrayBuffer;
   readonly read: { i32(pointer: number, offset: number): number };
 }
 
@@ -59,10 +72,11 @@ const EXCLUSIVE_NOW = 2 | 4;
 export class BunFileSystem implements FileSystem {
   /** Takes flock(2), once the way to it was found. */
   #flock: Flock | undefined;
+  readonly #mapper = new MemoryMapper(findMemoryCalls);
 
   /** Opens a file. */
   open(path: string, mode: OpenMode, permissions?: number): FileHandle {
-    return nodeFiles.open(path, mode, permissions);
+    return nodeFiles.open(path, mode, permissions, this.#mapper);
   }
 
   /** The names in a directory. */
@@ -147,4 +161,37 @@ function findFlock({ dlopen, read }: ForeignFunctions): Flock | undefined {
     }
   }
   return undefined;
+}
+
+/** The calls that map files, or why there are none. */
+function findMemoryCalls(): MemoryCalls | string {
+  const ffi = findBuiltin<ForeignFunctions>("bun:ffi");
+  if (ffi === undefined) return `no FFI in Bun ${process.versions["bun"]}`;
+  const refused = refusedHere();
+  if (refused !== undefined) return refused;
+  for (const library of C_LIBRARIES) {
+    try {
+      return memoryCalls(ffi, library);
+    } catch {
+      // Not under this name.
+    }
+  }
+  return "no C library was found";
+}
+
+function memoryCalls(ffi: ForeignFunctions, library: string): MemoryCalls {
+  const { fstatfs, mmap, munmap } = ffi.dlopen(library, {
+    fstatfs: { args: ["i32", "ptr"], returns: "i32" },
+    mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
+    munmap: { args: ["ptr", "u64"], returns: "i32" },
+  }).symbols as Record<"fstatfs" | "mmap" | "munmap", (...args: unknown[]) => unknown>;
+  return {
+    statfs: (descriptor, into) => Number(fstatfs(descriptor, ffi.ptr(into))),
+    map(descriptor, offset, size, protection): MappedMemory | undefined {
+      const address = mmap(null, size, protection, SHARED, descriptor, offset);
+      // What failed is -1, which is no number that JavaScript can hold.
+      if (typeof address !== "number" || address <= 0) return undefined;
+      return toMemory(() => ffi.toArrayBuffer(address, 0, size), () => munmap(address, size));
+    },
+  };
 }

@@ -16,12 +16,15 @@ import { builtin } from "../builtins.ts";
 import {
   type Directory,
   type FileHandle,
+  type FileMapping,
   type FileSystem,
   FileSystemError,
   type Guard,
+  type MapAccess,
   type OpenMode,
   type WriterLock,
 } from "../file_system.ts";
+import { DenoMemory } from "./deno_memory.ts";
 import { guardOn, type LockOutcome, outcomeOf } from "../posix/flock.ts";
 import { type LockAttempt, takeLock } from "../posix/lock_file.ts";
 import {
@@ -32,6 +35,7 @@ import {
   readRecord,
   startInTicks,
 } from "../posix/lock_record.ts";
+import type { Mappings } from "../posix/memory_map.ts";
 import { nameOf } from "../path.ts";
 import { realPathBy, whatIsThere } from "../posix/real_path.ts";
 import {
@@ -46,8 +50,10 @@ import {
 export type {
   Directory,
   FileHandle,
+  FileMapping,
   FileSystem,
   Guard,
+  MapAccess,
   OpenMode,
   WriterLock,
 } from "../file_system.ts";
@@ -130,13 +136,14 @@ const OPTIONS: Readonly<Record<OpenMode, OpenOptions>> = {
  */
 export class DenoFileSystem implements FileSystem {
   readonly #deno: DenoNamespace = (globalThis as unknown as { Deno: DenoNamespace }).Deno;
+  readonly #memory = new DenoMemory();
 
   /** Opens a file. */
   open(path: string, mode: OpenMode, permissions = 0o666): FileHandle {
     return attempt("Open", path, () => {
       if (mode !== "create") this.#requireRegularFile(path);
       const options = { ...OPTIONS[mode], ...(mode === "create" ? { mode: permissions } : {}) };
-      return new DenoFile(path, this.#deno.openSync(path, options));
+      return new DenoFile(path, this.#deno.openSync(path, options), this.#memory, mode);
     });
   }
 
@@ -365,10 +372,17 @@ class DenoFile implements FileHandle {
   /** What was read to or written from last, and its first bytes: entries of one size make no garbage. */
   #buffer: Uint8Array = new Uint8Array(0);
   #start: Uint8Array = this.#buffer;
+  readonly #memory: DenoMemory | undefined;
+  /** None before the first mapping. */
+  #mappings: Mappings | undefined;
 
-  constructor(path: string, file: FsFile) {
+  readonly #isWritable: boolean;
+
+  constructor(path: string, file: FsFile, memory?: DenoMemory, mode: OpenMode = "read") {
     this.#path = path;
     this.#file = file;
+    this.#memory = memory;
+    this.#isWritable = mode !== "read";
   }
 
   read(into: Uint8Array, offset: number, length: number = into.length): number {
@@ -427,7 +441,17 @@ class DenoFile implements FileHandle {
     return identityOf(attempt("Stat", this.#path, () => this.#file.statSync()));
   }
 
+  map(offset: number, size: number, access: MapAccess): FileMapping | string {
+    if (this.#memory === undefined) return "the file is not one of a log";
+    // It is opened again to be mapped.
+    if (access === "write" && !this.#isWritable) return "the file is only readable";
+    this.#mappings ??= this.#memory.mappings();
+    const stat = attempt("Stat", this.#path, () => this.#file.statSync());
+    return this.#memory.map(this.#mappings, this.#path, stat, offset, size, access);
+  }
+
   truncate(size: number): void {
+    this.#mappings?.cutTo(size);
     attempt("Truncate", this.#path, () => this.#file.truncateSync(size));
   }
 
@@ -450,6 +474,7 @@ class DenoFile implements FileHandle {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#mappings?.cutTo(0);
     try {
       this.#file.close();
     } catch {

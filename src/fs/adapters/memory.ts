@@ -23,10 +23,13 @@ import { LockedError } from "../../errors.ts";
 import {
   type Directory,
   type FileHandle,
+  type FileMapping,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
   type Guard,
+  MAP_ALIGNMENT,
+  type MapAccess,
   type OpenMode,
   type WriterLock,
 } from "../file_system.ts";
@@ -34,8 +37,10 @@ import {
 export type {
   Directory,
   FileHandle,
+  FileMapping,
   FileSystem,
   Guard,
+  MapAccess,
   OpenMode,
   WriterLock,
 } from "../file_system.ts";
@@ -167,6 +172,7 @@ class MemoryFile implements FileHandle {
   readonly #path: string;
   readonly #content: Content;
   readonly #writable: boolean;
+  readonly #mappings = new Set<MemoryMapping>();
   #open = true;
 
   constructor(path: string, content: Content, writable: boolean) {
@@ -200,9 +206,19 @@ class MemoryFile implements FileHandle {
     return this.#opened("Stat").identity;
   }
 
+  map(offset: number, size: number, access: MapAccess): FileMapping | string {
+    const content = this.#opened("Map");
+    if (access === "write" && !this.#writable) return "the file is only readable";
+    if (offset % MAP_ALIGNMENT !== 0 || size <= 0 || offset + size > content.size) {
+      return `the part of ${size} bytes at ${offset} is not in a file of ${content.size} bytes`;
+    }
+    return new MemoryMapping(content, offset, size, this.#mappings);
+  }
+
   truncate(size: number): void {
     const content = this.#opened("Truncate");
     if (!this.#writable) throw new FileSystemError("EINVAL", "Truncate", this.#path);
+    unmapBeyond(this.#mappings, size);
     reserve(content, size);
     if (size < content.size) content.bytes.fill(0, size, content.size);
     content.size = size;
@@ -226,12 +242,62 @@ class MemoryFile implements FileHandle {
 
   close(): void {
     this.#open = false;
+    unmapBeyond(this.#mappings, 0);
   }
 
   #opened(operation: string): Content {
     if (!this.#open) throw new FileSystemError("EBADF", operation, this.#path);
     return this.#content;
   }
+}
+
+/** A mapping of a file in memory. */
+class MemoryMapping implements FileMapping {
+  readonly #content: Content;
+  readonly #offset: number;
+  readonly #all: Set<MemoryMapping>;
+  /** Where in the file it ends. */
+  readonly end: number;
+
+  constructor(content: Content, offset: number, size: number, all: Set<MemoryMapping>) {
+    this.#content = content;
+    this.#offset = offset;
+    this.#all = all;
+    this.end = offset + size;
+    all.add(this);
+  }
+
+  get size(): number {
+    return this.#all.has(this) ? this.end - this.#offset : 0;
+  }
+
+  read(into: Uint8Array, offset: number, length: number): number {
+    const end = Math.min(offset + length, this.#offset + this.size);
+    if (offset < this.#offset || end <= offset) return 0;
+    into.set(this.#touched().subarray(offset, end));
+    return end - offset;
+  }
+
+  store(data: Uint8Array, offset: number, length: number): boolean {
+    if (offset < this.#offset || offset + length > this.#offset + this.size) return false;
+    this.#touched().set(data.subarray(0, length), offset);
+    return true;
+  }
+
+  unmap(): void {
+    this.#all.delete(this);
+  }
+
+  #touched(): Uint8Array {
+    const { bytes, size } = this.#content;
+    // That of a disk would end the process here.
+    if (this.end > size) throw new TypeError("The file of a mapping was cut");
+    return bytes;
+  }
+}
+
+function unmapBeyond(mappings: Set<MemoryMapping>, size: number): void {
+  for (const mapping of mappings) if (mapping.end > size) mapping.unmap();
 }
 
 function reserve(content: Content, size: number): void {

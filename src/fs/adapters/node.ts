@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { builtin } from "../builtins.ts";
+import { builtin, findBuiltin } from "../builtins.ts";
 import type {
   Directory,
   FileHandle,
@@ -23,6 +23,15 @@ import type {
 } from "../file_system.ts";
 import { memberOf } from "../file_system.ts";
 import { takeLock } from "../posix/lock_file.ts";
+import {
+  C_LIBRARIES,
+  type MappedMemory,
+  type MemoryCalls,
+  MemoryMapper,
+  refusedHere,
+  SHARED,
+  toMemory,
+} from "../posix/memory_map.ts";
 import { nodeFiles } from "../posix/node_file.ts";
 import { guardOnNode, lockOwner, tryLockOnNode } from "../posix/node_lock.ts";
 import { toFileSystemError } from "../posix/system_call.ts";
@@ -30,8 +39,10 @@ import { toFileSystemError } from "../posix/system_call.ts";
 export type {
   Directory,
   FileHandle,
+  FileMapping,
   FileSystem,
   Guard,
+  MapAccess,
   OpenMode,
   WriterLock,
 } from "../file_system.ts";
@@ -46,9 +57,11 @@ const { fsyncSync } = builtin<typeof import("node:fs")>("node:fs");
  * process (`stats().lock` is `"record"`).
  */
 export class NodeFileSystem implements FileSystem {
+  readonly #mapper = new MemoryMapper(findMemoryCalls);
+
   /** Opens a file. */
   open(path: string, mode: OpenMode, permissions?: number): FileHandle {
-    return nodeFiles.open(path, mode, permissions);
+    return nodeFiles.open(path, mode, permissions, this.#mapper);
   }
 
   /** The names in a directory. */
@@ -101,6 +114,58 @@ export class NodeFileSystem implements FileSystem {
   guard(path: string): Guard | Promise<Guard> {
     return guardOnNode(path);
   }
+}
+
+/** The part of `node:ffi` that is used: Node 26 has it. */
+interface ForeignFunctions {
+  dlopen(library: string, symbols: object): {
+    functions: Record<"fstatfs" | "mmap" | "munmap", (...args: unknown[]) => unknown>;
+  };
+  toArrayBuffer(pointer: bigint, size: number, isCopied: boolean): ArrayBuffer;
+}
+
+/** MAP_FAILED of mmap(2). */
+const MAP_FAILED = 2n ** 64n - 1n;
+
+/** The calls that map files, or why there are none. */
+function findMemoryCalls(): MemoryCalls | string {
+  const ffi = findBuiltin<ForeignFunctions>("node:ffi");
+  if (ffi === undefined) return `no FFI in Node ${process.versions.node}`;
+  const refused = refusedHere();
+  if (refused !== undefined) return refused;
+  for (const library of C_LIBRARIES) {
+    try {
+      return memoryCalls(ffi, library);
+    } catch (error) {
+      const isDenied = memberOf(error, "code") === "ERR_ACCESS_DENIED";
+      if (isDenied) return "Node's permission model wants --allow-ffi for it";
+      // Not under this name.
+    }
+  }
+  return "no C library was found";
+}
+
+function memoryCalls(ffi: ForeignFunctions, library: string): MemoryCalls {
+  const { fstatfs, mmap, munmap } = ffi.dlopen(library, {
+    fstatfs: { arguments: ["int32", "pointer"], return: "int32" },
+    mmap: {
+      arguments: ["pointer", "uint64", "int32", "int32", "int32", "int64"],
+      return: "pointer",
+    },
+    munmap: { arguments: ["pointer", "uint64"], return: "int32" },
+  }).functions;
+  return {
+    statfs: (descriptor, into) => Number(fstatfs(descriptor, into)),
+    map(descriptor, offset, size, protection): MappedMemory | undefined {
+      const length = BigInt(size);
+      const address = mmap(0n, length, protection, SHARED, descriptor, BigInt(offset));
+      if (typeof address !== "bigint" || address === MAP_FAILED) return undefined;
+      return toMemory(
+        () => ffi.toArrayBuffer(address, size, false),
+        () => munmap(address, length),
+      );
+    },
+  };
 }
 
 /**

@@ -5,7 +5,15 @@
  */
 import type { BigIntStats } from "node:fs";
 import { builtin } from "../builtins.ts";
-import { type Directory, type FileHandle, FileSystemError, type OpenMode } from "../file_system.ts";
+import {
+  type Directory,
+  type FileHandle,
+  type FileMapping,
+  FileSystemError,
+  type MapAccess,
+  type OpenMode,
+} from "../file_system.ts";
+import { Mappings, type MemoryMapper } from "./memory_map.ts";
 import { realPathBy, whatIsThere } from "./real_path.ts";
 import {
   attempt,
@@ -30,12 +38,21 @@ const MAX_CALL = 1024 * 1024 * 1024;
 export class NodeFile implements FileHandle {
   readonly #path: string;
   readonly #maxCall: number;
+  readonly #mapper: MemoryMapper | undefined;
   #descriptor: number;
+  /** None before the first mapping. */
+  #mappings: Mappings | undefined;
 
-  constructor(path: string, descriptor: number, maxCall: number = MAX_CALL) {
+  constructor(
+    path: string,
+    descriptor: number,
+    maxCall: number = MAX_CALL,
+    mapper?: MemoryMapper,
+  ) {
     this.#path = path;
     this.#descriptor = descriptor;
     this.#maxCall = maxCall;
+    this.#mapper = mapper;
   }
 
   get descriptor(): number {
@@ -80,7 +97,14 @@ export class NodeFile implements FileHandle {
     );
   }
 
+  map(offset: number, size: number, access: MapAccess): FileMapping | string {
+    if (this.#mapper === undefined) return "the file is not one of a log";
+    this.#mappings ??= new Mappings(this.#mapper);
+    return this.#mappings.map(this.#descriptor, this.size(), offset, size, access);
+  }
+
   truncate(size: number): void {
+    this.#mappings?.cutTo(size);
     attempt("Truncate", this.#path, () => fs.ftruncateSync(this.#descriptor, size));
   }
 
@@ -102,6 +126,7 @@ export class NodeFile implements FileHandle {
 
   close(): void {
     if (this.#descriptor < 0) return;
+    this.#mappings?.cutTo(0);
     giveBack(this.#descriptor);
     this.#descriptor = -1;
   }
@@ -147,7 +172,7 @@ class NodeDirectory implements Directory {
 
 /** The parts of a file system that Bun and Node share. */
 export const nodeFiles: {
-  open(path: string, mode: OpenMode, permissions?: number): NodeFile;
+  open(path: string, mode: OpenMode, permissions?: number, mapper?: MemoryMapper): NodeFile;
   list(directory: string): string[];
   identify(path: string): string | undefined;
   realPath(path: string): string;
@@ -158,10 +183,10 @@ export const nodeFiles: {
   watch(directory: string, onChange: (name?: string) => void): (() => void) | undefined;
   openLockFile(path: string, permissions: number): NodeFile;
 } = {
-  open(path, mode, permissions = 0o666) {
+  open(path, mode, permissions = 0o666, mapper) {
     return attempt("Open", path, () => {
       if (mode !== "create") requireRegularFile(path);
-      return new NodeFile(path, fs.openSync(path, FLAGS[mode], permissions));
+      return new NodeFile(path, fs.openSync(path, FLAGS[mode], permissions), MAX_CALL, mapper);
     });
   },
 
