@@ -67,7 +67,7 @@ export interface WalStats {
   readonly appends: number;
   /** Bytes of those entries, without their frames. */
   readonly bytesAppended: number;
-  /** Calls that wrote to the file. */
+  /** Calls that wrote to the file; what is stored into mapped space takes none. */
   readonly writes: number;
   /** Calls that waited for the disk. */
   readonly syncs: number;
@@ -86,8 +86,9 @@ export interface WalStats {
    */
   readonly lock: "kernel" | "record" | undefined;
   /**
-   * What files are mapped for, as the option of this name asks: `"off"`, `"reads"`, or why they
-   * cannot be, as `"not available: no FFI in Node 24.0.0"`.
+   * What files are mapped for, as the option of this name asks: `"off"`, `"reads"`, `"on"`, or why
+   * they cannot be, as `"not available: no FFI in Node 24.0.0"` or
+   * `"reads; on is not available: not on Btrfs"`.
    */
   readonly memoryMap: string;
 }

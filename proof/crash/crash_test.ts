@@ -13,6 +13,7 @@ import {
   truncateAgainAndAgain,
   useALittle,
   useEverything,
+  useMappedSpace,
   useRolls,
   useSpaceAhead,
 } from "./workload.ts";
@@ -68,6 +69,22 @@ test("every crash around rolls that are on their way keeps every promise", TIMEO
   const { states } = await exploreCrashes(trial, { statesPerCrash: 48 });
   assert(states > 1000, `${states} states`);
   assert(tally.cases["D"] !== undefined, "entries that were never acknowledged are set aside");
+});
+
+test("every crash among stores into mapped space keeps every promise", TIMEOUT, async () => {
+  const options = { segmentSize: 100_000, memoryMap: "on" } as const;
+  const tally = newTally();
+  const trial = trialOf(useMappedSpace, options, tally);
+  const { crashes, states } = await exploreCrashes(trial, { statesPerCrash: 32 });
+  assert(crashes > 60, `${crashes} crashes`);
+  assert(states > 1000, `${states} states`);
+});
+
+test("every failing call among stores keeps every promise", TIMEOUT, async () => {
+  const options = { segmentSize: 100_000, memoryMap: "on" } as const;
+  const trial = trialOf(useMappedSpace, options, newTally());
+  const { crashes } = await exploreFaults(trial, { failedSync: "ext4", statesPerCrash: 1 });
+  assert(crashes > 100, `${crashes} crashes`);
 });
 
 test("every failing call in space ahead keeps every promise", TIMEOUT, async () => {

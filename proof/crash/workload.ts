@@ -325,6 +325,24 @@ export async function useSpaceAhead(session: Session): Promise<void> {
   await session.close();
 }
 
+/** Appends that are stored into mapped space, since much was written without a sync before them. */
+export async function useMappedSpace(session: Session): Promise<void> {
+  const unsynced = [11_000, 11_000, 11_000];
+  await session.append(...unsynced);
+  await session.append(600, 1200, 60);
+  await session.appendAndSync(50, 700);
+  await session.append(...unsynced, 900, 30, 2000);
+  await session.truncateFrom(session.log.lastIndex - 1);
+  await session.append(...unsynced, 40);
+  await session.appendBatch(false, 300, 20);
+  await session.append(11_000, 800);
+  await session.reopen();
+  await session.append(...unsynced, 70);
+  await session.truncateBefore(session.log.lastIndex - 2);
+  await session.append(80);
+  await session.close();
+}
+
 /** Two truncations. The first leaves a Durable frame, and the second drops what it covers. */
 export async function truncateAgainAndAgain(session: Session): Promise<void> {
   await session.append(4500);

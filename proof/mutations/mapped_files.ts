@@ -6,6 +6,7 @@
 import type { Mutation } from "./list.ts";
 
 const MAPPED_READS = "tests/files/mapped_reads_test.ts";
+const MAPPED_SPACE = "tests/segment/mapped_space_test.ts";
 const MEMORY_MAP = "tests/fs/memory_map_test.ts";
 
 const GROUP = "mapped files";
@@ -97,5 +98,32 @@ export const MAPPED_FILES: readonly Mutation[] = [
     replace: 'return allowed !== "read" || allowed === access ? undefined',
     group: GROUP,
     caughtBy: [MEMORY_MAP, "which file systems may be read from memory, and which stored to"],
+  },
+  {
+    name: "what is synced in small groups is stored",
+    in: "SpaceAhead.store",
+    find: "size > MAX_STORE || unsynced < MIN_BYTES_TO_STORE",
+    replace: "size > MAX_STORE",
+    group: GROUP,
+    caughtBy: [MAPPED_SPACE, "what is synced in small groups, and large entries, are written"],
+  },
+  {
+    name: "bytes are stored that are not all in the mapping",
+    in: "Mapping.store",
+    find: "at < 0 || at + length > this.#bytes.length",
+    replace: "at < 0 || at > this.#bytes.length",
+    group: GROUP,
+    caughtBy: [MEMORY_MAP, "no more is copied out or in than is mapped"],
+  },
+  {
+    name: "a file is stored to where a store may need space later",
+    in: "memoryMapOf",
+    find: 'refusalOf(fileSystem, path, "write")',
+    replace: 'refusalOf(fileSystem, path, "read")',
+    group: GROUP,
+    caughtBy: [
+      MAPPED_SPACE,
+      "on a file system that may only be read from memory, entries are written",
+    ],
   },
 ];

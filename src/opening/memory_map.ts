@@ -25,12 +25,19 @@ const IN_A_READER = "not available: the writer may cut a file that a reader has 
 export function memoryMapOf(
   fileSystem: FileSystem,
   path: string,
-  { memoryMap, readOnly }: ResolvedOptions,
+  { memoryMap, readOnly, preallocate, format }: ResolvedOptions,
 ): string {
   if (memoryMap === "off") return memoryMap;
   if (readOnly) return IN_A_READER;
   const refused = refusalOf(fileSystem, path, "read");
-  return refused === undefined ? memoryMap : `not available: ${refused}`;
+  if (refused !== undefined) return `not available: ${refused}`;
+  if (memoryMap === "reads") return memoryMap;
+  const refusedOn = preallocate === 0
+    ? "preallocate is 0"
+    : format === 1
+    ? "format 1 has no space ahead"
+    : refusalOf(fileSystem, path, "write");
+  return refusedOn === undefined ? memoryMap : `reads; on is not available: ${refusedOn}`;
 }
 
 /** Why a file cannot be mapped; undefined if it can. */

@@ -66,6 +66,7 @@ export class Setting {
       checksum: this.checksum,
       maxEntrySize,
       mapsFull: memoryMap !== "off",
+      mapsAppends: memoryMap === "on",
       segmentSize,
       format,
       permissions: mode,

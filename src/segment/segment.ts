@@ -46,6 +46,8 @@ export interface SegmentSettings {
   readonly directory: LogDirectory;
   /** How far to extend the file ahead of its entries at the most, in bytes. */
   readonly preallocate: number;
+  /** Whether entries that are not synced soon are stored into mapped space. */
+  readonly mapsAppends: boolean;
 }
 
 /** A segment that is open to write. */
@@ -95,7 +97,7 @@ export class Segment implements Entries {
     source: WritableSource,
     scan: SegmentScan,
     durableCount: number,
-    { counters, directory, preallocate }: SegmentSettings,
+    { counters, directory, preallocate, mapsAppends }: SegmentSettings,
   ) {
     const { version } = scan;
     if (version === undefined) throw new TypeError("A segment that is written has a version");
@@ -115,7 +117,7 @@ export class Segment implements Entries {
     this.#marks = new Marks(scan.offsets, scan, durableCount, version === 2);
     this.#seal = new SealPieces(this.path, this.offsets, source.checksum, version === 2);
     // Version 1 is what Go-WAL wrote, and its readers may not expect zeros.
-    this.#space = new SpaceAhead(source.file, version === 2 ? preallocate : 0);
+    this.#space = new SpaceAhead(source.file, version === 2 ? preallocate : 0, mapsAppends);
   }
 
   /** The last index that is durable, in this segment or before it. */
@@ -523,6 +525,7 @@ export class Segment implements Entries {
     if (this.#closed) return;
     this.#closed = true;
     this.#before?.close();
+    this.#space.stop();
     this.reader.close();
     this.#second.close();
     if (this.#running === 0) this.#file.close();
@@ -544,9 +547,11 @@ export class Segment implements Entries {
 
   /** Writes at the end, which moves on. A write that fails leaves nothing behind. */
   #write(buffer: Uint8Array, size: number): void {
-    this.#counters.writes++;
     try {
-      this.#file.write(buffer, this.#end, size);
+      if (!this.#space.store(buffer, size, this.#end, this.unsyncedBytes)) {
+        this.#counters.writes++;
+        this.#file.write(buffer, this.#end, size);
+      }
     } catch (cause) {
       this.#cutBack();
       throw writeFailed(`append ${size} bytes to "${this.path}" at offset ${this.#end}`, cause);

@@ -23,10 +23,13 @@ import { LockedError } from "../errors.ts";
 import {
   type Directory,
   type FileHandle,
+  type FileMapping,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
   type Guard,
+  MAP_ALIGNMENT,
+  type MapAccess,
   type OpenMode,
   type WriterLock,
 } from "../fs/file_system.ts";
@@ -517,6 +520,7 @@ class CrashFile implements FileHandle, Failing {
   readonly #observer: Observer;
   readonly #identity: string;
   readonly #reported: ReportedErrors;
+  readonly #mappings = new Set<CrashMapping>();
   #isOpen = true;
 
   constructor(
@@ -543,10 +547,15 @@ class CrashFile implements FileHandle, Failing {
   }
 
   write(data: Uint8Array, offset: number, length: number = data.length): void {
-    const node = this.#opened("Write");
     if (!this.#isWritable) throw this.#error("EBADF", "Write");
+    this.#put("write", data, offset, length);
+  }
+
+  /** A write, or a store: the disk has any sectors of either. */
+  #put(how: "write" | "store", data: Uint8Array, offset: number, length: number): void {
+    const node = this.#opened("Write");
     if (length === 0) return;
-    this.#observer(`write ${length} bytes at ${offset} of "${this.#path}"`);
+    this.#observer(`${how} ${length} bytes at ${offset} of "${this.#path}"`);
     const written = data.subarray(0, length);
     // Where growth was lost, a write makes the file as large as it reaches once more.
     const size = node.pending.some(({ state }) => state === "lost") ? 0 : node.cached.size;
@@ -566,9 +575,30 @@ class CrashFile implements FileHandle, Failing {
     return this.#identity;
   }
 
+  map(offset: number, size: number, access: MapAccess): FileMapping | string {
+    const { cached } = this.#opened("Map");
+    if (access === "write" && !this.#isWritable) return "the file is only readable";
+    if (offset % MAP_ALIGNMENT !== 0 || size <= 0 || offset + size > cached.size) {
+      return `the part of ${size} bytes at ${offset} is not in a file of ${cached.size} bytes`;
+    }
+    const parts = {
+      offset,
+      size,
+      read: (into: Uint8Array, at: number, length: number) => this.read(into, at, length),
+      store: (data: Uint8Array, at: number, length: number) => this.#put("store", data, at, length),
+      fileSize: () => this.size(),
+    };
+    return new CrashMapping(parts, this.#mappings);
+  }
+
+  #unmapBeyond(size: number): void {
+    for (const mapping of this.#mappings) if (mapping.end > size) mapping.unmap();
+  }
+
   truncate(size: number): void {
     const node = this.#opened("Truncate");
     if (!this.#isWritable) throw this.#error("EINVAL", "Truncate");
+    this.#unmapBeyond(size);
     this.#observer(`truncate "${this.#path}" to ${size} bytes`);
     for (const change of changesOfTruncation(size, node.cached.size)) {
       node.pending.push({ kind: "content", change, state: "dirty" });
@@ -640,6 +670,7 @@ class CrashFile implements FileHandle, Failing {
 
   close(): void {
     this.#isOpen = false;
+    this.#unmapBeyond(0);
   }
 
   #opened(operation: string): FileNode {
@@ -650,6 +681,58 @@ class CrashFile implements FileHandle, Failing {
 
   #error(code: FileSystemErrorCode, operation: string): FileSystemError {
     return new FileSystemError(code, operation, this.#path);
+  }
+}
+
+/** What a mapping can do to the file that it shows. */
+interface MappedPart {
+  readonly offset: number;
+  readonly size: number;
+  readonly read: (into: Uint8Array, offset: number, length: number) => number;
+  readonly store: (data: Uint8Array, offset: number, length: number) => void;
+  readonly fileSize: () => number;
+}
+
+/** A mapping: what is stored in it reaches the disk as what is written does, in any order. */
+class CrashMapping implements FileMapping {
+  readonly #part: MappedPart;
+  readonly #all: Set<CrashMapping>;
+  /** Where in the file it ends. */
+  readonly end: number;
+
+  constructor(part: MappedPart, all: Set<CrashMapping>) {
+    this.#part = part;
+    this.#all = all;
+    this.end = part.offset + part.size;
+    all.add(this);
+  }
+
+  get size(): number {
+    return this.#all.has(this) ? this.#part.size : 0;
+  }
+
+  read(into: Uint8Array, offset: number, length: number): number {
+    const last = Math.min(offset + length, this.#part.offset + this.size);
+    if (offset < this.#part.offset || last <= offset) return 0;
+    this.#requireWhole();
+    return this.#part.read(into, offset, last - offset);
+  }
+
+  store(data: Uint8Array, offset: number, length: number): boolean {
+    const { offset: from } = this.#part;
+    if (offset < from || offset + length > from + this.size) return false;
+    this.#requireWhole();
+    this.#part.store(data, offset, length);
+    return true;
+  }
+
+  unmap(): void {
+    this.#all.delete(this);
+  }
+
+  #requireWhole(): void {
+    // That of a disk would end the process here.
+    if (this.end > this.#part.fileSize()) throw new TypeError("The file of a mapping was cut");
   }
 }
 

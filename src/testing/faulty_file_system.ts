@@ -13,6 +13,7 @@ import {
 import {
   type Directory,
   type FileHandle,
+  type FileMapping,
   type FileSystem,
   FileSystemError,
   type FileSystemErrorCode,
@@ -21,6 +22,7 @@ import {
   type OpenMode,
   type WriterLock,
 } from "../fs/file_system.ts";
+import { mapFile } from "../fs/mapped_file.ts";
 import { nameOf } from "../fs/path.ts";
 import { type Failing, failingOf } from "./crash_file_system.ts";
 
@@ -248,6 +250,21 @@ export class FaultyFileSystem implements FileSystem {
     return effect?.kind === "lie" ? undefined : call();
   }
 
+  /** A store, in which the process may die, and which cannot fail in another way. */
+  #store(
+    path: string,
+    mapping: FileMapping,
+    data: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    this.calls.push(`store ${nameOf(path)}`);
+    if (!this.stopped && --this.#callsLeft >= 0) return mapping.store(data, offset, length);
+    mapping.store(data, offset, Math.min(this.#lastLeaves, length));
+    this.#lastLeaves = 0;
+    throw new FileSystemError("EIO", "store", path);
+  }
+
   /** A sync off the event loop. */
   async #syncLater(
     operation: "syncData" | "sync" | "syncDirectory",
@@ -302,6 +319,20 @@ export class FaultyFileSystem implements FileSystem {
             file.write(data, offset, Math.min(effect.leaves, length));
             throw new FileSystemError(effect.code, "write", path);
         }
+      },
+      map: (offset, size, access) => {
+        const mapping = mapFile(file, offset, size, access);
+        if (typeof mapping === "string") return mapping;
+        return {
+          get size(): number {
+            return mapping.size;
+          },
+          read: (into, at, length) => mapping.read(into, at, length),
+          store: (data, at, length) =>
+            at >= offset && at + length <= offset + mapping.size &&
+            this.#store(path, mapping, data, at, length),
+          unmap: () => mapping.unmap(),
+        };
       },
       size: () => file.size(),
       identity: () => file.identity(),

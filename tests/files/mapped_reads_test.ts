@@ -11,7 +11,6 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CorruptionError, type FileHandle, FileSystemError, Wal } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { mapFile, mapWhole } from "../../src/fs/mapped_file.ts";
-import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { spawnSync } from "../../kit/child.ts";
 import { like } from "../../kit/like.ts";
 import { bytes, text } from "../../kit/logs.ts";
@@ -165,7 +164,17 @@ test("a mapped file is read up to its end, and not after it was closed", () => {
 });
 
 test("a file system that maps nothing is used as it is, and it is said", async () => {
-  const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+  const fileSystem = new MemoryFileSystem();
+  const open = fileSystem.open.bind(fileSystem);
+  fileSystem.open = (path, mode): FileHandle => {
+    const file: FileHandle = open(path, mode);
+    return new Proxy(file, {
+      get: (target, key) => {
+        const value: unknown = key === "map" ? undefined : Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  };
   const log = await Wal.open(PATH, { fileSystem, ...SETTING });
   for (let i = 1; i <= 100; i++) log.append(entry(i));
   assertEquals(log.readAll().length, 100);
