@@ -75,6 +75,13 @@ const OURS_BLOCKING: Kind = {
   families: ["batch", "durable", "shared"],
 };
 
+/** The same with `memoryMap: "on"`. */
+const OURS_MAPPED: Kind = {
+  name: "ours, mapped",
+  promises: OURS.promises,
+  families: ["append", "read", "replay"],
+};
+
 const READS_UNCHECKED = "reads check no checksum";
 
 const SQLITE_PROMISES: Promises = {
@@ -211,6 +218,8 @@ const PEERS: Readonly<Record<Host, readonly Kind[]>> = {
 /** All contestants on a host; the floor is the first. */
 export function entrantsOn(host: Host, withPeers: boolean): Entrant[] {
   const own = host === "go" ? [FLOOR] : [FLOOR, OURS, OURS_BLOCKING];
+  // Node has what it takes to map a file from 26 on.
+  if (host === "bun" || host === "deno") own.push(OURS_MAPPED);
   const kinds = withPeers ? [...own, ...PEERS[host]] : own;
   return kinds.map((kind) => ({ id: `${kind.name} on ${host}`, kind, host }));
 }
@@ -236,12 +245,12 @@ export function isFloor(kind: Kind): boolean {
 
 /** Whether it is this project's log. */
 export function isOurs(kind: Kind): boolean {
-  return kind === OURS || kind === OURS_BLOCKING;
+  return kind === OURS || kind === OURS_BLOCKING || kind === OURS_MAPPED;
 }
 
 /** How its own log is called, with the options that it is opened with. */
 export function nameOfOurs(kind: Kind): string {
-  return kind === OURS ? "@durable/wal" : "@durable/wal, blocking";
+  return kind.name.replace("ours", "@durable/wal");
 }
 
 /** What it promises less than the log does in a workload; `undefined` where it promises the same. */

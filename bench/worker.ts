@@ -36,6 +36,8 @@ async function find(name: string): Promise<Contestant> {
       return (await import("./contestants/ours.ts")).ours({});
     case "ours, blocking":
       return (await import("./contestants/ours.ts")).ours({ syncMode: "blocking" });
+    case "ours, mapped":
+      return (await import("./contestants/ours.ts")).ours({ memoryMap: "on" });
     case "lmdb":
       return (await import("./contestants/lmdb.ts")).lmdb();
     case "classic-level":
