@@ -87,8 +87,8 @@ export interface WalOptions {
    */
   preallocate?: number;
   /**
-   * What is mapped into memory. `"reads"` maps full segments in the handle that writes, so that
-   * reading an entry of one takes no system call. `"on"` also stores small entries that are not
+   * What is mapped into memory. `"reads"` maps segments in the handle that writes, so that
+   * reading an entry takes no system call for the most part. `"on"` also stores small entries that are not
    * synced soon into mapped space, so that appending one takes none either. It needs Linux and FFI,
    * as Bun has it, Deno with `--allow-ffi` and Node from 26 on, and `"on"` ext4 or XFS; elsewhere the
    * log does without, and `stats().memoryMap` says why. A read error of the disk, or a file that

@@ -41,10 +41,21 @@ export const MAPPED_FILES: readonly Mutation[] = [
     caughtBy: [MAPPED_READS, "what is cut or dropped is not mapped any more"],
   },
   {
+    name: "the last file is not mapped again as it grows",
+    in: "MappedBeginning.#map",
+    find: "Math.ceil(1.25 * size)",
+    replace: "Infinity",
+    group: GROUP,
+    caughtBy: [
+      MAPPED_READS,
+      "the last file is mapped as far as it goes, again and again as it grows",
+    ],
+  },
+  {
     name: "a reader maps files that its writer may cut",
     in: "showSegments",
-    find: "mapsFull: false",
-    replace: "mapsFull: true",
+    find: "mapsReads: false",
+    replace: "mapsReads: true",
     group: GROUP,
     caughtBy: [MAPPED_READS, "a reader maps nothing, since its writer may cut what it reads"],
   },

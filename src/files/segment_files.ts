@@ -27,8 +27,6 @@ export interface SegmentContext extends SegmentSettings {
   readonly path: string;
   readonly checksum: SegmentSource["checksum"];
   readonly maxEntrySize: number;
-  /** Whether full segments are read from memory. */
-  readonly mapsFull: boolean;
   /** When a segment is full, in bytes. */
   readonly segmentSize: number;
   /** The version of new segments; 1 never rolls. */

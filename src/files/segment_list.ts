@@ -23,8 +23,8 @@ const MAX_OPEN = 64;
 /** What it takes to read the files of a log's segments. */
 export interface ReadableFiles extends Pick<SegmentSource, "checksum" | "maxEntrySize"> {
   readonly fileSystem: FileSystem;
-  /** Whether full segments are read from memory. Only their writer can know when one is cut. */
-  readonly mapsFull: boolean;
+  /** Whether files are read from memory. Only their writer can know when one is cut. */
+  readonly mapsReads: boolean;
 }
 
 /** A last segment, of the writer or of a reader. */
@@ -220,9 +220,9 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
   }
 
   #openSealed(info: SealedSegmentInfo): SealedSegment {
-    const { fileSystem, checksum, maxEntrySize, mapsFull } = this.#files;
+    const { fileSystem, checksum, maxEntrySize, mapsReads } = this.#files;
     const opened = fileSystem.open(info.path, "read");
-    const file = mapsFull ? mapWhole(opened, info.path, info.size) : opened;
+    const file = mapsReads ? mapWhole(opened, info.path, info.size) : opened;
     const source = { file, path: info.path, checksum, maxEntrySize };
     try {
       const isChecked = this.#checked.has(info);

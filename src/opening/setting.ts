@@ -65,7 +65,7 @@ export class Setting {
       path: this.path,
       checksum: this.checksum,
       maxEntrySize,
-      mapsFull: memoryMap !== "off",
+      mapsReads: memoryMap !== "off",
       mapsAppends: memoryMap === "on",
       segmentSize,
       format,

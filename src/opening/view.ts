@@ -101,7 +101,7 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
     const active = new WatchedSegment(source, shown, durableBefore(findings, last, look));
     const { maxEntrySize } = options;
     // The writer may cut a full file at any time, and to touch what is gone would end this process.
-    const files = { fileSystem, checksum, maxEntrySize, mapsFull: false };
+    const files = { fileSystem, checksum, maxEntrySize, mapsReads: false };
     const segments = new SegmentList(files, isStale ? [] : sealed, active, isUntouched);
     // What was found one after the other must have been there at one time.
     requireNoReplacement(setting);

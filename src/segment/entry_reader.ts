@@ -49,18 +49,23 @@ export interface Frames {
   readonly stop: number;
 }
 
+/** What it takes to read entries. */
+export interface EntrySource extends Pick<SegmentSource, "path" | "checksum"> {
+  readonly file: Pick<FileHandle, "read">;
+}
+
 /** Reads and checks entries. */
 export class EntryReader {
   /** Where they are. */
   readonly entries: Entries;
-  readonly #file: FileHandle;
+  readonly #file: EntrySource["file"];
   readonly #path: string;
   readonly #checksum: FrameChecksum;
   readonly #firstIndex: number;
   readonly #copies = new CopyPool();
   #closed = false;
 
-  constructor(source: SegmentSource, firstIndex: number, entries: Entries) {
+  constructor(source: EntrySource, firstIndex: number, entries: Entries) {
     this.entries = entries;
     this.#file = source.file;
     this.#path = source.path;

@@ -18,6 +18,7 @@ import type { PreviousSegment } from "../format/segment_frame.ts";
 import type { FileHandle } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { LastWrite } from "./last_write.ts";
+import { MappedBeginning } from "./mapped_beginning.ts";
 import { type Coverage, Marks } from "./marks.ts";
 import { takeForWrite } from "./memory.ts";
 import type { OffsetIndex } from "./offset_index.ts";
@@ -46,6 +47,8 @@ export interface SegmentSettings {
   readonly directory: LogDirectory;
   /** How far to extend the file ahead of its entries at the most, in bytes. */
   readonly preallocate: number;
+  /** Whether entries are read from memory. */
+  readonly mapsReads: boolean;
   /** Whether entries that are not synced soon are stored into mapped space. */
   readonly mapsAppends: boolean;
 }
@@ -97,7 +100,7 @@ export class Segment implements Entries {
     source: WritableSource,
     scan: SegmentScan,
     durableCount: number,
-    { counters, directory, preallocate, mapsAppends }: SegmentSettings,
+    { counters, directory, preallocate, mapsReads, mapsAppends }: SegmentSettings,
   ) {
     const { version } = scan;
     if (version === undefined) throw new TypeError("A segment that is written has a version");
@@ -107,7 +110,8 @@ export class Segment implements Entries {
     this.logId = scan.logId;
     this.offsets = scan.offsets;
     this.#batches = scan.batches;
-    this.reader = new EntryReader(source, scan.firstIndex, this);
+    const file = mapsReads ? new MappedBeginning(source.file) : source.file;
+    this.reader = new EntryReader({ ...source, file }, scan.firstIndex, this);
     this.#file = source.file;
     this.#second = source.second;
     this.#checksum = source.checksum;

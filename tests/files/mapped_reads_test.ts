@@ -1,5 +1,5 @@
 /**
- * Full files that are mapped: what is read is what was written, whatever the log does meanwhile, and
+ * Files that are mapped to be read: what is read is what was written, whatever the log does meanwhile, and
  * no memory of a file is kept or touched that may have been cut.
  *
  * @module
@@ -10,6 +10,7 @@ import process from "node:process";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CorruptionError, type FileHandle, FileSystemError, Wal } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
+import type { FileMapping } from "../../src/fs/file_system.ts";
 import { mapFile, mapWhole } from "../../src/fs/mapped_file.ts";
 import { spawnSync } from "../../kit/child.ts";
 import { like } from "../../kit/like.ts";
@@ -34,29 +35,30 @@ function entry(index: number): Uint8Array {
 }
 
 /** A file system in memory that counts the mappings that are there now. */
-function counting(): { readonly fileSystem: MemoryFileSystem; readonly mapped: () => number } {
+function counting(): {
+  readonly fileSystem: MemoryFileSystem;
+  readonly mapped: () => number;
+  /** How many were ever made. */
+  readonly made: () => number;
+} {
   const fileSystem = new MemoryFileSystem();
-  let mapped = 0;
+  const mappings: FileMapping[] = [];
   const open = fileSystem.open.bind(fileSystem);
   fileSystem.open = (path, mode): FileHandle => {
     const file = open(path, mode);
     return like(file, {
       map: (offset, size, access) => {
         const mapping = mapFile(file, offset, size, access);
-        if (typeof mapping === "string") return mapping;
-        mapped++;
-        let isMapped = true;
-        return like(mapping, {
-          unmap: () => {
-            if (isMapped) mapped--;
-            isMapped = false;
-            mapping.unmap();
-          },
-        });
+        if (typeof mapping !== "string") mappings.push(mapping);
+        return mapping;
       },
     });
   };
-  return { fileSystem, mapped: () => mapped };
+  return {
+    fileSystem,
+    mapped: () => mappings.filter(({ size }) => size > 0).length,
+    made: () => mappings.length,
+  };
 }
 
 test("entries of mapped files are what they are in files that are not", async () => {
@@ -182,33 +184,75 @@ test("a file system that maps nothing is used as it is, and it is said", async (
   await log.close();
 });
 
-test("a process holds and reads what its log drops, cuts and closes, and lives", () =>
-  withFolder((folder) => {
-    const { program, args } = command(
-      join(ROOT, "tests/support/mapped_reads.ts"),
-      join(folder, PATH),
-    );
-    const { status, signal, stdout, stderr } = spawnSync(program, args, {
-      encoding: "utf8",
-      timeout: 60_000,
-    });
-    assertEquals([status, signal], [0, null], stderr);
-    const found = JSON.parse(stdout) as Found;
-    assertEquals(found.wrong, []);
-    assert(found.held > 700);
-    assertEquals(found.codes, {
-      rest: [null, null, null],
-      afterReset: "ERR_WAL_INDEX_OUT_OF_RANGE",
-      endedByClose: "ERR_WAL_CLOSED",
-    });
-    const [read, ...changed] = found.counts;
-    if (found.memoryMap !== "reads") {
-      assertEquals(RUNTIME === "node" || process.platform !== "linux", true, found.memoryMap);
-      return assertEquals(found.counts, [0, 0, 0, 0, 0]);
+test("the last file is mapped as far as it goes, again and again as it grows", async () => {
+  const { fileSystem, mapped, made } = counting();
+  const log = await Wal.open(PATH, { fileSystem, memoryMap: "reads" });
+  const wanted: Uint8Array[] = [];
+  const append = (count: number, fill: number): void => {
+    for (let i = 0; i < count; i++) {
+      const data = new Uint8Array(100 + i % 50).fill(fill + i);
+      log.append(data);
+      wanted.push(data);
     }
-    assert((read ?? 0) > 5, `${found.counts}`);
-    assertEquals(changed, [0, 4, 0, 0], "after a cut, a drop, a reset and close");
+    for (let i = 1; i <= wanted.length; i += 3) assertEquals(log.getEntry(i), wanted[i - 1]);
+    assertEquals(log.readAll(), wanted);
+  };
+  append(100, 1);
+  assertEquals(mapped(), 0, "a small file is not");
+  for (const count of [900, 10, 500, 2000]) {
+    append(count, count);
+    assertEquals(mapped(), 1);
+  }
+  assert(made() > 3, `${made()} mappings`);
+  for (const index of [3000, 700, 699]) {
+    await log.truncateFromIndex(index);
+    wanted.length = index - 1;
+    assertEquals(mapped(), 0, "after a cut");
+    append(300, index);
+    assertEquals(mapped(), 1);
+  }
+  await log.close();
+  assertEquals(mapped(), 0);
+});
+
+/** Runs the process that changes a log under everything that it has read. */
+function holdAndRead(folder: string, ...setting: readonly string[]): Found {
+  const { program, args } = command(
+    join(ROOT, "tests/support/mapped_reads.ts"),
+    join(folder, PATH),
+    ...setting,
+  );
+  const run = spawnSync(program, args, { encoding: "utf8", timeout: 60_000 });
+  assertEquals([run.status, run.signal], [0, null], run.stderr);
+  const found = JSON.parse(run.stdout) as Found;
+  assertEquals(found.wrong, []);
+  assert(found.held > 700);
+  assertEquals(found.codes, {
+    rest: [null, null, null],
+    afterReset: "ERR_WAL_INDEX_OUT_OF_RANGE",
+    endedByClose: "ERR_WAL_CLOSED",
+  });
+  assertEquals(found.counts.at(-1), 0, "nothing is mapped after close");
+  return found;
+}
+
+test("a process holds and reads what its log drops, cuts and closes, and lives", {
+  timeout: 60_000,
+}, () =>
+  withFolder((folder) => {
+    const { memoryMap, counts } = holdAndRead(folder, "65536", "reads");
+    if (memoryMap !== "reads") {
+      assertEquals(RUNTIME === "node" || process.platform !== "linux", true, memoryMap);
+      return assertEquals(counts, [0, 0, 0, 0, 0]);
+    }
+    const [read = 0, cut, ...changed] = counts;
+    assert(read > 5, `${counts}`);
+    assertEquals([cut, ...changed.slice(1)], [0, 0, 0], "after a cut, a reset and close");
   }));
+
+test("a process holds and reads what is cut off the file that it appends to, and lives", {
+  timeout: 60_000,
+}, () => withFolder((folder) => void holdAndRead(folder, "10000000", "on")));
 
 /** What `stats().memoryMap` says in a process that is started in some way. */
 function saidBy(program: string, args: readonly string[], folder: string): string {

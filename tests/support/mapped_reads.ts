@@ -8,10 +8,12 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { Wal, WalError } from "../../mod.ts";
 
-const [path = ""] = process.argv.slice(2);
+const [path = "", segmentSize, memoryMap] = process.argv.slice(2);
 
-/** A file holds some 400 entries. */
-const SETTING = { segmentSize: 64 * 1024, memoryMap: "reads" } as const;
+const SETTING = {
+  segmentSize: Number(segmentSize),
+  memoryMap: memoryMap === "on" ? "on" : "reads",
+} as const;
 
 /** The bytes of an entry. */
 function entry(index: number): Uint8Array {
@@ -48,6 +50,7 @@ for (const loop of loops) {
   const { value } = loop.next();
   if (value) hold(value.index, value.data);
 }
+await log.sync();
 const follower = log.follow({ from: 1500 });
 const followed = await follower.next();
 if (!followed.done) hold(followed.value.index, followed.value.data);
@@ -89,7 +92,7 @@ const endedByClose = codeOf(() =>
     inReplay.push(bytes[start] ?? -1);
   })
 );
-const { memoryMap } = log.stats();
+const { memoryMap: isSaid } = log.stats();
 await closing;
 counts.push(mapped());
 
@@ -97,7 +100,7 @@ const wrong = held.filter(([index, data]) =>
   data.length !== 150 || data.some((byte) => byte !== index % 251)
 ).map(([index]) => index);
 console.log(JSON.stringify({
-  memoryMap,
+  memoryMap: isSaid,
   held: held.length,
   wrong,
   counts,
