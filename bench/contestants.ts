@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Runtime } from "../kit/runtime.ts";
+import type { Edition } from "../kit/runtime.ts";
 import { familyOf, type Workload } from "./workloads.ts";
 
 /** Where a contestant runs. */
-export type Host = Runtime | "go";
+export type Host = Edition | "go";
 
 /** What a contestant stores and promises; a row of the report's table. */
 export interface Promises {
@@ -202,14 +202,17 @@ const TIDWALL: Kind = {
   isBatched: true,
 };
 
+const ON_NODE: readonly Kind[] = [
+  sqlite("node:sqlite"),
+  openEnded("node:sqlite"),
+  sqlite("better-sqlite3"),
+  LMDB,
+  LEVEL,
+];
+
 const PEERS: Readonly<Record<Host, readonly Kind[]>> = {
-  node: [
-    sqlite("node:sqlite"),
-    openEnded("node:sqlite"),
-    sqlite("better-sqlite3"),
-    LMDB,
-    LEVEL,
-  ],
+  node: ON_NODE,
+  node26: ON_NODE,
   bun: [sqlite("bun:sqlite"), openEnded("bun:sqlite"), LMDB, LEVEL],
   deno: [sqlite("node:sqlite"), LMDB, LEVEL],
   go: [ETCD, RAFT_WAL, TIDWALL],

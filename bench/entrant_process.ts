@@ -46,7 +46,11 @@ export class EntrantProcess implements AsyncDisposable {
   ): Promise<EntrantProcess> {
     const { program, args } = commandFor(entrant, goProgram);
     if (!existsSync(program)) {
-      throw new MissingError(`there is no "${program}" (run npm ci)`);
+      throw new MissingError(
+        `there is no "${program}" (run npm ci${
+          entrant.host === "node26" ? " --prefix kit/node26" : ""
+        })`,
+      );
     }
     const child = spawn(program, args, {
       stdio: ["pipe", "pipe", "ignore"],

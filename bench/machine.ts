@@ -4,7 +4,7 @@
  * @module
  */
 import { readdirSync, readFileSync, realpathSync } from "node:fs";
-import { arch, cpus, release, totalmem, type as system } from "node:os";
+import { arch, cpus, loadavg, release, totalmem, type as system } from "node:os";
 import { basename } from "node:path";
 
 /** What the benchmark runs on. */
@@ -14,6 +14,10 @@ export interface Machine {
   readonly memoryGiB: number;
   /** The operating system's name, version and architecture. */
   readonly system: string;
+  /** When this was asked, as ISO 8601 in UTC; a run asks before it measures. */
+  readonly date?: string;
+  /** The load average of the minute before that; on Windows 0. */
+  readonly load?: number;
 }
 
 /** A mounted file system, as /proc/mounts names it. */
@@ -35,7 +39,16 @@ export function thisMachine(): Machine {
     cores: processors.length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: `${system()} ${release()} ${arch()}`,
+    date: new Date().toISOString(),
+    load: Number((loadavg()[0] ?? NaN).toFixed(2)),
   };
+}
+
+/** A machine in words, with the date of the run and the load that it met. */
+export function describeMachine({ cpu, cores, memoryGiB, system, date, load }: Machine): string {
+  const when = date === undefined ? "" : `, ${date.slice(0, 10)}`;
+  const busy = load === undefined ? "" : `, load average ${load} before the run`;
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}${when}${busy}`;
 }
 
 /** The file system that holds a folder; `undefined` where the system has no /proc/mounts. */

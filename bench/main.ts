@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { RUNTIMES } from "../kit/runtime.ts";
+import { EDITIONS, RUNTIMES } from "../kit/runtime.ts";
 import { type Entrant, entrantsOn, type Host } from "./contestants.ts";
 import { MountError, mountJournalled } from "./journalled.ts";
 import { mountOf, thisMachine } from "./machine.ts";
@@ -30,7 +30,7 @@ import { familyOf, type Workload, WORKLOADS } from "./workloads.ts";
 const USAGE = `Usage: npm run bench -- [options]
        npm run bench:peers -- [options]
   --dir DIR           where the files are made; default: the system's folder for temporary files
-  --runtime NAMES     which runtimes, such as deno,bun,node; default: all, and go with --peers
+  --runtime NAMES     which runtimes, such as node26; default: deno,bun,node, and go with --peers
   --workloads NAMES   which workloads, such as append,open-one; default: all
   --entries N         entries of the log that is read; default: 1000000
   --rounds N          rounds, of which the medians are shown; default: 5
@@ -130,6 +130,7 @@ async function measureAll(
   // Before anything long is run, since it may fail.
   using mounted = options.journalled ? mountJournalled(folder) : undefined;
   const { entrants, goProgram } = prepare(options, folder);
+  const machine = thisMachine();
   const setting = { entrants, entries, rounds, goProgram, stop };
   const first = await measurePlace({ ...setting, folder }, options.workloads);
   const { versions, failures } = first.measurement;
@@ -145,7 +146,7 @@ async function measureAll(
     Object.assign(versions, measurement.versions);
     failures.push(...measurement.failures);
   }
-  const run = { machine: thisMachine(), versions, entries, rounds, trial: LENGTH, places };
+  const run = { machine, versions, entries, rounds, trial: LENGTH, places };
   return { run, failures };
 }
 
@@ -198,10 +199,11 @@ function readOptions(): Options | undefined {
   if (flags.journalled && process.getuid?.() !== 0) {
     throw new UsageError("--journalled mounts a file system, for which it has to be run by root.");
   }
-  const known: readonly Host[] = flags.peers ? [...RUNTIMES, "go"] : RUNTIMES;
+  const byDefault: readonly Host[] = flags.peers ? [...RUNTIMES, "go"] : RUNTIMES;
+  const known: readonly Host[] = flags.peers ? [...EDITIONS, "go"] : EDITIONS;
   return {
     dir,
-    hosts: runtime === undefined ? known : runtime.split(",").map((name) => toHost(name, known)),
+    hosts: runtime?.split(",").map((name) => toHost(name, known)) ?? byDefault,
     workloads: workloads === undefined ? WORKLOADS : workloads.split(",").flatMap(toWorkloads),
     entries: toCount("entries", entries),
     rounds: toCount("rounds", rounds),

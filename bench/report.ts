@@ -12,7 +12,7 @@ import {
   labelOf,
   lessOf,
 } from "./contestants.ts";
-import { describeMount } from "./machine.ts";
+import { describeMachine, describeMount } from "./machine.ts";
 import {
   isBetter,
   type Measured,
@@ -24,7 +24,7 @@ import {
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 /** The hosts in the order in which they are shown. */
-export const HOSTS: readonly Host[] = ["node", "bun", "deno", "go"];
+export const HOSTS: readonly Host[] = ["node", "node26", "bun", "deno", "go"];
 
 /** What marks a row that promises less than the log does. */
 export const LESS = "†";
@@ -119,9 +119,8 @@ export function format(run: Run, markdown: boolean): string {
 
 /** The conditions under which the numbers hold. */
 export function describe({ machine, versions, entries, rounds }: Run): string[] {
-  const { cpu, cores, memoryGiB, system } = machine;
   return [
-    `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}`,
+    describeMachine(machine),
     ...HOSTS.flatMap((host) => {
       const [floor, ...others] = entrantsOn(host, true).flatMap(({ id }) => versions[id] ?? []);
       if (floor === undefined) return [];

@@ -29,6 +29,7 @@ import {
   type LatencyResult,
   tables as latencyTables,
 } from "./latency/report.ts";
+import { describeMachine } from "./machine.ts";
 import { type LineChart, lineChart } from "./plot.ts";
 
 const USAGE = "Usage: npm run bench:costs -- GROWTH.json LATENCY.json ALLOCATION.json [--out DIR]";
@@ -198,8 +199,8 @@ function shown(table: Table): string {
 /** On what the figures were measured, each line once. */
 function conditions(runs: Runs): string[] {
   const lines = Object.values(runs).flatMap(
-    ({ machine: { cpu, cores, memoryGiB, system }, mount, results }: Run<unknown>) => [
-      `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}`,
+    ({ machine, mount, results }: Run<unknown>) => [
+      describeMachine(machine),
       results.map(({ runtime, version }) => `${runtime} ${version}`).join(", "),
       ...(mount === undefined ? [] : [`Files on ${mount.type} (${mount.device})`]),
       ...(mount?.type === "tmpfs" ? ["There is no disk under tmpfs: syncs cost nothing here"] : []),

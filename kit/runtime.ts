@@ -12,6 +12,20 @@ export type Runtime = "deno" | "bun" | "node";
 /** All of them. */
 export const RUNTIMES: readonly Runtime[] = ["deno", "bun", "node"];
 
+/**
+ * A runtime in the version that the project pins, or Node 26 beside it, which `npm ci --prefix kit/node26`
+ * installs.
+ */
+export type Edition = Runtime | "node26";
+
+/** All of them. */
+export const EDITIONS: readonly Edition[] = [...RUNTIMES, "node26"];
+
+/** The runtime that an edition is of. */
+export function runtimeOf(edition: Edition): Runtime {
+  return edition === "node26" ? "node" : edition;
+}
+
 /** The one that runs this. */
 export const RUNTIME: Runtime = "Deno" in globalThis
   ? "deno"
@@ -34,9 +48,11 @@ export function command(file: string, ...args: string[]): Command {
 }
 
 /** How to run a TypeScript file of the project on a runtime. */
-export function commandOn(runtime: Runtime, file: string, ...args: string[]): Command {
-  const program = runtime === RUNTIME ? process.execPath : `${ROOT}node_modules/.bin/${runtime}`;
-  const before = runtime === "deno"
+export function commandOn(edition: Edition, file: string, ...args: string[]): Command {
+  const folder = edition === "node26" ? `${ROOT}kit/node26/` : ROOT;
+  const installed = `${folder}node_modules/.bin/${runtimeOf(edition)}`;
+  const program = edition === RUNTIME ? process.execPath : installed;
+  const before = edition === "deno"
     ? ["run", "--allow-all", "--quiet", "--config", `${ROOT}deno.offline.json`]
     : [];
   return { program, args: [...before, file, ...args] };

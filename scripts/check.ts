@@ -2,7 +2,8 @@
  * Everything that must hold of the project, in one run: types, lint, format, docs, the publish dry
  * run, and the same test files on Deno, Bun and Node.
  *
- * `npm test` runs it; `npm test -- NAME` runs only the steps whose name contains NAME. A runtime that
+ * `npm test` runs it; `npm test -- NAME` runs only the steps whose name contains NAME, and
+ * `npm test -- node26` the test files on Node 26, which are no part of the run. A runtime that
  * crashes is no failure of the project: see `scripts/steps.ts`.
  *
  * @module
@@ -23,8 +24,8 @@ const STEPS_AT_ONCE = 2;
 const PARTS = 3;
 
 /** A program that npm installed; its own name where it is not, so that the shell's path is tried. */
-function tool(name: string): string {
-  const installed = `${ROOT}node_modules/.bin/${name}${process.platform === "win32" ? ".cmd" : ""}`;
+function tool(name: string, folder: string = "node_modules"): string {
+  const installed = `${ROOT}${folder}/.bin/${name}${process.platform === "win32" ? ".cmd" : ""}`;
   return existsSync(installed) ? installed : name;
 }
 
@@ -61,10 +62,15 @@ function counted(passed: RegExp, failed: RegExp): (output: string) => Count {
 }
 
 /** The test files on one runtime, in several steps. */
-function testsOn(runtime: string, args: readonly string[], count: Step["count"]): Step[] {
+function testsOn(
+  runtime: string,
+  args: readonly string[],
+  count: Step["count"],
+  program: string = tool(runtime),
+): Step[] {
   return Array.from({ length: PARTS }, (_, part) => ({
     name: `tests on ${runtime}, part ${part + 1} of ${PARTS}`,
-    program: tool(runtime),
+    program,
     // Bun takes a path for a part of a name without the dot.
     args: [...args, ...tests.filter((_, place) => place % PARTS === part).map((to) => `./${to}`)],
     ...(count === undefined ? {} : { count }),
@@ -81,6 +87,8 @@ function total(outcomes: readonly Outcome[]): Count {
 }
 
 const denoCount = counted(/\| (\d+) passed/g, /\| (\d+) failed/g);
+const nodeCount = counted(/^# pass (\d+)$/gm, /^# fail (\d+)$/gm);
+const NODE_TEST = ["--test", "--test-reporter=tap"];
 
 const steps: readonly Step[] = [
   { name: "types (tsc)", program: tool("tsc"), args: [] },
@@ -108,11 +116,7 @@ const steps: readonly Step[] = [
     args: ["publish", "--dry-run", "--allow-dirty", "--quiet"],
   },
   { name: "test runners", program: tool("node"), args: ["proof/runners/main.ts"] },
-  ...testsOn(
-    "node",
-    ["--test", "--test-reporter=tap"],
-    counted(/^# pass (\d+)$/gm, /^# fail (\d+)$/gm),
-  ),
+  ...testsOn("node", NODE_TEST, nodeCount),
   ...testsOn("deno", ["test", "--allow-all", "--quiet", ...OFFLINE], denoCount),
   ...testsOn(
     "bun",
@@ -121,8 +125,19 @@ const steps: readonly Step[] = [
   ),
 ];
 
+/** Steps that run only where their name is asked for, with what `npm ci --prefix kit/node26` installs. */
+const askedSteps: readonly Step[] = testsOn(
+  "node26",
+  NODE_TEST,
+  nodeCount,
+  tool("node", "kit/node26/node_modules"),
+);
+
 const wanted = process.argv[2] ?? "";
-const chosen = steps.filter((step) => step.name.includes(wanted));
+const chosen = [
+  ...steps.filter((step) => step.name.includes(wanted)),
+  ...(wanted.includes("node26") ? askedSteps.filter((step) => step.name.includes(wanted)) : []),
+];
 const { outcomes, crashes, isStable } = await runSteps(
   chosen,
   ROOT,
@@ -134,8 +149,8 @@ const failed = outcomes.filter(({ ok }) => !ok);
 console.log();
 for (const crash of crashes) console.log(`A runtime crashed: ${crash}`);
 if (crashes.length > 0) console.log(`runtime crashed: ${crashes.length}`);
-const counts = ["deno", "bun", "node"].flatMap((runtime) => {
-  const parts = outcomes.filter(({ step }) => step.name.startsWith(`tests on ${runtime}`));
+const counts = ["deno", "bun", "node", "node26"].flatMap((runtime) => {
+  const parts = outcomes.filter(({ step }) => step.name.startsWith(`tests on ${runtime},`));
   return parts.length === 0 ? [] : [{ runtime, ...total(parts) }];
 });
 for (const { runtime, passed, failed } of counts) {

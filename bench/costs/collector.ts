@@ -5,7 +5,7 @@
  * @module
  */
 import { writeSync } from "node:fs";
-import { RUNTIME, type Runtime } from "../../kit/runtime.ts";
+import { type Edition, RUNTIME, runtimeOf } from "../../kit/runtime.ts";
 
 /** How a process is started whose collector can be forced, or also logs each collection. */
 export interface CollectorSettings {
@@ -34,7 +34,8 @@ const JSC_SIZES = /START \w (\d+)kb => \w+Collection[^]*?=> (\d+)kb, p=/g;
 const JSC_CYCLE = /bytes allocated this cycle: (\d+)/;
 
 /** Settings for a process that calls {@linkcode collect}. */
-export function collectable(runtime: Runtime, log: boolean): CollectorSettings {
+export function collectable(edition: Edition, log: boolean): CollectorSettings {
+  const runtime = runtimeOf(edition);
   if (runtime === "bun") return { flags: [], env: log ? { BUN_JSC_logGC: "1" } : {} };
   const flags = log ? ["--expose-gc", "--trace-gc-nvp"] : ["--expose-gc"];
   return { flags: runtime === "deno" ? [`--v8-flags=${flags.join(",")}`] : flags, env: {} };
@@ -69,7 +70,7 @@ function mark(line: string): void {
 }
 
 /** Reads what the collector logged of a section. */
-export function collectionsIn(runtime: Runtime, log: string): Collections {
+export function collectionsIn(runtime: Edition, log: string): Collections {
   const [, section, forced] = log.split(new RegExp(`${BEGIN}|${END}|${COLLECTED}`));
   if (section === undefined || forced === undefined) {
     throw new Error("The collector's log has no section.");

@@ -21,8 +21,15 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { commandOn, type Runtime, RUNTIMES } from "../../kit/runtime.ts";
-import { type Machine, type Mount, mountOf, thisMachine } from "../machine.ts";
+import { commandOn, type Edition, EDITIONS, RUNTIMES } from "../../kit/runtime.ts";
+import {
+  describeMachine,
+  describeMount,
+  type Machine,
+  type Mount,
+  mountOf,
+  thisMachine,
+} from "../machine.ts";
 import type { CollectorSettings } from "./collector.ts";
 import { plain, type Table } from "./text.ts";
 
@@ -35,7 +42,7 @@ export interface NumberOption {
 
 /** What was measured on one runtime. */
 export interface RuntimeResult<Result> {
-  readonly runtime: Runtime;
+  readonly runtime: Edition;
   readonly version: string;
   readonly result: Result;
 }
@@ -52,8 +59,10 @@ export interface Run<Result> {
 
 /** Runs workers on one runtime, in an empty folder. */
 export interface Bench {
-  readonly runtime: Runtime;
+  readonly runtime: Edition;
   readonly folder: string;
+  /** Is aborted when the run is broken off. */
+  readonly stop: AbortSignal;
   /** Runs a worker to its end, or until it kills itself where `isKilled` says so. */
   run(worker: URL, args: readonly string[], settings?: WorkerSettings): Promise<Output>;
 }
@@ -93,7 +102,7 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** What the arguments ask for. */
 interface Arguments {
   readonly dir: string;
-  readonly runtimes: readonly Runtime[];
+  readonly runtimes: readonly Edition[];
   readonly options: Readonly<Record<string, number>>;
   /** The open file for the results. */
   readonly json: number | undefined;
@@ -119,6 +128,7 @@ async function run<Result>(
   { dir, runtimes, options, json }: Arguments,
 ): Promise<number> {
   measurement.require?.(dir, options);
+  const machine = thisMachine();
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   for (const signal of SIGNALS) process.once(signal, onSignal);
@@ -146,12 +156,12 @@ async function run<Result>(
     const mount = mountOf(folder);
     const found: Run<Result> = {
       kind: measurement.kind,
-      machine: thisMachine(),
+      machine,
       ...(mount && { mount }),
       options,
       results,
     };
-    console.log(measurement.tables(found).map(plain).join("\n\n"));
+    console.log([conditions(found), ...measurement.tables(found).map(plain)].join("\n\n"));
     if (json !== undefined) {
       writeFileSync(json, `${JSON.stringify(found, undefined, 2)}\n`);
       closeSync(json);
@@ -164,10 +174,18 @@ async function run<Result>(
   }
 }
 
-function versionOf(runtime: Runtime): string {
+/** What a run was made on, line by line. */
+function conditions({ machine, mount, results }: Run<unknown>): string {
+  const versions = results.map(({ runtime, version }) => `${runtime} ${version}`).join(", ");
+  return [describeMachine(machine), versions, `Files on ${describeMount(mount)}.`].join("\n");
+}
+
+function versionOf(runtime: Edition): string {
   const { program } = commandOn(runtime, "");
   if (!existsSync(program)) {
-    throw new MissingError(`there is no "${program}" (run npm ci).`);
+    throw new MissingError(
+      `there is no "${program}" (run npm ci${runtime === "node26" ? " --prefix kit/node26" : ""}).`,
+    );
   }
   const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
   return stdout.match(/\d+\.\d+\.\d+/)?.[0] ?? "of unknown version";
@@ -175,13 +193,14 @@ function versionOf(runtime: Runtime): string {
 
 /** Workers on a runtime, until a signal stops them. */
 export function benchOn(
-  runtime: Runtime,
+  runtime: Edition,
   folder: string,
   stop: AbortSignal = new AbortController().signal,
 ): Bench {
   return {
     runtime,
     folder,
+    stop,
     run: async (file, args, { collector = { flags: [], env: {} }, isKilled = false } = {}) => {
       stop.throwIfAborted();
       const command = commandOn(runtime, fileURLToPath(file), ...args);
@@ -220,7 +239,7 @@ function usage({ kind, options }: Pick<Measurement<unknown>, "kind" | "options">
   );
   const lines = [
     ["--dir DIR", "where the files are made; default: the system's folder for temporary files"],
-    ["--runtime NAMES", "which runtimes, such as deno,bun,node; default: all"],
+    ["--runtime NAMES", `which runtimes, such as node26; default: ${RUNTIMES.join(",")}`],
     ...own,
     ["--json FILE", "write the results to a file too"],
     ["--help", "print this"],
@@ -272,10 +291,10 @@ function orUsageError<T>(call: () => T): T {
   }
 }
 
-function toRuntime(name: string): Runtime {
-  const found = RUNTIMES.find((runtime) => runtime === name);
+function toRuntime(name: string): Edition {
+  const found = EDITIONS.find((runtime) => runtime === name);
   if (found === undefined) {
-    throw new UsageError(`"${name}" is no runtime: they are ${RUNTIMES.join(", ")}.`);
+    throw new UsageError(`"${name}" is no runtime: they are ${EDITIONS.join(", ")}.`);
   }
   return found;
 }

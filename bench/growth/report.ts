@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RUNTIMES } from "../../kit/runtime.ts";
+import { EDITIONS } from "../../kit/runtime.ts";
 import type { Run } from "../costs/command.ts";
 import { duration, shortCount, size, type Table, whole } from "../costs/text.ts";
 import type { Axis, LineChart, Series } from "../plot.ts";
@@ -90,7 +90,7 @@ export function charts({ results }: Run<GrowthResult>): Record<string, LineChart
   ): Series[] =>
     results.map(({ runtime, result }) => ({
       name: `${runtime}${what}`,
-      colour: RUNTIMES.indexOf(runtime),
+      colour: EDITIONS.indexOf(runtime),
       isDashed,
       points: result.stages.map((stage) => [stage.entries, value(stage, result)] as const),
     }));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RUNTIMES } from "../../kit/runtime.ts";
+import { EDITIONS } from "../../kit/runtime.ts";
 import type { Run } from "../costs/command.ts";
 import { count, duration, shortCount, type Table } from "../costs/text.ts";
 import type { Axis, LineChart, Series } from "../plot.ts";
@@ -81,7 +81,7 @@ export function charts({ results }: Run<LatencyResult>): Record<string, LineChar
   ): Series[] =>
     results.map(({ runtime, result }) => ({
       name: `${runtime}${what}`,
-      colour: RUNTIMES.indexOf(runtime),
+      colour: EDITIONS.indexOf(runtime),
       isDashed,
       points: levelsOf(result).map((level) => [level.callers, value(level)] as const),
     }));
@@ -107,7 +107,7 @@ export function charts({ results }: Run<LatencyResult>): Record<string, LineChar
         ...lines("", ({ perSecond }) => perSecond),
         ...results.map(({ runtime, result }): Series => ({
           name: `${runtime}, floor`,
-          colour: RUNTIMES.indexOf(runtime),
+          colour: EDITIONS.indexOf(runtime),
           isDashed: true,
           points: callers.map((callers) => [callers, 1e9 / result.floor.mean] as const),
         })),
