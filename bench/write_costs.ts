@@ -153,6 +153,12 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
           "operating system's own delays are part of it.",
       ),
     ].join("\n"),
+    paragraph(
+      "What a roll costs callers is measured by itself: `npm run bench:tail` lets 512 callers " +
+        "append across 20 rolls, in turns with the same groups by bare calls, and with SQLite, " +
+        "etcd's wal and raft-wal. It counts each stall of the event loop above 4 ms once: as the " +
+        "collector's, as a roll's, or as another's.",
+    ),
     "## Allocation",
     paragraph(
       "What a call allocates, and how often the collector ran for it; `writeSync` of a ready frame " +
@@ -186,6 +192,7 @@ function documentOf(runs: Runs, charts: Readonly<Record<string, LineChart>>): st
       "npm run bench:latency -- --json latency.json       # --dir DIR chooses the disk",
       "npm run bench:allocation -- --json allocation.json",
       "npm run bench:costs -- growth.json latency.json allocation.json",
+      "npm run bench:tail                                 # 5 rounds of 20 rolls: an hour or two",
       "```",
     ].join("\n"),
   ];

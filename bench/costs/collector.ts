@@ -33,6 +33,12 @@ const JSC_SIZES = /START \w (\d+)kb => \w+Collection[^]*?=> (\d+)kb, p=/g;
 /** Why it was made, with the bytes that were allocated since the one before. */
 const JSC_CYCLE = /bytes allocated this cycle: (\d+)/;
 
+/** How long a collection of V8's stopped the program; what it did beside the program is not in it. */
+const V8_PAUSE = /\bpause(?:=|":)([\d.]+)/g;
+
+/** How long a part of a collection of JavaScriptCore's stopped the program. */
+const JSC_PAUSE = /\bp=([\d.]+)ms/g;
+
 /** Settings for a process that calls {@linkcode collect}. */
 export function collectable(edition: Edition, log: boolean): CollectorSettings {
   const runtime = runtimeOf(edition);
@@ -76,6 +82,12 @@ export function collectionsIn(runtime: Edition, log: string): Collections {
     throw new Error("The collector's log has no section.");
   }
   return runtime === "bun" ? ofJsc(log, section, forced) : ofV8(section, forced);
+}
+
+/** The pauses of the program in a part of the collector's log, in milliseconds. */
+export function pausesIn(edition: Edition, log: string): number[] {
+  const pattern = runtimeOf(edition) === "bun" ? JSC_PAUSE : V8_PAUSE;
+  return Array.from(log.matchAll(pattern), (found) => Number(found[1]));
 }
 
 function ofV8(section: string, forced: string): Collections {

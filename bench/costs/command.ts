@@ -85,11 +85,16 @@ export interface Measurement<Result> {
   /** The name of the script in package.json is `bench:` and this. */
   readonly kind: string;
   readonly options: Readonly<Record<string, NumberOption>>;
+  /** Where it is measured by default; the three runtimes where it does not say. */
+  readonly runtimes?: readonly Edition[];
   /** Refuses what the folder's disk cannot hold. */
   readonly require?: (folder: string, options: Run<Result>["options"]) => void;
   readonly measure: (bench: Bench, options: Run<Result>["options"]) => Promise<Result>;
   readonly tables: (run: Run<Result>) => Table[];
 }
+
+/** What of a measurement the command line depends on. */
+type Asked = Pick<Measurement<unknown>, "kind" | "options" | "runtimes">;
 
 /** Arguments that make no sense. */
 export class UsageError extends Error {}
@@ -111,7 +116,7 @@ interface Arguments {
 /** Runs a measurement as the command line says; gives the exit code. */
 export async function runCommand<Result>(measurement: Measurement<Result>): Promise<number> {
   try {
-    const found = readArguments(measurement.options);
+    const found = readArguments(measurement);
     if (found !== undefined) return await run(measurement, found);
     console.log(usage(measurement));
     return 0;
@@ -233,13 +238,13 @@ function reasonIn(stderr: string): string {
   return lines.find((line) => /\w*error\b.*: /i.test(line)) ?? lines.at(-1) ?? "";
 }
 
-function usage({ kind, options }: Pick<Measurement<unknown>, "kind" | "options">): string {
+function usage({ kind, options, runtimes = RUNTIMES }: Asked): string {
   const own = Object.entries(options).map(([name, { byDefault, about }]) =>
     [`--${name} N`, `${about}; default: ${byDefault}`] as const
   );
   const lines = [
     ["--dir DIR", "where the files are made; default: the system's folder for temporary files"],
-    ["--runtime NAMES", `which runtimes, such as node26; default: ${RUNTIMES.join(",")}`],
+    ["--runtime NAMES", `which runtimes, such as node26; default: ${runtimes.join(",")}`],
     ...own,
     ["--json FILE", "write the results to a file too"],
     ["--help", "print this"],
@@ -251,14 +256,14 @@ function usage({ kind, options }: Pick<Measurement<unknown>, "kind" | "options">
 }
 
 /** The arguments, or `undefined` where only help is asked for. */
-function readArguments(own: Readonly<Record<string, NumberOption>>): Arguments | undefined {
+function readArguments({ options: own, runtimes = RUNTIMES }: Asked): Arguments | undefined {
   const text = { type: "string" } as const;
   const { values } = orUsageError(() =>
     parseArgs({
       options: {
         ...Object.fromEntries(Object.keys(own).map((name) => [name, text])),
         dir: { ...text, default: tmpdir() },
-        runtime: { ...text, default: RUNTIMES.join(",") },
+        runtime: { ...text, default: runtimes.join(",") },
         json: text,
         help: { type: "boolean", default: false },
       },

@@ -28,6 +28,17 @@ type trial struct {
 type sample struct {
 	Entries int     `json:"entries"`
 	Ms      float64 `json:"ms"`
+	tail
+}
+
+// tail is what is known of single appends; it has a twin in tail/turn.ts.
+type tail struct {
+	// Latencies are pairs: a bucket of the histogram, and how many appends fell in it.
+	Latencies []int `json:"latencies,omitempty"`
+	// Longest is in milliseconds.
+	Longest float64 `json:"longest,omitempty"`
+	// Segments is how many files the log has now, beside those that it prepares.
+	Segments int `json:"segments,omitempty"`
 }
 
 // store is a log that is open. What a peer has no call for is an error.

@@ -24,6 +24,8 @@ func (r *runner) run(t trial) (sample, error) {
 		return r.fill(t)
 	case "open":
 		return r.open(t)
+	case "tail":
+		return r.tail(t)
 	case "get", "replay":
 		return r.read(t)
 	}
@@ -42,7 +44,10 @@ func (r *runner) append(t trial) (sample, error) {
 	var total int
 	var took time.Duration
 	if t.Callers > 1 {
-		total, took, err = together(s, entry, t.Callers, limit)
+		start := time.Now()
+		total, took, err = together(s, entry, t.Callers, func(int) func() bool {
+			return func() bool { return time.Since(start) < limit }
+		})
 	} else {
 		start := time.Now()
 		for err == nil && took < limit {
@@ -70,12 +75,13 @@ func (r *runner) append(t trial) (sample, error) {
 	if err == nil {
 		err = s.close()
 	}
-	return sample{total, milliseconds(took)}, err
+	return sample{Entries: total, Ms: milliseconds(took)}, err
 }
 
 // together lets many callers share syncs: one batch is in flight, and who comes meanwhile is in the
-// next.
-func together(s store, entry []byte, callers int, limit time.Duration) (int, time.Duration, error) {
+// next. A caller asks before each append whether to make it; observe, given the caller's number, makes
+// the function that it asks.
+func together(s store, entry []byte, callers int, observe func(int) func() bool) (int, time.Duration, error) {
 	type request struct {
 		entry []byte
 		done  chan error
@@ -112,7 +118,8 @@ func together(s store, entry []byte, callers int, limit time.Duration) (int, tim
 	for caller := range callers {
 		all.Go(func() {
 			done := make(chan error, 1)
-			for errors[caller] == nil && time.Since(start) < limit {
+			goesOn := observe(caller)
+			for errors[caller] == nil && goesOn() {
 				queue <- request{entry, done}
 				errors[caller] = <-done
 				counts[caller]++
@@ -151,7 +158,7 @@ func (r *runner) fill(t trial) (sample, error) {
 	if err == nil {
 		err = requireWork("filled with", last, t.Entries)
 	}
-	return sample{t.Entries, milliseconds(took)}, err
+	return sample{Entries: t.Entries, Ms: milliseconds(took)}, err
 }
 
 func (r *runner) open(t trial) (sample, error) {
@@ -168,7 +175,7 @@ func (r *runner) open(t trial) (sample, error) {
 	if err == nil {
 		err = requireWork("opened with", last, t.Entries)
 	}
-	return sample{t.Entries, milliseconds(took)}, err
+	return sample{Entries: t.Entries, Ms: milliseconds(took)}, err
 }
 
 func (r *runner) read(t trial) (sample, error) {
@@ -200,7 +207,7 @@ func (r *runner) read(t trial) (sample, error) {
 	if err == nil {
 		err = requireWork("read", sum, count*touch(someEntry(t.EntrySize)))
 	}
-	return sample{count, milliseconds(took)}, err
+	return sample{Entries: count, Ms: milliseconds(took)}, err
 }
 
 func (r *runner) close() error {

@@ -11,10 +11,12 @@ const PERIOD = 1;
 /** A timer that is set again each time it has run. */
 export class LoopClock {
   readonly #delays: number[] = [];
+  readonly #onTick: ((late: number) => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Begins to measure. */
-  constructor() {
+  /** Begins to measure; `onTick` is told each time how late the timer was, in milliseconds. */
+  constructor(onTick?: (late: number) => void) {
+    this.#onTick = onTick;
     this.#set();
   }
 
@@ -27,7 +29,9 @@ export class LoopClock {
   #set(): void {
     const wanted = performance.now() + PERIOD;
     this.#timer = setTimeout(() => {
-      this.#delays.push(Math.max(0, performance.now() - wanted));
+      const late = Math.max(0, performance.now() - wanted);
+      this.#delays.push(late);
+      this.#onTick?.(late);
       this.#set();
     }, PERIOD);
   }
