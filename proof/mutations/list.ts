@@ -533,8 +533,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a failed write is not cut back",
     in: "Segment.#write",
-    find: "this.#file.write(buffer, this.#end, size); } catch (cause) { this.#cutBack();",
-    replace: "this.#file.write(buffer, this.#end, size); } catch (cause) {",
+    find: "this.#file.write(buffer, this.#end, size); } } catch (cause) { this.#cutBack();",
+    replace: "this.#file.write(buffer, this.#end, size); } } catch (cause) {",
     caughtBy: [FAILURE, "a failed write leaves no partial bytes, and the log can be used"],
   },
   {
