@@ -13,6 +13,7 @@ import {
 } from "../../src/testing/testing.ts";
 
 import type { ManualClock } from "../../kit/manual_clock.ts";
+import { clock } from "../../src/fs/clock.ts";
 
 /** The log's path: in a directory that the log has to make. */
 export const PATH = "data/a.wal";
@@ -171,16 +172,33 @@ export class Session {
     const entries = Array.from(this.#log.entries({ from: firstIndex }), ({ data }) => data);
     const single = all.map((_, i) => this.#log.getEntry(firstIndex + i));
     for (const other of [entries, single]) requireSame(other, all);
-    const followed: Uint8Array[] = [];
     if (this.#log.durableIndex === lastIndex && all.length > 0) {
-      for await (const { index, data } of this.#log.follow()) {
-        followed.push(data);
-        if (index === lastIndex) break;
-      }
-      requireSame(followed, all);
+      requireSame(await this.#untilSettled(this.#follow(lastIndex)), all);
     }
     const { appends } = this.#log.stats();
     if (appends > 0 === Number.isNaN(appends)) throw new TypeError("stats() counts nothing");
+  }
+
+  /** The entries that a follower yields, up to an index. */
+  async #follow(lastIndex: number): Promise<Uint8Array[]> {
+    const followed: Uint8Array[] = [];
+    for await (const { index, data } of this.#log.follow()) {
+      followed.push(data);
+      if (index === lastIndex) break;
+    }
+    return followed;
+  }
+
+  /** Lets time pass for as long as a call waits for it: a follower reads again what it could not read. */
+  async #untilSettled<T>(call: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = (): void => {
+      isSettled = true;
+    };
+    call.then(settle, settle);
+    await clock.endOfTurn();
+    while (!isSettled) await this.#time.pass(1);
+    return await call;
   }
 
   #payload(size: number): Uint8Array {
