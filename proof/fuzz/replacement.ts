@@ -54,16 +54,22 @@ export function mayBeForeign(files: FileSet): boolean {
   const redo = files.get(REDO) ?? new Uint8Array(0);
   if (isForeignRedo(redo)) return true;
   const target = isWhole(redo) ? targetOf(redo) ?? "" : "";
+  const drops = target !== "" && isTruncation(redo);
   const id = files.get(target)?.subarray(18, 26).join();
   return [...files].some(([name, bytes]) => {
     const index = indexIn(name) ?? 0;
     if (!Number.isSafeInteger(index)) return index <= 2 ** 64;
-    if (index <= (indexIn(target) ?? Infinity)) return false;
+    if (!drops || index <= (indexIn(target) ?? Infinity)) return false;
     const isVersion2 = bytes.length >= 54 && readU64(bytes, 0) === 0x57414c2100000002n;
     const isStart = bytes[8] === INTERNAL && bytes[17] === START_KIND && holds(bytes, 8, 54);
     return !isVersion2 || !isStart || readU64(bytes, 26) !== BigInt(index) ||
       bytes.subarray(18, 26).join() !== id;
   });
+}
+
+/** Whether the tail that is to be is empty. */
+function isTruncation(redo: Uint8Array): boolean {
+  return readU64(redo, 36) === 0n;
 }
 
 /** Whether a file never had the tail, or still has it and the redo file is not in use. */
@@ -82,7 +88,8 @@ function hasOldTail(redo: Uint8Array, file: Uint8Array): boolean {
  * The files once the redo file has had its effect, and is gone.
  *
  * One that is not whole has none, nor has one whose file is not there or is untouched. Any other
- * replaces the file's tail, or both slots of the meta file, and removes the segments after it.
+ * replaces the file's tail, or both slots of the meta file. A truncation removes the segments after
+ * it too.
  */
 export function settle(files: FileSet): FileSet {
   const redo = files.get(REDO);
@@ -99,7 +106,7 @@ export function settle(files: FileSet): FileSet {
     for (const at of SLOTS) meta.set(tail, at);
     return settled.set(META, meta);
   }
-  for (const other of files.keys()) {
+  for (const other of isTruncation(redo) ? files.keys() : []) {
     const index = indexIn(other) ?? 0;
     // Beyond what a number holds exactly, it is the name of no segment.
     if (index > (indexIn(name) ?? 0) && Number.isSafeInteger(index)) settled.delete(other);

@@ -62,8 +62,9 @@ for (let free = 0; free <= 2; free++) {
     for (let i = 0; i < 3; i++) append();
   });
   const again = await told(append);
-  const state = await told(() => log.setState(bytes("state")));
+  // A roll keeps the full segment open until it is durable.
   const synced = await told(() => log.sync());
+  const state = await told(() => log.setState(bytes("state")));
   giveBack();
   const after = await told(() => {
     for (let i = 0; i < 9; i++) append();
