@@ -27,6 +27,7 @@ export const SEGMENT = 1;
 export const BATCH = 2;
 export const DURABLE = 3;
 export const SEAL = 4;
+export const PENDING = 128;
 
 /** A frame of this kind or a higher one is skipped by a reader that does not know the kind. */
 export const FIRST_SKIPPABLE = 128;

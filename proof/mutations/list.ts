@@ -693,6 +693,16 @@ const DROPPING: readonly Mutation[] = [
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
+    name: "a segment ends without saying what was durable",
+    in: "Segment.endWithSeal",
+    find: "this.announce(); try {",
+    replace: "try {",
+    caughtBy: [
+      "tests/opening/pending_test.ts",
+      "a reader shows of a pair what an open would keep, and counts no more as durable",
+    ],
+  },
+  {
     name: "a cut keeps the pieces of its Seal",
     in: "Segment.cut",
     find: "this.#seal.cut(count); this.offsets.cut(count);",

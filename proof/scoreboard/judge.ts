@@ -8,14 +8,17 @@ import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { readFile, writeFile } from "../../kit/logs.ts";
 import type { Damage } from "./damages.ts";
 import {
+  DATA,
   durableOffset,
   type Files,
   firstIndexOf,
   framesOf,
   headIndexOf,
+  INTERNAL,
   isWholeLog,
   META,
   PATH,
+  PENDING,
   sameBytes,
   segmentsOf,
   tornTailOf,
@@ -175,8 +178,8 @@ function compare(
   }
   if (wrong.length > 0) return { outcome: "silent wrong data", why };
   if (isLess) {
-    const isTold = sameState && !isBack && tellsOf(log, recovery.segment, lost, lastIndex);
-    if (!isTold) return { outcome: "silent loss", why };
+    const isTold = sameState && !isBack && tellsOf(log, damage, recovery.segment, lost, lastIndex);
+    if (!isTold || isProven(log, damage, lastIndex)) return { outcome: "silent loss", why };
     return { outcome: reported(log, damage, fileSystem, recovery), why };
   }
   if (unread.length === 0) return { outcome: "right", why };
@@ -187,11 +190,57 @@ function compare(
   return { outcome: changed === undefined ? "refused" : "refused but changed", why };
 }
 
-/** Whether a report on that segment covers the entries that are missing. */
-function tellsOf(log: Log, segment: string, lost: readonly number[], lastIndex: number): boolean {
-  const owner = (index: number): string | undefined =>
-    segmentsOf(log.files).findLast((name) => (firstIndexOf(name) as number) <= index);
-  return lost.every((index) => index > lastIndex && owner(index) === segment);
+/**
+ * Whether a report on that segment covers the entries that are missing: it had them, or it was given up
+ * since nothing says that the segment before it, which had them, was ever durable.
+ */
+function tellsOf(
+  log: Log,
+  { files }: Damage,
+  segment: string,
+  lost: readonly number[],
+  lastIndex: number,
+): boolean {
+  const names = segmentsOf(log.files);
+  const before = isPending(files.get(segment), segment) && segment === names.at(-1)
+    ? names.at(-2)
+    : undefined;
+  return lost.every((index) => {
+    const owner = ownerOf(log, index);
+    return index > lastIndex && (owner === segment || owner === before);
+  });
+}
+
+function ownerOf(log: Log, index: number): string | undefined {
+  return segmentsOf(log.files).findLast((name) => (firstIndexOf(name) as number) <= index);
+}
+
+/** Whether a segment says that the one before it was not known to be durable, and nothing else does. */
+function isPending(bytes: Uint8Array | undefined, name: string): boolean {
+  const frames = framesOf(bytes ?? new Uint8Array(0));
+  const [, { type, payload } = { type: 0, payload: new Uint8Array(0) }] = frames;
+  const isMarked = type === INTERNAL && sameBytes(payload, Uint8Array.of(PENDING));
+  return isMarked &&
+    frames.every((frame) => durableOffset(frame, firstIndexOf(name) as number) === undefined);
+}
+
+/** Whether a Durable frame that the damage left in its place covers an entry after the last. */
+function isProven(log: Log, { files }: Damage, lastIndex: number): boolean {
+  const name = ownerOf(log, lastIndex + 1);
+  if (name === undefined) return false;
+  const firstIndex = firstIndexOf(name) as number;
+  const [original, bytes] = [log.files, files].map((all) => all.get(name) ?? new Uint8Array(0)) as [
+    Uint8Array,
+    Uint8Array,
+  ];
+  const frames = framesOf(original);
+  const lost = frames.filter(({ type }) => type === DATA)[lastIndex + 1 - firstIndex];
+  return frames.some((frame) => {
+    const vouched = durableOffset(frame, firstIndex);
+    const there = bytes.subarray(frame.offset, frame.end);
+    return vouched !== undefined && lost !== undefined && vouched >= lost.end &&
+      sameBytes(there, original.subarray(frame.offset, frame.end));
+  });
 }
 
 /** Judges a report, by the bytes. */
@@ -214,15 +263,7 @@ function reported(
   }
   const isNothing = cut.every((byte) => byte === 0) || kind === "cut short, at every length";
   if (log.options.format === 1) return isNothing ? "cut and reported" : "silent loss";
-  // Each Durable frame that the damage left in its place still speaks.
-  const original = log.files.get(segment) ?? new Uint8Array(0);
-  const isVouchedFor = framesOf(original).some((frame) => {
-    const vouched = durableOffset(frame, firstIndexOf(segment) as number);
-    const there = bytes.subarray(frame.offset, frame.end);
-    return vouched !== undefined && vouched > offset &&
-      sameBytes(there, original.subarray(frame.offset, frame.end));
-  });
-  return isVouchedFor ? "silent loss" : "cut and reported";
+  return "cut and reported";
 }
 
 /** The first file that is not as it was; undefined if all are. */

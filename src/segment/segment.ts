@@ -421,9 +421,13 @@ export class Segment implements Entries {
    * Ends a segment of version 2: writes its Seal, and waits for nothing. Nothing is appended
    * afterwards, unless {@linkcode unseal} is called.
    *
+   * Until the next segment says that this one is durable, its own Durable frames are all that says so.
+   * So the one that is owed comes first.
+   *
    * @throws {WalError} As {@linkcode append}.
    */
   endWithSeal(): PreviousSegment {
+    this.announce();
     try {
       this.#space.trim(this.#end);
     } catch (cause) {

@@ -92,7 +92,7 @@ test("a pair of which nothing was damaged is whole, acknowledged or not", async 
   for (const isAcknowledged of [false, true]) {
     const { full, next, last } = await pairOf(isAcknowledged);
     const { words, case: name, error } = await opened(full, next);
-    assertEquals([error, name, words], [undefined, isAcknowledged ? "A" : "A", wanted(last)]);
+    assertEquals([error, name, words], [undefined, "A", wanted(last)]);
   }
 });
 
@@ -148,7 +148,8 @@ test("a reader shows of a pair what an open would keep, and counts no more as du
   };
   await withLog(PATH, { fileSystem: files(full), readOnly: true }, (log) => {
     assertEquals(log.lastIndex, last);
-    assert(log.durableIndex < 8, `${log.durableIndex}`);
+    // A Durable frame before the Seal says what was synced when the segment was full.
+    assertEquals(log.durableIndex, 8);
   });
   await withLog(PATH, { fileSystem: files(full.slice(0, -3)), readOnly: true }, (log) => {
     assertEquals([log.lastIndex, log.recovery.case], [8, "D"]);
