@@ -733,8 +733,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a truncation that drops a whole batch leaves its Batch frame",
     in: "Segment.tailFrom",
-    find: "this.#batches.isStart(position) ? BATCH_FRAME_SIZE : 0",
-    replace: "this.#batches.isStart(position) ? 0 : 0",
+    find: "this.batches.isStart(position) ? BATCH_FRAME_SIZE : 0",
+    replace: "this.batches.isStart(position) ? 0 : 0",
     caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
   },
   {
@@ -750,8 +750,8 @@ const DROPPING: readonly Mutation[] = [
   {
     name: "a truncation within a batch cuts the batch",
     in: "Segments.cutFrom",
-    find: "const batchEnd = last.batchEndAround(position);",
-    replace: "const batchEnd = last.batchEndAround(position) === -1 ? 0 : undefined;",
+    find: "const batchEnd = last.batches.endAround(position) || undefined;",
+    replace: "const batchEnd = last.batches.endAround(position) === -1 ? 0 : undefined;",
     caughtBy: [SEGMENTS, "a log can be cut at any index, and appended to again"],
   },
   {

@@ -219,9 +219,9 @@ const NOTING: readonly Mutation[] = [
   {
     name: "entries that were cut from the file are there until the cut is durable",
     in: "Segment.cut",
-    find: "this.offsets.cut(count); this.#batches.cut(count); this.#end = end;",
+    find: "this.offsets.cut(count); this.batches.cut(count); this.#end = end;",
     replace: "this.#file.sync().then(() => this.offsets.cut(count)); " +
-      "this.#batches.cut(count); this.#end = end;",
+      "this.batches.cut(count); this.#end = end;",
     caughtBy: overlapping("truncateFromIndex of the last two"),
   },
   {
@@ -335,22 +335,22 @@ const OUTLIVING: readonly Mutation[] = [
   {
     name: "a full segment is closed while a sync of it runs",
     in: "Segment.close",
-    find: "this.#second.close(); if (this.#running === 0) this.#file.close();",
-    replace: "this.#second.close(); this.#file.close();",
+    find: "if (this.#running === 0) this.#giveBack();",
+    replace: "this.#giveBack();",
     caughtBy: overlapping("sync"),
   },
   {
     name: "a full segment whose sync ends later stays open",
     in: "Segment.#run",
-    find: "if (this.#closed && this.#running === 0) this.#file.close();",
+    find: "if (this.#closed && this.#running === 0) this.#giveBack();",
     replace: "",
     caughtBy: overlapping("sync"),
   },
   {
     name: "the second descriptor of a full segment stays open",
-    in: "Segment.close",
-    find: "this.#second.close(); if (this.#running === 0) this.#file.close();",
-    replace: "if (this.#running === 0) this.#file.close();",
+    in: "Segment.#giveBack",
+    find: "this.#second.close(); this.#file.close();",
+    replace: "this.#file.close();",
     caughtBy: overlapping("sync"),
   },
   {

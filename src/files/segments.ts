@@ -417,7 +417,7 @@ export class Segments {
       throw isFileSystemError(error) ? cutFailed(index, last.path, error) : error;
     }
     const position = index - last.firstIndex;
-    const batchEnd = last.batchEndAround(position);
+    const batchEnd = last.batches.endAround(position) || undefined;
     const count = batchEnd ?? position;
     const mustRedo = count < last.offsets.count &&
       last.mayTellBeyond(last.tailFrom(count).offset);

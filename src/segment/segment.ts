@@ -65,10 +65,11 @@ export class Segment implements Entries {
   readonly firstIndex: number;
   /** Where each entry begins. */
   readonly offsets: OffsetIndex;
+  /** Which of the entries are batches. */
+  readonly batches: Batches;
   /** Reads the entries. */
   readonly reader: EntryReader;
 
-  readonly #batches: Batches;
   readonly #file: FileHandle;
   readonly #second: FileHandle;
   readonly #syncs = new Syncs();
@@ -109,7 +110,7 @@ export class Segment implements Entries {
     this.firstIndex = scan.firstIndex;
     this.logId = scan.logId;
     this.offsets = scan.offsets;
-    this.#batches = scan.batches;
+    this.batches = scan.batches;
     const file = mapsReads ? new MappedBeginning(source.file) : source.file;
     this.reader = new EntryReader({ ...source, file }, scan.firstIndex, this);
     this.#file = source.file;
@@ -203,7 +204,7 @@ export class Segment implements Entries {
     }
     let offset = this.#end + first;
     this.#writeEntries(buffer, at, lead);
-    this.#batches.push(this.offsets.count, this.offsets.count + entries.length);
+    this.batches.push(this.offsets.count, this.offsets.count + entries.length);
     for (const data of entries) {
       this.offsets.push(offset);
       offset += FRAME_HEADER_SIZE + data.length;
@@ -291,7 +292,7 @@ export class Segment implements Entries {
       throw this.#syncFailed(doing, cause);
     } finally {
       this.#running--;
-      if (this.#closed && this.#running === 0) this.#file.close();
+      if (this.#closed && this.#running === 0) this.#giveBack();
     }
   }
 
@@ -351,16 +352,19 @@ export class Segment implements Entries {
   /**
    * Makes the file durable, so that its name can be. No entry counts as durable by that.
    *
+   * Here it is the second descriptor that waits. The first is written through meanwhile, and Deno lends
+   * a file to a sync that runs, so that nothing else can use it, if there are no descriptors left.
+   *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async syncBeginning(): Promise<void> {
-    await this.#run("a new segment", () => this.#file.sync());
+    await this.#run("a new segment", () => this.#second.sync());
     this.requireInPlace();
   }
 
   /** The same while the caller waits. */
   syncBeginningBlocking(): void {
-    this.#runBlocking("a new segment", (file) => file.syncBlocking());
+    this.#runBlocking("a new segment", () => this.#file.syncBlocking());
     this.requireInPlace();
   }
 
@@ -410,11 +414,6 @@ export class Segment implements Entries {
       throw new MovedError(this.path, 0, "was cut or overwritten");
     }
     this.#lastWrite.checked();
-  }
-
-  /** Where the batch ends that a position lies within, behind its first entry; undefined if none. */
-  batchEndAround(position: number): number | undefined {
-    return this.#batches.endAround(position) || undefined;
   }
 
   /**
@@ -491,7 +490,7 @@ export class Segment implements Entries {
 
   /** The part of the file from the entry at a position on. */
   tailFrom(position: number): Target {
-    const lead = this.#batches.isStart(position) ? BATCH_FRAME_SIZE : 0;
+    const lead = this.batches.isStart(position) ? BATCH_FRAME_SIZE : 0;
     const offset = this.offsets.at(position) - lead;
     return { file: this.#file, firstIndex: this.firstIndex, offset };
   }
@@ -516,7 +515,7 @@ export class Segment implements Entries {
       this.#cuts++;
       this.#seal.cut(count);
       this.offsets.cut(count);
-      this.#batches.cut(count);
+      this.batches.cut(count);
       this.#end = end;
       this.#marks.cutting(count, end);
     } catch (cause) {
@@ -535,8 +534,12 @@ export class Segment implements Entries {
     this.#before?.close();
     this.#space.stop();
     this.reader.close();
+    if (this.#running === 0) this.#giveBack();
+  }
+
+  #giveBack(): void {
     this.#second.close();
-    if (this.#running === 0) this.#file.close();
+    this.#file.close();
   }
 
   /** How large the Durable frame is that the next write begins with: 0 if none is owed. */
