@@ -558,8 +558,8 @@ const WRITING: readonly Mutation[] = [
   {
     name: "a sync that blocks is made through the descriptor of one that runs",
     in: "Segment.#runBlocking",
-    find: "const file = this.#second;",
-    replace: "const file = this.#file;",
+    find: "sync(this.#blocking)",
+    replace: "sync(this.#file)",
     caughtBy: [
       OVERLAP,
       "a group's sync and a roll: one fails, as on ext4, told once a descriptor, by itself",

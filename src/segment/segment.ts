@@ -72,6 +72,8 @@ export class Segment implements Entries {
 
   readonly #file: FileHandle;
   readonly #second: FileHandle;
+  /** The one of the two that no sync off the event loop uses: an error is told to each once. */
+  #blocking: FileHandle;
   readonly #syncs = new Syncs();
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
@@ -114,7 +116,7 @@ export class Segment implements Entries {
     const file = mapsReads ? new MappedBeginning(source.file) : source.file;
     this.reader = new EntryReader({ ...source, file }, scan.firstIndex, this);
     this.#file = source.file;
-    this.#second = source.second;
+    this.#second = this.#blocking = source.second;
     this.#checksum = source.checksum;
     this.#counters = counters;
     this.#directory = directory;
@@ -326,10 +328,9 @@ export class Segment implements Entries {
 
   /** Makes a sync now, through the second descriptor. */
   #runBlocking(doing: string, sync: (file: FileHandle) => void): void {
-    const file = this.#second;
     this.#counters.syncs++;
     try {
-      this.#syncs.runBlocking(() => sync(file));
+      this.#syncs.runBlocking(() => sync(this.#blocking));
     } catch (cause) {
       throw this.#syncFailed(doing, cause);
     }
@@ -358,13 +359,15 @@ export class Segment implements Entries {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async syncBeginning(): Promise<void> {
+    this.#blocking = this.#file;
     await this.#run("a new segment", () => this.#second.sync());
+    this.#blocking = this.#second;
     this.requireInPlace();
   }
 
   /** The same while the caller waits. */
   syncBeginningBlocking(): void {
-    this.#runBlocking("a new segment", () => this.#file.syncBlocking());
+    this.#runBlocking("a new segment", (file) => file.syncBlocking());
     this.requireInPlace();
   }
 
