@@ -504,6 +504,7 @@ test("the testing kit refuses unknown options, and values of the wrong kind", as
     "a misspelt option of crashes": () => exploreCrashes(trial, wrong({ states: 3 })),
     "a misspelt option of faults": () => exploreFaults(trial, wrong({ states: 3 })),
     "a start that is no disk": () => exploreCrashes(trial, wrong({ start: {} })),
+    "an observer that is no function": () => exploreCrashes(trial, wrong({ observe: "all" })),
     "no trial": () => exploreCrashes(wrong(undefined)),
     "a trial without a check": () => exploreFaults(wrong({ run: trial.run })),
   };

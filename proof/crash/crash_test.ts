@@ -6,8 +6,9 @@
  */
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { programOf } from "./program.ts";
-import { newTally, trialOf } from "./trial.ts";
+import { programOf, rollingProgramOf } from "./program.ts";
+import { ROLL_STATES } from "./rolls.ts";
+import { newTally, rollsIn, trialOf } from "./trial.ts";
 import {
   type Event,
   truncateAgainAndAgain,
@@ -69,6 +70,18 @@ test("every crash around rolls that are on their way keeps every promise", TIMEO
   const { states } = await exploreCrashes(trial, { statesPerCrash: 48 });
   assert(states > 1000, `${states} states`);
   assert(tally.cases["D"] !== undefined, "entries that were never acknowledged are set aside");
+});
+
+test("every crash around rolls on a slow disk keeps every promise", TIMEOUT, async () => {
+  const tally = newTally();
+  for (const seed of [1, 2, 4]) {
+    const { run, options, syncTakes } = rollingProgramOf(seed);
+    const trial = trialOf(run, options, tally, syncTakes);
+    const observe = (call: string): unknown => trial.observe(call);
+    await exploreCrashes(trial, { statesPerCrash: 12, observe });
+  }
+  assert(rollsIn(tally) > 500, `${rollsIn(tally)} states with a pending roll`);
+  for (const state of ROLL_STATES) assert(tally.rolls[state] !== undefined, state);
 });
 
 test("every crash among stores into mapped space keeps every promise", TIMEOUT, async () => {

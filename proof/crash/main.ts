@@ -4,7 +4,7 @@
  * must see the same states.
  *
  * ```sh
- * npm run crash
+ * npm run crash   # 100,000 states, and as many with a roll that is pending
  * npm run crash -- --states 1000000 --runtime node
  * npm run crash -- --faults   # each call fails in turn too, in the manner of each file system
  * ```
@@ -24,8 +24,9 @@ import {
   type FailedSync,
 } from "../../src/testing/testing.ts";
 import { commandOn, RUNTIMES } from "../../kit/runtime.ts";
-import { type Program, programOf } from "./program.ts";
-import { newTally, type Tally, trialOf } from "./trial.ts";
+import { type Program, programOf, rollingProgramOf } from "./program.ts";
+import { ROLL_STATES } from "./rolls.ts";
+import { newTally, rollsIn, type Tally, trialOf } from "./trial.ts";
 import { useEverything, useEverythingAtOnce } from "./workload.ts";
 
 const USAGE = `Usage: crash [--runtime ${RUNTIMES.join("|")}] [--states N] [--faults]`;
@@ -65,7 +66,7 @@ async function main(): Promise<number> {
     });
     for (const line of stdout.trimEnd().split("\n")) console.log(`${runtime}: ${line}`);
     if (status !== 0) return 1;
-    digests.add(/digest (\S+)/.exec(stdout)?.[1] ?? "");
+    digests.add(stdout.match(/digest \S+/g)?.join(" ") ?? "");
   }
   if (digests.size === 1) return 0;
   console.error("The runtimes did not see the same states");
@@ -83,6 +84,7 @@ async function explore(states: number, withFaults: boolean): Promise<number> {
       await crash(`the random program ${seed}`, programOf(seed), tally);
     }
     tell("crashes", tally, start);
+    await exploreRolls(states);
     if (withFaults) {
       for (const failedSync of FAILED_SYNCS) {
         const start = performance.now();
@@ -100,20 +102,36 @@ async function explore(states: number, withFaults: boolean): Promise<number> {
   return 0;
 }
 
-async function crash(name: string, { run, options }: Program, tally: Tally): Promise<void> {
+/** Explores programs that roll, until so many states with a pending roll were seen. */
+async function exploreRolls(states: number): Promise<void> {
+  const tally = newTally();
+  const start = performance.now();
+  for (let seed = 1; rollsIn(tally) < states; seed++) {
+    await crash(`the rolling program ${seed}`, rollingProgramOf(seed), tally);
+  }
+  tell("rolls", tally, start);
+}
+
+async function crash(name: string, program: Program, tally: Tally): Promise<void> {
+  const { run, options, syncTakes } = program;
+  const trial = trialOf(run, options, tally, syncTakes);
+  const observe = (call: string): unknown => trial.observe(call);
   try {
-    await exploreCrashes(trialOf(run, options, tally), { statesPerCrash: STATES_PER_CRASH });
+    await exploreCrashes(trial, { statesPerCrash: STATES_PER_CRASH, observe });
   } catch (error) {
     if (!(error instanceof BrokenPromise)) throw error;
     throw new BrokenPromise(`${name}: ${error.message}`, { cause: error });
   }
 }
 
-function tell(what: string, { states, recoveries, cases, digest }: Tally, start: number): void {
+function tell(what: string, tally: Tally, start: number): void {
+  const { states, recoveries, cases, digest } = tally;
+  const rolls = ROLL_STATES.map((state) => `${state}: ${tally.rolls[state] ?? 0}`).join("; ");
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const found = Object.entries(cases).sort().map(([name, count]) => `${name} ${count}`).join(", ");
   console.log(
     `${what}: ${states} states of the disk (recovery found ${found}) and ${recoveries} in the ` +
-      `middle of a recovery, every promise kept, digest ${digest}, ${seconds} s`,
+      `middle of a recovery, every promise kept, digest ${digest}, ${seconds} s\n` +
+      `  ${rollsIn(tally)} of the states with a pending roll: ${rolls}`,
   );
 }

@@ -16,6 +16,7 @@ import {
   WalOracle,
 } from "../../src/testing/testing.ts";
 import { onManualClock } from "../../kit/manual_clock.ts";
+import { type RollState, rollStateOf, RollWatch } from "./rolls.ts";
 import { type Event, PATH, payload, Session } from "./workload.ts";
 
 /** How often the rarer checks are made: for one state in so many. */
@@ -27,6 +28,8 @@ export interface Tally {
   states: number;
   /** By the case of the decision table that was found. */
   readonly cases: Record<string, number>;
+  /** Those with a pending roll, by what the disk had of it. */
+  readonly rolls: Partial<Record<RollState, number>>;
   /** States in the middle of a recovery. */
   recoveries: number;
   /** The digest of all states. It tells two runs apart. */
@@ -35,15 +38,32 @@ export interface Tally {
 
 /** An empty tally. */
 export function newTally(): Tally {
-  return { states: 0, cases: {}, recoveries: 0, digest: "" };
+  return { states: 0, cases: {}, rolls: {}, recoveries: 0, digest: "" };
 }
 
-/** The trial of a log that a program uses. */
+/** How many states had a pending roll. */
+export function rollsIn({ rolls }: Tally): number {
+  return Object.values(rolls).reduce((sum, count) => sum + count, 0);
+}
+
+/** The trial of a log, and what sees the calls of its program. */
+export interface LogTrial extends Trial<Event> {
+  observe(call: string): unknown;
+}
+
+/**
+ * The trial of a log that a program uses.
+ *
+ * @param syncTakes How many turns of a promise each sync takes.
+ */
 export function trialOf(
   program: (session: Session) => Promise<void>,
   options: WalOptions,
   tally: Tally,
-): Trial<Event> {
+  syncTakes: () => number = () => 0,
+): LogTrial {
+  let watch: RollWatch | undefined;
+
   const open = (fileSystem: CrashFileSystem): Promise<Wal> =>
     Wal.open(PATH, { ...options, fileSystem });
 
@@ -71,10 +91,18 @@ export function trialOf(
 
   return {
     // Else a machine that is slow for a moment makes the log idle, and another program of this one.
-    run: (fileSystem, note) =>
-      onManualClock(async (time) =>
+    run: (fileSystem, note) => {
+      watch = new RollWatch((next) => note({ kind: "rolled", next }));
+      return onManualClock(async (time) =>
         await program(await Session.open(fileSystem, options, note, time))
-      ),
+      );
+    },
+
+    observe(call) {
+      watch?.see(call);
+      const turns = syncTakes();
+      return turns === 0 ? undefined : pass(turns);
+    },
 
     check: (disk, events) => onManualClock(() => check(disk, events)),
   };
@@ -83,6 +111,7 @@ export function trialOf(
     const oracle = judgeOf(events);
     tally.states++;
     tally.digest = digestOf(new TextEncoder().encode(tally.digest + disk.origin));
+    countRoll(disk, events, tally);
     const isRare = tally.states % RARELY === 0;
     const found = isRare ? disk.fork() : disk;
     const log = await open(found);
@@ -105,6 +134,17 @@ export function trialOf(
   }
 }
 
+async function pass(turns: number): Promise<void> {
+  for (let i = 0; i < turns; i++) await undefined;
+}
+
+function countRoll(disk: CrashFileSystem, events: readonly Event[], { rolls }: Tally): void {
+  const last = events.findLast((event) => event.kind === "rolled");
+  if (last?.next === undefined) return;
+  const state = rollStateOf(disk, last.next);
+  if (state !== undefined) rolls[state] = (rolls[state] ?? 0) + 1;
+}
+
 /** The oracle, as far as the events go. */
 function judgeOf(events: readonly Event[]): WalOracle {
   const oracle = new WalOracle();
@@ -112,7 +152,7 @@ function judgeOf(events: readonly Event[]): WalOracle {
     if (event.kind === "started") oracle.start(event.id, event.operation);
     else if (event.kind === "acknowledged") oracle.acknowledge(event.id);
     else if (event.kind === "refused") oracle.refuse(event.id);
-    else oracle.judge(event.contents, "power");
+    else if (event.kind === "reopened") oracle.judge(event.contents, "power");
   }
   return oracle;
 }

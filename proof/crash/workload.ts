@@ -25,7 +25,9 @@ export type Event =
   /** It failed, and said that it had done nothing. */
   | { readonly kind: "refused"; readonly id: number }
   /** The log was opened again after a failed sync, and holds this. */
-  | { readonly kind: "reopened"; readonly contents: WalContents };
+  | { readonly kind: "reopened"; readonly contents: WalContents }
+  /** A segment was begun without a wait, or the last such was removed. */
+  | { readonly kind: "rolled"; readonly next: string | undefined };
 
 /** Bytes that differ by their number, in runs that a sector's edge may lie within. */
 export function payload(number: number, size: number): Uint8Array {
@@ -123,6 +125,11 @@ export class Session {
   /** Makes everything durable. */
   async sync(): Promise<void> {
     await this.#do({ kind: "sync" }, () => this.#log.sync());
+  }
+
+  /** The same, while the program waits. */
+  async syncBlocking(): Promise<void> {
+    await this.#do({ kind: "sync" }, () => this.#log.syncBlocking());
   }
 
   /** Drops the tail. */
@@ -384,7 +391,7 @@ export async function useRolls(session: Session): Promise<void> {
   await session.append(400, 410);
   await session.appendAndSync(30, 31);
   await session.append(600);
-  session.log.syncBlocking();
+  await session.syncBlocking();
   await session.append(500, 40);
   await session.truncateFrom(session.log.lastIndex);
   await session.append(500, 300, 310);

@@ -71,6 +71,12 @@ export interface ExploreOptions {
   failedSync?: FailedSync;
   /** The disk that the program finds; it stays as it is. Default: an empty one. */
   start?: CrashFileSystem;
+  /**
+   * Called before each call of the program that changes something or syncs, with the call in words.
+   * Where it returns a promise, and the call is a sync that does not block, the sync takes effect when
+   * that has resolved: a slow disk. See {@linkcode CrashFileSystem.observe}.
+   */
+  observe?: (call: string) => unknown;
 }
 
 /**
@@ -132,7 +138,7 @@ export async function exploreCrashes<Fact>(
 ): Promise<Exploration> {
   requireTrial(trial, options);
   const disk = emptyOr(options);
-  const { moments } = await follow(trial, disk, disk, () => true);
+  const { moments } = await follow(trial, disk, disk, () => true, options.observe);
   let states = 0;
   for (const moment of moments) states += await checkStates(trial, moment, options);
   return { crashes: moments.length, states };
@@ -144,6 +150,7 @@ async function follow<Fact>(
   disk: CrashFileSystem,
   fileSystem: FileSystem,
   isOfInterest: () => boolean,
+  observe: ExploreOptions["observe"],
 ): Promise<{ moments: Moment<Fact>[]; error: unknown }> {
   const moments: Moment<Fact>[] = [];
   const promised: Fact[] = [];
@@ -151,7 +158,10 @@ async function follow<Fact>(
   const note = (when: string): void => {
     if (isOfInterest()) moments.push({ disk: disk.fork(), promised: promised.slice(), when });
   };
-  disk.observe((call) => note(`before call ${++calls}, ${call}`));
+  disk.observe((call) => {
+    note(`before call ${++calls}, ${call}`);
+    return observe?.(call);
+  });
   const error = await trial.run(fileSystem, (fact) => promised.push(fact)).then(
     () => undefined,
     (error: unknown) => error ?? new Error("The program rejected"),
@@ -232,7 +242,13 @@ export async function exploreFaults<Fact>(
       const faulty = new FaultyFileSystem(disk);
       faulty.fail(fault.operation, fault.code, { after, leaves: fault.leaves });
       const hasFailed = (): boolean => faulty.count(fault.operation) > after;
-      const { moments, error } = await follow(trial, disk, faulty, hasFailed);
+      const { moments, error } = await follow(
+        trial,
+        disk,
+        faulty,
+        hasFailed,
+        options.observe,
+      );
       const last = moments.pop();
       if (last === undefined) {
         // Every call of this kind has had its turn. What rejects without a fault is a mistake.
@@ -266,9 +282,12 @@ function requireTrial<Fact>(trial: Trial<Fact>, options: ExploreOptions): void {
       throw invalid(`trial's ${name}`, "a function", trial[name]);
     }
   }
-  requireOptions("options", options, ["statesPerCrash", "seed", "failedSync", "start"]);
-  const { statesPerCrash, start } = options;
+  requireOptions("options", options, ["statesPerCrash", "seed", "failedSync", "start", "observe"]);
+  const { statesPerCrash, start, observe } = options;
   requireCount("statesPerCrash", statesPerCrash);
+  if (observe !== undefined && typeof observe !== "function") {
+    throw invalid("observe", "a function", observe);
+  }
   if (start !== undefined && typeof start?.fork !== "function") {
     throw invalid("start", "a CrashFileSystem", start);
   }

@@ -1086,6 +1086,29 @@ test("a program that rejects by itself is no exploration", async () => {
   await assertRejects(() => exploreFaults({ ...SAVE, run }), RangeError);
 });
 
+test("where a sync takes long, the machine dies while what it does not cover is there", async () => {
+  const trial: Trial<number> = {
+    async run(fileSystem) {
+      const file = fileSystem.open("a", "create");
+      const sync = file.sync();
+      await undefined;
+      file.write(of(7), 0);
+      await sync;
+      await fileSystem.syncDirectory(".");
+    },
+    async check() {},
+  };
+  const seen: string[] = [];
+  const observe = (call: string): unknown => {
+    seen.push(call);
+    return call.startsWith("fsync") ? new Promise((resolve) => setImmediate(resolve)) : undefined;
+  };
+  const calls = ['create "a"', 'fsync "a"', 'write 1 bytes at 0 of "a"', 'fsync directory "."'];
+  // The write is not covered: before the directory's sync and at the end, it may be there or not.
+  assertEquals(await exploreCrashes(trial, { observe }), { crashes: 5, states: 12 });
+  assertEquals(seen, calls);
+});
+
 test("the program finds the disk that it is given, which stays as it is", async () => {
   const { fileSystem: start, file } = withFile(of(1));
   file.write(of(2), 0);

@@ -1,0 +1,121 @@
+/**
+ * Which states of the disk have a roll that is pending, by the bytes and without the library's code,
+ * and what of the roll each has: the name of the new segment N+1, its beginning, the full segment N.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import {
+  BEGINNING_SIZE,
+  concat,
+  DURABLE,
+  FRAME_HEADER_SIZE,
+  framesOf,
+  INTERNAL,
+  PENDING,
+  SEAL,
+} from "../../kit/frames.ts";
+import type { CrashFileSystem } from "../../src/testing/testing.ts";
+
+/** How large the beginning of a segment is that was begun without a wait. */
+const PENDING_BEGINNING_SIZE = BEGINNING_SIZE + FRAME_HEADER_SIZE + 1;
+
+const DURABLE_PAYLOAD_SIZE = 33;
+
+/** What the disk has of a roll on which no Durable frame in N+1 tells. */
+export const ROLL_STATES = [
+  "the directory without N+1, N whole",
+  "the directory without N+1, N torn",
+  "N+1 without its beginning, N whole",
+  "N+1 without its beginning, N torn",
+  "N+1 begun, N whole",
+  "N+1 begun, N torn",
+] as const;
+
+/** One of these. */
+export type RollState = typeof ROLL_STATES[number];
+
+/** Sees the calls of a program and tells the rolls from them. */
+export class RollWatch {
+  readonly #onChange: (next: string | undefined) => void;
+  #next: string | undefined;
+
+  /** Calls `onChange` with the path of each segment that is begun without a wait, or that it is gone. */
+  constructor(onChange: (next: string | undefined) => void) {
+    this.#onChange = onChange;
+  }
+
+  /** Takes a call, in the words of `CrashFileSystem.observe`. */
+  see(call: string): void {
+    const [, what, path] = /^(.*?) ?(?:of )?"(.*\.\d{20})"$/.exec(call) ?? [];
+    if (path === undefined) return;
+    if (what === `write ${PENDING_BEGINNING_SIZE} bytes at 0`) this.#become(path);
+    else if (what === "remove" && path === this.#next) this.#become(undefined);
+  }
+
+  #become(next: string | undefined): void {
+    this.#next = next;
+    this.#onChange(next);
+  }
+}
+
+/**
+ * What a disk has of the last roll.
+ *
+ * @param next The path of the segment N+1.
+ * @returns `undefined` if a Durable frame tells that the roll is over, or if N is gone.
+ */
+export function rollStateOf(disk: CrashFileSystem, next: string): RollState | undefined {
+  const [, directory = "", name = "", first] = /^(?:(.*)\/)?((.*)\.\d{20})$/.exec(next) ?? [];
+  const names = disk.list(directory || ".");
+  const full = names.filter((other) =>
+    other < name && (other === first || isSegment(other, first ?? ""))
+  ).sort().at(-1);
+  if (full === undefined) return undefined;
+  const at = (name: string): string => directory === "" ? name : `${directory}/${name}`;
+  const end = isWhole(contentOf(disk, at(full))) ? "N whole" : "N torn";
+  if (!names.includes(name)) return `the directory without N+1, ${end}`;
+  const bytes = contentOf(disk, next);
+  if (holdsDurableFrame(bytes)) return undefined;
+  const mark = framesOf(bytes)[1];
+  const isBegun = mark?.type === INTERNAL && mark.payload[0] === PENDING;
+  return `${isBegun ? "N+1 begun" : "N+1 without its beginning"}, ${end}`;
+}
+
+function isSegment(name: string, first: string): boolean {
+  return name.startsWith(`${first}.`) && /^\d{20}$/.test(name.slice(first.length + 1));
+}
+
+function contentOf(disk: CrashFileSystem, path: string): Uint8Array {
+  const file = disk.open(path, "read");
+  try {
+    const bytes = new Uint8Array(file.size());
+    file.read(bytes, 0);
+    return bytes;
+  } finally {
+    file.close();
+  }
+}
+
+/** Whether a full segment ends with its Seal, and every byte before that is of a whole frame. */
+function isWhole(bytes: Uint8Array): boolean {
+  const last = framesOf(bytes).at(-1);
+  return last !== undefined && last.end === bytes.length && last.type === INTERNAL &&
+    last.payload[0] === SEAL;
+}
+
+/** Whether a Durable frame is anywhere in a file, after torn bytes too. */
+function holdsDurableFrame(bytes: Uint8Array): boolean {
+  const size = FRAME_HEADER_SIZE + DURABLE_PAYLOAD_SIZE;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at + size <= bytes.length; at++) {
+    if (bytes[at] !== INTERNAL || bytes[at + FRAME_HEADER_SIZE] !== DURABLE) continue;
+    if (view.getUint32(at + 1) !== DURABLE_PAYLOAD_SIZE) continue;
+    const covered = concat(
+      bytes.subarray(at, at + 5),
+      bytes.subarray(at + FRAME_HEADER_SIZE, at + size),
+    );
+    if (view.getUint32(at + 5) === crc32(covered)) return true;
+  }
+  return false;
+}
