@@ -35,9 +35,13 @@ export const FIRST_SKIPPABLE = 128;
 /** The header and the Segment frame of a version 2 file. */
 export const BEGINNING_SIZE = 54;
 
+/** The same and a Pending frame: how a segment begins that was begun without a wait. */
+export const PENDING_BEGINNING_SIZE: number = BEGINNING_SIZE + FRAME_HEADER_SIZE + 1;
+
 /** Where the meta file's slots begin. */
 export const SLOTS: readonly [number, number] = [0, 65_536];
 
+const DURABLE_PAYLOAD_SIZE = 33;
 const SEAL_MAGIC = 0x5345414c;
 const SLOT_MAGIC = 0x4d455441;
 const SLOT_STATE_AT = 36;
@@ -130,10 +134,21 @@ export function durablePayload(
 export function durableOffset({ offset, type, payload }: Frame, segment: number):
   | number
   | undefined {
-  const isDurable = type === INTERNAL && payload[0] === DURABLE && payload.length === 33 &&
+  const isDurable = type === INTERNAL && payload[0] === DURABLE &&
+    payload.length === DURABLE_PAYLOAD_SIZE &&
     sameBytes(payload.subarray(1, 9), LOG_ID) && u64(payload, 9) === segment &&
     u64(payload, 17) === offset;
   return isDurable ? u64(payload, 25) : undefined;
+}
+
+/** Whether a Durable frame, of any log, is anywhere in a file, after torn bytes too. */
+export function holdsDurableFrame(bytes: Uint8Array): boolean {
+  const size = FRAME_HEADER_SIZE + DURABLE_PAYLOAD_SIZE;
+  for (let at = 0; at + size <= bytes.length; at++) {
+    if (bytes[at] !== INTERNAL || bytes[at + FRAME_HEADER_SIZE] !== DURABLE) continue;
+    if (framesOf(bytes.subarray(0, at + size), at)[0]?.end === at + size) return true;
+  }
+  return false;
 }
 
 /** The payload of a Seal. */

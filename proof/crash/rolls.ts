@@ -4,23 +4,15 @@
  *
  * @module
  */
-import { crc32 } from "node:zlib";
 import {
-  BEGINNING_SIZE,
-  concat,
-  DURABLE,
-  FRAME_HEADER_SIZE,
   framesOf,
+  holdsDurableFrame,
   INTERNAL,
   PENDING,
+  PENDING_BEGINNING_SIZE,
   SEAL,
 } from "../../kit/frames.ts";
 import type { CrashFileSystem } from "../../src/testing/testing.ts";
-
-/** How large the beginning of a segment is that was begun without a wait. */
-const PENDING_BEGINNING_SIZE = BEGINNING_SIZE + FRAME_HEADER_SIZE + 1;
-
-const DURABLE_PAYLOAD_SIZE = 33;
 
 /** What the disk has of a roll on which no Durable frame in N+1 tells. */
 export const ROLL_STATES = [
@@ -102,20 +94,4 @@ function isWhole(bytes: Uint8Array): boolean {
   const last = framesOf(bytes).at(-1);
   return last !== undefined && last.end === bytes.length && last.type === INTERNAL &&
     last.payload[0] === SEAL;
-}
-
-/** Whether a Durable frame is anywhere in a file, after torn bytes too. */
-function holdsDurableFrame(bytes: Uint8Array): boolean {
-  const size = FRAME_HEADER_SIZE + DURABLE_PAYLOAD_SIZE;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at + size <= bytes.length; at++) {
-    if (bytes[at] !== INTERNAL || bytes[at + FRAME_HEADER_SIZE] !== DURABLE) continue;
-    if (view.getUint32(at + 1) !== DURABLE_PAYLOAD_SIZE) continue;
-    const covered = concat(
-      bytes.subarray(at, at + 5),
-      bytes.subarray(at + FRAME_HEADER_SIZE, at + size),
-    );
-    if (view.getUint32(at + 5) === crc32(covered)) return true;
-  }
-  return false;
 }

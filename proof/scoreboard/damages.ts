@@ -22,6 +22,7 @@ import {
   SLOTS,
 } from "../../kit/frames.ts";
 import type { Log } from "./logs.ts";
+import { isProvenDurable, tornRollsOf } from "./torn_rolls.ts";
 
 /** The classes of damage. */
 export const KINDS = [
@@ -34,6 +35,8 @@ export const KINDS = [
   "whole valid frames appended",
   "one file removed",
   "two files swapped",
+  "N torn under N+1, without evidence",
+  "N torn under N+1, with evidence",
 ] as const;
 
 /** A class of damage. */
@@ -56,6 +59,13 @@ const BEHIND_SLOT = 16;
 
 /** All damages of a log. */
 export function* damagesOf(log: Log): Generator<Damage> {
+  if (log.roll !== undefined) {
+    for (const torn of tornRollsOf(log)) {
+      const which = isProvenDurable(log, torn.files) ? "with" : "without";
+      yield { kind: `N torn under N+1, ${which} evidence`, ...torn };
+    }
+    return;
+  }
   for (const [name, bytes] of log.files) {
     const to = (kind: Kind, what: string, damaged: Uint8Array): Damage => ({
       kind,

@@ -91,7 +91,7 @@ export function documentOf(score: Score, madeBy: string): string {
     countsList(score.byKind, true),
     `## ${HEADINGS.byLog}`,
     paragraph(
-      "`reference`: 20 records of 100 bytes, synced in groups of five. `hostile`: a batch, empty entries, one of 1000 bytes, a state, dropped entries (version 2), and payloads that imitate frames: whole Data frames, the log's own Segment frame, Durable frames with the log's id and right checksums, also one that states exactly the offset at which it stands. `closed` stands for a writer killed when idle too, and in version 1 for one killed after a sync: the bytes are the same. A log `killed in mid-write` ends with half a write that was never acknowledged.",
+      "`reference`: 20 records of 100 bytes, synced in groups of five. `hostile`: a batch, empty entries, one of 1000 bytes, a state, dropped entries (version 2), and payloads that imitate frames: whole Data frames, the log's own Segment frame, Durable frames with the log's id and right checksums, also one that states exactly the offset at which it stands. `closed` stands for a writer killed when idle too, and in version 1 for one killed after a sync: the bytes are the same. A log `killed in mid-write` ends with half a write that was never acknowledged. A `roll` is a full segment N and the segment N+1 that was begun without a wait. Nothing in N+1 was acknowledged (`no evidence`), or a Durable frame in it or a further segment says that N was durable.",
     ),
     countsList(score.byLog, true),
     `## ${HEADINGS.reference}`,
@@ -108,6 +108,9 @@ export function documentOf(score: Score, madeBy: string): string {
     "## What is damaged",
     paragraph(
       "Every byte and bit of every segment. Of the meta file, whose two slots are 64 KiB apart, every byte and bit of both slots and 16 bytes after each, and all sectors; what lies between means nothing. Sectors are 512 bytes, from the file's start. `garbage appended` is random bytes, zeros, halves of the file's own frames, and whole ones after a zero. `whole valid frames appended` is a copy of each of the file's own frames, and forged ones of every kind with right checksums: batches whole and half, Durable frames in and out of place, Seals of too few and too many entries, unknown kinds.",
+    ),
+    paragraph(
+      "`N torn under N+1` is of the logs `roll` alone: N without its Seal, cut at each byte, with zeros from each byte on, with each bit flipped, longer by zeros, ones and its own frames, and with holes of 512 bytes and 4 KiB; and a part of these beside an N+1 whose own beginning is torn. It has evidence if the torn files still hold the Durable frame or the further segment. Then an entry of N is never given up: the log is refused, or the read of the entry. Without it, N+1 is set aside and told, if it holds a whole entry, or N's own Durable frame refuses.",
     ),
   ].join("\n\n") + "\n";
 }

@@ -24,6 +24,7 @@ import {
   tornTailOf,
 } from "../../kit/frames.ts";
 import type { Log } from "./logs.ts";
+import { isProvenDurable, isTold } from "./torn_rolls.ts";
 
 /** What can come of a damage, the good first. */
 export const OUTCOMES = [
@@ -149,9 +150,10 @@ function compare(
   log: Log,
   damage: Damage,
   fileSystem: MemoryFileSystem,
-  { recovery, lastIndex }: Wal,
+  opened: Wal,
   { firstIndex, entries, state }: Contents,
 ): Verdict {
+  const { recovery, lastIndex } = opened;
   const wrong: number[] = [];
   const unread: number[] = [];
   for (const [i, entry] of entries.entries()) {
@@ -160,8 +162,11 @@ function compare(
     if (typeof entry === "string") unread.push(index);
     else if (expected === undefined || !sameBytes(entry, expected)) wrong.push(index);
   }
-  // What was never acknowledged is there as a whole or not at all.
-  if (lastIndex > log.acknowledged && lastIndex < log.entries.length) wrong.push(lastIndex);
+  // What was never acknowledged is there as a whole or not at all; but a segment may have any part.
+  const isOneWrite = log.roll === undefined;
+  if (isOneWrite && lastIndex > log.acknowledged && lastIndex < log.entries.length) {
+    wrong.push(lastIndex);
+  }
   const lost: number[] = [];
   for (let index = log.firstIndex; index <= log.acknowledged; index++) {
     if (index < firstIndex || index > lastIndex) lost.push(index);
@@ -177,9 +182,12 @@ function compare(
     return { outcome: wrong.length > 0 ? "taken for another log" : "gone with all evidence", why };
   }
   if (wrong.length > 0) return { outcome: "silent wrong data", why };
+  if (log.roll !== undefined && lastIndex < log.entries.length) {
+    return { outcome: ofTornRoll(log, damage, fileSystem, opened, isLess ? lost : undefined), why };
+  }
   if (isLess) {
-    const isTold = sameState && !isBack && tellsOf(log, damage, recovery.segment, lost, lastIndex);
-    if (!isTold || isProven(log, damage, lastIndex)) return { outcome: "silent loss", why };
+    const tells = sameState && !isBack && tellsOf(log, damage, recovery.segment, lost, lastIndex);
+    if (!tells || isProven(log, damage, lastIndex)) return { outcome: "silent loss", why };
     return { outcome: reported(log, damage, fileSystem, recovery), why };
   }
   if (unread.length === 0) return { outcome: "right", why };
@@ -188,6 +196,38 @@ function compare(
     !sameBytes(readFile(fileSystem, name), damage.files.get(name) as Uint8Array)
   );
   return { outcome: changed === undefined ? "refused" : "refused but changed", why };
+}
+
+/**
+ * What came of a torn roll of which not all entries are returned.
+ *
+ * @param lost The acknowledged entries that are lost; `undefined` if nothing is.
+ */
+function ofTornRoll(
+  log: Log,
+  damage: Damage,
+  fileSystem: MemoryFileSystem,
+  opened: Wal,
+  lost: readonly number[] | undefined,
+): Outcome {
+  const { files } = damage;
+  const { recovery, lastIndex } = opened;
+  if (!isTold(log, files, fileSystem, opened)) return "silent loss";
+  if (lost === undefined) return recovery.setAside === undefined ? "right" : "set aside";
+  const ofFull = lost.some((index) => ownerOf(log, index) === log.roll?.full);
+  if (ofFull && isProvenDurable(log, files)) return "silent loss";
+  if (isProven(log, damage, lastIndex)) return "silent loss";
+  if (recovery.setAside !== undefined) return "set aside";
+  if (recovery.case !== "A") return "cut and reported";
+  // What was cut off from N+1 may leave a whole log, whatever became of N.
+  return !ofFull && isWholeLog(withWholeFull(log, files))
+    ? "gone with all evidence"
+    : "silent loss";
+}
+
+function withWholeFull({ roll, files: before }: Log, files: Files): Files {
+  const full = before.get(roll?.full ?? "");
+  return full === undefined ? files : new Map(files).set(roll?.full ?? "", full);
 }
 
 /**

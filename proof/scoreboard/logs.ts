@@ -29,6 +29,7 @@ const ENDINGS = [
   "killed after a sync",
   "killed when idle",
   "killed in mid-write",
+  "killed after a roll",
 ] as const;
 
 type Ending = typeof ENDINGS[number];
@@ -45,6 +46,8 @@ export interface Log {
   /** The last index that was acknowledged as durable. */
   readonly acknowledged: number;
   readonly state: Uint8Array;
+  /** The full segment N and the segment N+1 that was begun without a wait, if these are to be torn. */
+  readonly roll?: { readonly full: string; readonly next: string };
   /** Only whole sectors are damaged: the log is there to show what no reader can find. */
   readonly showsLimit: boolean;
 }
@@ -65,9 +68,11 @@ interface Recipe {
   readonly options: WalOptions;
   readonly endings: readonly Ending[];
   readonly write: (kitchen: Kitchen) => Promise<void>;
-  /** What is being written when the writer is killed in mid-write. */
+  /** What is being written when the writer is killed in mid-write, or after the last sync. */
   readonly torn: (kitchen: Kitchen) => void;
   readonly showsLimit?: boolean;
+  /** Only the first two segments are torn: each may not have been durable. */
+  readonly isRoll?: boolean;
 }
 
 /** A log whose writer was killed when idle has the bytes of one that was closed. */
@@ -124,6 +129,44 @@ async function writeHostile({ log, isVersion2, noise, append }: Kitchen): Promis
 async function writeAligned({ log, noise, append }: Kitchen): Promise<void> {
   for (let i = 0; i < 12; i++) append(noise((i % 4 === 0 ? 458 : 512) - FRAME_HEADER_SIZE));
   await log.sync();
+}
+
+const SMALL_SEGMENT = 640;
+const LARGE_SEGMENT = 5120;
+
+/** Eight entries that all but fill a segment, and five of them are synced. */
+async function writeFull({ log, noise, append }: Kitchen, segmentSize: number): Promise<void> {
+  const size = Math.floor(segmentSize / 10) - 10;
+  for (let i = 1; i <= 8; i++) {
+    append(noise(size));
+    if (i === 5) await log.sync();
+  }
+}
+
+/** The same, and a roll that is acknowledged. */
+async function writeRolled(kitchen: Kitchen, segmentSize: number): Promise<void> {
+  await writeFull(kitchen, segmentSize);
+  const { log, noise, append } = kitchen;
+  append(noise(segmentSize / 4));
+  append(noise(30));
+  await log.sync();
+}
+
+/** A log that was killed after a roll. */
+function rollOf(
+  name: string,
+  segmentSize: number,
+  write: (kitchen: Kitchen, segmentSize: number) => Promise<void>,
+  torn: (kitchen: Kitchen) => void,
+): Recipe {
+  return {
+    name: `roll, ${name}`,
+    options: { segmentSize },
+    endings: ["killed after a roll"],
+    write: (kitchen) => write(kitchen, segmentSize),
+    torn,
+    isRoll: true,
+  };
 }
 
 const RECIPES: readonly Recipe[] = [
@@ -201,6 +244,27 @@ const RECIPES: readonly Recipe[] = [
     torn: () => {},
     showsLimit: true,
   },
+  rollOf("no evidence", SMALL_SEGMENT, writeFull, ({ noise, append }) => {
+    append(noise(160));
+    append(noise(30));
+  }),
+  rollOf("no evidence, a batch", SMALL_SEGMENT, writeFull, ({ noise, append }) => {
+    append(noise(80), noise(90));
+    append(new Uint8Array(0));
+  }),
+  rollOf("no evidence, large", LARGE_SEGMENT, writeFull, ({ noise, append }) => {
+    for (let i = 0; i < 3; i++) append(noise(1200));
+  }),
+  rollOf("a Durable frame", SMALL_SEGMENT, writeRolled, () => {}),
+  rollOf("a Durable frame, large", LARGE_SEGMENT, writeRolled, () => {}),
+  rollOf("a Durable frame, later entries", SMALL_SEGMENT, writeRolled, ({ noise, append }) => {
+    append(noise(20));
+    append(noise(20));
+  }),
+  rollOf("a Durable frame, a later batch", SMALL_SEGMENT, writeRolled, ({ noise, append }) => {
+    append(noise(20), noise(30));
+  }),
+  rollOf("a next segment", SMALL_SEGMENT, writeRolled, ({ noise, append }) => append(noise(400))),
 ];
 
 /** The names of all logs. */
@@ -210,8 +274,8 @@ export const LOG_NAMES: readonly string[] = RECIPES.flatMap(({ name, endings }) 
 
 /** Makes the log of a name: a recipe's, a comma, and an ending, which may be any. */
 export async function makeLog(name: string, seed: number): Promise<Log> {
-  const recipe = RECIPES.find((recipe) => name.startsWith(`${recipe.name}, `));
   const ending = ENDINGS.find((ending) => name.endsWith(`, ${ending}`));
+  const recipe = RECIPES.find((recipe) => name === `${recipe.name}, ${ending}`);
   if (recipe === undefined || ending === undefined) throw new Error(`There is no log "${name}"`);
   const fileSystem = new MemoryFileSystem();
   const { options } = recipe;
@@ -232,7 +296,7 @@ export async function makeLog(name: string, seed: number): Promise<Log> {
   const acknowledged = log.durableIndex;
   const { state, firstIndex } = log;
   if (ending === "killed when idle") await grown(fileSystem, copyOf(fileSystem));
-  if (ending === "killed in mid-write") recipe.torn(kitchen);
+  if (ending === "killed in mid-write" || ending === "killed after a roll") recipe.torn(kitchen);
   if (ending === "closed") await log.close();
   const before = copyOf(fileSystem);
   await log.close();
@@ -252,7 +316,10 @@ export async function makeLog(name: string, seed: number): Promise<Log> {
     files.set(last, bytes.slice(0, Math.ceil((offset + end) / 2)));
   }
   const showsLimit = recipe.showsLimit ?? false;
-  return { name, options, files, entries, firstIndex, acknowledged, state, showsLimit };
+  const made = { name, options, files, entries, firstIndex, acknowledged, state, showsLimit };
+  const [full, next] = segmentsOf(files);
+  if (recipe.isRoll !== true || full === undefined || next === undefined) return made;
+  return { ...made, roll: { full, next } };
 }
 
 /** Waits until the log has written the frame that it writes when it is idle. */

@@ -21,7 +21,8 @@ const SEED = 1;
 
 /** Those that are damaged here. */
 const SHORT_FORM = LOG_NAMES.filter((name) =>
-  name.startsWith("short, ") || name.startsWith("sector-sized ") ||
+  name.startsWith("short, ") || name.startsWith("sector-sized ") || name.includes(", large, ") ||
+  name === "roll, no evidence, killed after a roll" ||
   name === "reference, version 2, one segment, closed"
 );
 
