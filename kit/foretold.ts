@@ -200,7 +200,10 @@ async function open(files: Files, options: Pick<WalOptions, "maxEntrySize">): Pr
   try {
     const names = fileSystem.list(".");
     const cut = /^.*\.cut-(\d{20})-(\d+)(?:-\d+)?$/;
-    const cuts = names.filter((name) => cut.test(name) && !files.has(name)).map((name) => {
+    const copies = names.filter((name) => cut.test(name) && !files.has(name));
+    const told = log.recovery.setAsideFiles.toSorted();
+    if (told.join() !== copies.sort().join()) throw new Error(`${copies} made, and ${told} told`);
+    const cuts = copies.map((name) => {
       const [, segment, from] = cut.exec(name) ?? [];
       const file = fileSystem.open(name, "read");
       const size = file.size();

@@ -53,12 +53,13 @@ export async function repair(args: string[]): Promise<number> {
     lock.release();
   }
   await using log = await Wal.open(path, { maxEntrySize, recovery: "salvage" });
-  const { case: name, segment, offset, bytesCut, setAside: copy } = log.recovery;
+  const { case: name, segment, offset, bytesCut, setAside: copy, setAsideFiles } = log.recovery;
   await printLines([
     `${segment}: case ${name} at offset ${offset}: ` +
     (bytesCut === 0
       ? "nothing to cut"
       : `${bytesCut} bytes cut${copy === undefined ? "" : `, set aside in ${copy}`}`),
+    ...setAsideFiles.filter((other) => other !== copy).map((other) => `also set aside: ${other}`),
     `the log has ${rangeOf(log.firstIndex, log.lastIndex)}`,
   ]);
   return 0;

@@ -72,6 +72,11 @@ export interface Recovery {
   readonly bytesCut: number;
   /** The file that the bytes were set aside in before they were cut, if they were. */
   readonly setAside: string | undefined;
+  /**
+   * All files in which this open has set bytes aside, those of the newest segment first: besides
+   * {@linkcode setAside} those of other segments that were cut or removed. Empty if there are none.
+   */
+  readonly setAsideFiles: readonly string[];
   /** How many entries the log has kept. */
   readonly entries: number;
   /** Whether the log was made, or made again because its making was interrupted. */
@@ -232,6 +237,7 @@ async function recoverSegments(
       ...reportOf(plan),
       bytesCut: plan.report.bytesCut,
       setAside: steps.copyOf(segment),
+      setAsideFiles: steps.copies,
       created: plan.report.created,
     });
     return { kind: "writable", segments, ...parts };
@@ -380,7 +386,8 @@ function hasLog(fileSystem: FileSystem, path: string): boolean {
 /** What a reader reports, which has changed nothing. */
 function reportOf({ report }: OpenPlan): Omit<Recovery, "entries"> {
   const { case: verdict, segment, offset } = report;
-  return { case: verdict, segment, offset, bytesCut: 0, setAside: undefined, created: false };
+  const nothing = { bytesCut: 0, setAside: undefined, setAsideFiles: [], created: false };
+  return { case: verdict, segment, offset, ...nothing };
 }
 
 function partsOf(

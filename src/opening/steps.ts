@@ -113,6 +113,11 @@ export class Steps {
     return this.#copies.get(path);
   }
 
+  /** All files that bytes were set aside in, in the order of the steps. */
+  get copies(): string[] {
+    return [...this.#copies.values()];
+  }
+
   async #run(step: Step): Promise<void> {
     switch (step.kind) {
       case "make log":

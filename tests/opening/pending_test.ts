@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CorruptionError, Wal, WalError } from "../../mod.ts";
 import { readFile, text, withLog, writeFile } from "../../kit/logs.ts";
-import { BEGINNING_SIZE } from "../../kit/frames.ts";
+import { BEGINNING_SIZE, concat, framesOf } from "../../kit/frames.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 
 const PATH = "a.wal";
@@ -112,6 +112,25 @@ test("a full segment that is damaged under a pending one is judged as the last, 
     setAsides++;
   }
   assert(setAsides > 100, `${setAsides}`);
+});
+
+test("where both segments are cut, both files are named that have what was set aside", async () => {
+  const { full, next } = await pairOf(false);
+  // The Durable frame before the Seal is out of its place, and whole frames follow the damage.
+  const vouched = framesOf(full).at(-2)?.offset ?? 0;
+  const torn = concat(full.slice(0, vouched), Uint8Array.of(7), full.slice(vouched));
+  const fileSystem = new MemoryFileSystem();
+  writeFile(fileSystem, PATH, torn);
+  writeFile(fileSystem, NEXT, next);
+  await withLog(PATH, { ...OPTIONS, fileSystem }, (log) => {
+    const { segment, setAside, setAsideFiles } = log.recovery;
+    const ofNext = `${PATH}.cut-00000000000000000009-0`;
+    const ofFull = `${PATH}.cut-00000000000000000001-${vouched}`;
+    assertEquals([segment, setAside, setAsideFiles], [NEXT, ofNext, [ofNext, ofFull]]);
+    assertEquals(readFile(fileSystem, ofNext), next);
+    assertEquals(readFile(fileSystem, ofFull), torn.subarray(vouched));
+    assertEquals(log.lastIndex, 8);
+  });
 });
 
 test("a full segment that is damaged under one with a Durable frame is never silent", async () => {

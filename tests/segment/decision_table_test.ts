@@ -346,7 +346,8 @@ async function judgeOpen(combination: Combination, options: WalOptions): Promise
     const bytesCut = content.length - x;
     const entries = ENTRIES.length;
     const report = { case: expected, segment: PATH, offset: x, bytesCut, setAside, entries };
-    assertEquals(log.recovery, { ...report, created: false }, name);
+    const setAsideFiles = setAside === undefined ? [] : [setAside];
+    assertEquals(log.recovery, { ...report, setAsideFiles, created: false }, name);
     assertEquals(Array.from(log.readAll(), text), ENTRIES, name);
     // A Seal without a segment after it is a roll that a crash interrupted.
     const next = isAfterSeal ? [`${PATH}.${String(entries + 1).padStart(20, "0")}`] : [];

@@ -149,6 +149,7 @@ test("case A: a clean end is left alone", async () => {
     offset: content.length,
     bytesCut: 0,
     setAside: undefined,
+    setAsideFiles: [],
     entries: 3,
     created: false,
   });
@@ -211,6 +212,7 @@ test("case C: salvage sets the bytes aside and continues with what is before", a
       offset: second,
       bytesCut: content.length - second,
       setAside: aside,
+      setAsideFiles: [aside],
       entries: 1,
       created: false,
     });
