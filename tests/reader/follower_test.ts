@@ -13,7 +13,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { type Entry, type FileSystem, type FollowOptions, Wal, WalError } from "../../mod.ts";
+import {
+  type Entry,
+  type FileHandle,
+  type FileSystem,
+  type FollowOptions,
+  Wal,
+  WalError,
+} from "../../mod.ts";
 import { pause } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
@@ -336,6 +343,89 @@ test("files beside the log cost a follower nothing, and its own not a look each"
   assert(others <= 40, `${others} for 5000 changes of others`);
   assert(own >= 2 && own <= 400, `${own} for 4000 changes`);
 });
+
+/** A disk that syncs only when it is let to, and what a reader has read of the log's first file. */
+function heldDisk(): {
+  slow: FileSystem;
+  counted: FileSystem;
+  release: () => void;
+  read: () => number;
+} {
+  const memory = new MemoryFileSystem();
+  const held: (() => void)[] = [];
+  let read = 0;
+  const sync = (): Promise<void> => new Promise((resolve) => held.push(resolve));
+  const slow = like<FileSystem>(memory, {
+    open: (path, mode) => like<FileHandle>(memory.open(path, mode), { sync, syncData: sync }),
+  });
+  const counted = like<FileSystem>(memory, {
+    open: (path, mode) => {
+      const file = memory.open(path, mode);
+      return like<FileHandle>(file, {
+        read: (...call) => {
+          const count = file.read(...call);
+          if (path === PATH) read += count;
+          return count;
+        },
+      });
+    },
+  });
+  const release = (): void => held.splice(0).forEach((resolve) => resolve());
+  return { slow, counted, release, read: () => read };
+}
+
+/** Waits for something while the disk syncs. */
+async function syncing<T>(work: Promise<T>, release: () => void): Promise<T> {
+  let isDone = false;
+  const done = work.finally(() => isDone = true);
+  while (!isDone) {
+    release();
+    await pause(1);
+  }
+  return await done;
+}
+
+for (const way of ["a refresh", "a durable follower", "a follower"] as const) {
+  test(`while a roll is pending, ${way} scans the full segment once`, {
+    timeout: 60_000,
+  }, async () => {
+    const { slow, counted, release, read } = heldDisk();
+    const options = { fileSystem: slow, segmentSize: 256 * 1024 };
+    const log = await syncing(Wal.open(PATH, options), release);
+    const reader = await Wal.open(PATH, { fileSystem: counted, readOnly: true });
+    const stop = new AbortController();
+    const { signal } = stop;
+    let seen = 0;
+    const following = way === "a refresh" ? undefined : assertRejects(async () => {
+      const entries = reader.follow({ durable: way === "a durable follower", signal });
+      for await (const { index } of entries) seen = index;
+    });
+    const look = async (): Promise<void> => {
+      if (way === "a refresh") await reader.refresh();
+      while (reader.lastIndex < log.lastIndex) await pause(1);
+    };
+
+    const isRolled = (): boolean => counted.list(".").some((name) => /\.\d{20}$/.test(name));
+    while (!isRolled()) {
+      log.append(new Uint8Array(1000));
+      if (log.lastIndex % 32 === 0 && !isRolled()) await look();
+    }
+    const before = read();
+    for (let looks = 0; looks < 12; looks++) {
+      await look();
+      log.append(new Uint8Array(10));
+    }
+    const times = (read() - before) / options.segmentSize;
+
+    await syncing(log.close(), release);
+    if (following !== undefined) { while (seen < log.lastIndex) await pause(1); }
+    stop.abort();
+    await following;
+    await reader.close();
+    // A follower reads what it has given out once more, to compare it.
+    assert(times > 0.9 && times < (way === "a refresh" ? 2 : 3.2), `${times} times`);
+  });
+}
 
 test("several followers of one handle, and the handle itself, see the same log", {
   timeout: 60_000,
