@@ -26,15 +26,25 @@ interface Call {
   readonly file: string;
   readonly result: string;
   readonly line: string;
+  /** In which lines of the trace it begins and ends. */
+  readonly begins: number;
+  readonly ends: number;
 }
 
 /** Runs the program of steps under strace; the calls on the folder's files by step. */
-function trace(
-  folder: string,
-  ...options: string[]
-): { steps: Map<string, Call[]>; stdout: string } {
+function trace(folder: string, ...options: string[]): Trace {
+  return traceOf("tests/support/steps.ts", folder, ...options);
+}
+
+interface Trace {
+  readonly steps: Map<string, Call[]>;
+  readonly stdout: string;
+}
+
+/** The same of any program that marks its steps. */
+function traceOf(file: string, folder: string, ...options: string[]): Trace {
   const output = join(folder, "trace");
-  const { program, args } = command(join(ROOT, "tests/support/steps.ts"), join(folder, "a.wal"));
+  const { program, args } = command(join(ROOT, file), join(folder, "a.wal"));
   const { stdout, stderr } = spawnSync(
     "strace",
     ["-f", "-y", "-s", "16", "-e", `trace=${TRACED}`, ...options, "-o", output, program, ...args],
@@ -43,7 +53,8 @@ function trace(
   assertEquals(stderr, "");
   const steps = new Map<string, Call[]>();
   let current: Call[] = [];
-  for (const line of readFileSync(output, "utf8").split("\n")) {
+  const lines = readFileSync(output, "utf8").split("\n");
+  for (const [begins, line] of lines.entries()) {
     const step = /"\/step-(\w+)"/.exec(line)?.[1];
     if (step !== undefined) {
       if (!steps.has(step)) steps.set(step, current = []);
@@ -55,9 +66,24 @@ function trace(
     const file = (match[2] ?? match[3] ?? "").replace(folder, ".");
     if (file.endsWith("/trace")) continue;
     const result = / = (.*)$/.exec(line)?.[1] ?? "";
-    current.push({ name: match[1] ?? "", file, result, line });
+    const name = match[1] ?? "";
+    current.push({ name, file, result, line, begins, ends: endOf(lines, begins, name) });
   }
   return { steps, stdout };
+}
+
+/** The line in which a call ends: another, if calls of other threads began meanwhile. */
+function endOf(lines: readonly string[], begins: number, name: string): number {
+  const line = lines[begins] ?? "";
+  if (!line.includes("<unfinished ...>")) return begins;
+  const isEnd = `<... ${name} resumed>`;
+  return lines.findIndex((other, i) =>
+    i > begins && threadOf(other) === threadOf(line) && other.includes(isEnd)
+  );
+}
+
+function threadOf(line: string): string | undefined {
+  return line.split(" ", 1)[0];
 }
 
 /** The calls of a step that change or sync the log or its folder. */
@@ -131,6 +157,41 @@ traced("EIO from fdatasync ends the handle, and fdatasync is not tried again", (
   assertEquals(steps.has("again"), false);
   assertEquals(changes(steps, "close"), []);
 });
+
+traced(
+  "a roll syncs nothing in the append, and says nothing in the next segment before all is durable",
+  (folder) => {
+    const { steps, stdout } = traceOf("tests/support/roll.ts", folder);
+    assertEquals(stdout, "");
+    const [full, next] = ["./a.wal", "./a.wal.00000000000000000003"];
+    const inRoll = steps.get("roll") ?? [];
+    const made = inRoll.find(({ file, line }) => file === next && line.includes("O_CREAT"));
+    assert(made !== undefined, "it rolls");
+    // What the append makes itself; other threads may begin the syncs meanwhile.
+    const own = inRoll.filter(({ line }) => threadOf(line) === threadOf(made.line));
+    assertEquals(own.filter(({ name }) => name === "fsync" || name === "fdatasync"), []);
+
+    const calls = [...inRoll, ...steps.get("sync") ?? []];
+    const written = calls.filter(({ name, file }) => file === next && /^p?write/.test(name));
+    // "!" is 33, the length of the payload of a Durable frame.
+    const durables = written.filter(({ line }) => /"\\2\\0\\0\\0!/.test(line));
+    const syncs = (file: string, name: string): Call[] =>
+      calls.filter((call) => call.file === file && call.name === name);
+    const [durable] = durables;
+    const [acknowledging] = syncs(next, "fdatasync");
+    assert(durable !== undefined && acknowledging !== undefined, "it is told, and acknowledged");
+    for (const file of [full, next, "."]) {
+      const [sync] = syncs(file, "fsync");
+      assert(sync !== undefined && sync.ends > 0, `${file} is synced`);
+      assert(sync.ends < durable.begins, `${file} is durable before that is told`);
+    }
+    assert(durable.ends < acknowledging.begins, "it is told before an entry is acknowledged");
+    // What was written before lies before the sync of the full segment, with its Seal.
+    const lastOfFull = calls.findLast(({ name, file }) => file === full && /^p?write/.test(name));
+    const [ofFull] = syncs(full, "fsync");
+    assert(lastOfFull !== undefined && ofFull !== undefined && lastOfFull.ends < ofFull.begins);
+  },
+);
 
 traced("an interrupted fdatasync is made again", (folder) => {
   const { steps, stdout } = trace(folder, "-e", "inject=fdatasync:error=EINTR:when=1");

@@ -291,6 +291,56 @@ async function numbersIn(fileSystem: CrashFileSystem): Promise<(number | undefin
   return numbers;
 }
 
+/** A log that has rolled. The syncs of the roll have begun, and wait. */
+async function rollHeld(
+  fail: (faulty: FaultyFileSystem, next: string) => void,
+): Promise<{ disk: CrashFileSystem; log: Wal; open: () => void }> {
+  const disk = new CrashFileSystem({ failedSync: "ext4", errorTold: "descriptor" });
+  const faulty = new FaultyFileSystem(disk);
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => open = resolve);
+  const options = { fileSystem: faulty, segmentSize: 4096, preallocate: 0 };
+  const log = await Wal.open(PATH, options);
+  for (const number of [1, 2]) log.append(new Uint8Array(1000).fill(number));
+  await log.sync();
+  const next = `${PATH}.00000000000000000003`;
+  faulty.delay("sync", () => gate);
+  fail(faulty, next);
+  log.append(new Uint8Array(3000).fill(3));
+  while (!faulty.calls.includes(`sync ${next}`)) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return { disk, log, open };
+}
+
+for (const by of ["itself", "others"] as const) {
+  test(`the first sync of a new segment fails beside syncBlocking, told by ${by}`, async () => {
+    const { disk, log, open } = await rollHeld((faulty, name) =>
+      faulty.fail("sync", "EIO", { name, tells: by })
+    );
+    const waiting = assertRejects(() => log.sync(), SyncFailedError);
+    assertThrows(() => log.syncBlocking(), SyncFailedError);
+    open();
+    await waiting;
+    assertEquals(log.durableIndex, 2);
+    await log.close();
+    await assertKept(disk, [1, 2], 64);
+  });
+}
+
+test("syncBlocking fails beside the first sync of a new segment", async () => {
+  const { disk, log, open } = await rollHeld((faulty, name) =>
+    faulty.fail("syncBlocking", "EIO", { name })
+  );
+  const waiting = assertRejects(() => log.sync(), SyncFailedError);
+  assertThrows(() => log.syncBlocking(), SyncFailedError);
+  open();
+  await waiting;
+  assertEquals(log.durableIndex, 2);
+  await log.close();
+  await assertKept(disk, [1, 2], 64);
+});
+
 test("a sync waits for the verdict of one of an earlier segment, and fails with it", async () => {
   const faulty = new FaultyFileSystem(new MemoryFileSystem());
   const log = await Wal.open(PATH, { fileSystem: faulty, segmentSize: 4096 });
