@@ -18,11 +18,11 @@ const SEARCH_WINDOW = 64 * 1024;
  * The highest offset up to which the Durable frames that begin after `from` report the file as durable.
  * Recovery looks at every byte there, and so at those, too, that lie within another frame.
  *
- * @param own The file's Segment frame; without it none is the file's own.
+ * @param own What the file's Segment frame says; without it none is the file's own.
  */
 export function durableOffsetAfter(
   reader: FrameReader,
-  own: SegmentFrame | undefined,
+  own: Pick<SegmentFrame, "logId" | "firstIndex"> | undefined,
   from: number,
 ): number {
   let highest = 0;

@@ -31,6 +31,13 @@ import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import type { SegmentFile } from "../files/beginning.ts";
 import { readStart, redoFile, segmentFiles } from "./log_files.ts";
 import type { CheckedSegment, Place, Tail } from "./checked_segment.ts";
+import {
+  type Checked,
+  describePending,
+  endsAsStated,
+  isBeginningLost,
+  isMarkedPending,
+} from "./pending_last.ts";
 import { checkSegment } from "./segment_check.ts";
 
 /** What the check tells as it goes. */
@@ -104,15 +111,15 @@ export class Verification {
       this.#listener.note(`${path}: below the head ${headIndex}: opening would remove it`);
     }
     const logId = this.#commonId(files, meta);
-    const pending = yield* this.#pendingLast(files, headIndex);
+    const pending = yield* this.#pendingLast(files, headIndex, logId);
     let previous: Checked | undefined;
     const unused: Checked[] = [];
     for (const [i, file] of files.entries()) {
       const isUnder = pending !== undefined && i === files.length - 2;
-      const checked = yield* this.#checkFile(file, i === files.length - 1 || isUnder);
+      const isEnd = i === files.length - 1 || isUnder;
+      const checked = yield* this.#checkFile(file, isEnd, logId);
       if (checked === undefined) continue;
       const chain = { previous, headIndex, logId };
-      if (isUnder && this.#tellUnder(checked, pending, chain)) return;
       if (checked.segment.isUnused) {
         if (previous !== undefined) {
           unused.push(checked);
@@ -132,8 +139,9 @@ export class Verification {
         const what = "it has no valid beginning, and a segment that was in use follows it";
         this.#listener.damage({ path, offset: 0, index: firstIndex, isAtLeast: false, what });
       }
-      this.#tellChecked(checked, chain);
       previous = checked;
+      if (isUnder && this.#tellUnder(checked, pending, chain)) break;
+      this.#tellChecked(checked, chain);
     }
     for (const checked of unused) this.#tellUnused(checked, previous);
     if (previous?.segment.isSealed) {
@@ -153,25 +161,28 @@ export class Verification {
   }
 
   /**
-   * The last segment, if it says that the one before it was not known to be durable, and no Durable
-   * frame in it says otherwise.
+   * The last segment, if it says that the one before it was not known to be durable, or has lost what
+   * would say so, and no Durable frame in it says otherwise.
    */
   *#pendingLast(
     files: readonly SegmentFile[],
     headIndex: number,
+    logId: Uint8Array | undefined,
   ): Generator<number, Checked | undefined> {
     const last = files.at(-1);
     if (last === undefined || files.length < 2 || last.firstIndex <= headIndex) return undefined;
     const totals = { ...this.totals };
-    const checked = yield* this.#checkFile(last, true);
+    const checked = yield* this.#checkFile(last, true, logId);
     Object.assign(this.totals, totals);
-    const segment = checked?.segment;
-    const isPending = segment?.isPending && !segment.isVouchedFor &&
-      segment.frame?.previous.firstIndex === files.at(-2)?.firstIndex;
-    return isPending ? checked : undefined;
+    if (checked === undefined) return undefined;
+    return checked.isBeginningLost || isMarkedPending(checked, files.at(-2)) ? checked : undefined;
   }
 
-  *#checkFile(file: SegmentFile, isLast: boolean): Generator<number, Checked | undefined> {
+  *#checkFile(
+    file: SegmentFile,
+    isLast: boolean,
+    logId: Uint8Array | undefined,
+  ): Generator<number, Checked | undefined> {
     const opened = this.#open(file);
     if (opened === undefined) return undefined;
     try {
@@ -187,7 +198,8 @@ export class Verification {
       this.totals.segments++;
       this.totals.entries += segment.entries;
       this.totals.bytes += segment.size;
-      return { file, segment };
+      const isLost = isLast && isBeginningLost(reader, segment, file.firstIndex, logId);
+      return { file, segment, isBeginningLost: isLost };
     } finally {
       opened.close();
     }
@@ -298,26 +310,17 @@ export class Verification {
   }
 
   /**
-   * Checks the segment before one that was begun before it was durable.
+   * Checks the segment before one that may have been begun before it was durable.
    *
-   * @returns Whether it ends otherwise than that says, so that the log ends in it.
+   * @returns Whether the log ends in it: it ends otherwise than that says, or that says nothing.
    */
   #tellUnder(checked: Checked, pending: Checked, chain: ChainSoFar): boolean {
     const { file, segment } = checked;
     const isItself = segment.frame?.firstIndex === file.firstIndex && isOwn(checked, chain.logId);
     if (!isItself || endsAsStated(segment, pending)) return false;
     this.#tellChecked(checked, chain);
-    this.#tellPending(pending, checked);
+    this.#listener.note(describePending(pending, checked));
     return true;
-  }
-
-  #tellPending({ file, segment: { entries } }: Checked, before: Checked): void {
-    const does = entries === 0 ? "remove it" : "set it aside and remove it";
-    this.#listener.note(
-      `${file.path}: offset 0, index ${file.firstIndex}: begun before ${before.file.path} was durable, ` +
-        `which does not end as this one says; none of its ${entries} entries was acknowledged, and ` +
-        `opening would ${does}`,
-    );
   }
 
   #tellUnused({ file, segment }: Checked, previous: Checked | undefined): void {
@@ -417,20 +420,6 @@ export class Verification {
     const frame = readInternalPayload(bytes.subarray(at, at + 1 + LOG_ID_SIZE + 8 + 8 + 8 + 4));
     return frame.kind === "segment" ? frame.logId : undefined;
   }
-}
-
-interface Checked {
-  readonly file: SegmentFile;
-  readonly segment: CheckedSegment;
-}
-
-/** Whether a segment ends as the one after it says. */
-function endsAsStated(
-  { size, lastChecksum, nextIndex, isSealed, tail, places }: CheckedSegment,
-  { file, segment: { frame } }: Checked,
-): boolean {
-  return isSealed && tail === undefined && places.length === 0 && nextIndex === file.firstIndex &&
-    size === frame?.previous.size && lastChecksum === frame.previous.checksum;
 }
 
 /** What is known of the log when a segment of it is checked. */

@@ -23,6 +23,7 @@ import { MAX_INTERNAL_SIZE } from "../../src/format/kinds.ts";
 import { runtimeFileSystem } from "../../src/fs/runtime.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { spawnSync } from "../../kit/child.ts";
+import { concat, framesOf as wholeFramesOf } from "../../kit/frames.ts";
 import { bytes, KNOWN_V1, random, readFile, withLog, writeFile } from "../../kit/logs.ts";
 import { command, ROOT } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
@@ -703,3 +704,76 @@ test("verify judges a segment under a pending one as opening does", options, asy
   assertMatch(notes.join(), /a torn last write; opening would cut/);
   assertMatch(notes.join(), /none of its 1 entries was acknowledged.*set it aside and remove it/);
 });
+
+/** What a crash, or a disk that rots, may leave of the two segments of a roll. */
+const OF_FULL: Readonly<Record<string, (file: Uint8Array) => Uint8Array>> = {
+  "whole": (file) => file,
+  "without its last bytes": (file) => file.slice(0, -4),
+  "without its Seal": (file) => file.slice(0, wholeFramesOf(file).at(-1)?.offset),
+  "zeros for its Seal": (file) => file.slice().fill(0, wholeFramesOf(file).at(-1)?.offset),
+  "a byte more": (file) => concat(file, Uint8Array.of(1)),
+  "one entry rotten": (file) => file.slice().fill(7, 70, 80),
+  "without its beginning": (file) => file.slice().fill(0, 0, 54),
+};
+const OF_NEXT: Readonly<Record<string, (file: Uint8Array) => Uint8Array>> = {
+  "whole": (file) => file,
+  "zeros for its header": (file) => file.slice().fill(0, 0, 8),
+  "zeros for its beginning": (file) => file.slice().fill(0, 0, 64),
+  "rot in its Segment frame": (file) => file.slice().fill(7, 30, 32),
+  "rot in it and in the length of its first entry": (file) => {
+    const rotten = file.slice().fill(7, 30, 32);
+    // The entry seems to reach into the Durable frame after it.
+    rotten[68] = 130;
+    return rotten;
+  },
+  "no log": (file) => file.slice().fill(7, 0, 8),
+  "a part of its beginning": (file) => file.slice(0, 40),
+  "its beginning alone": (file) => file.slice(0, 64),
+};
+
+for (const isAcknowledged of [false, true]) {
+  const title = `a torn roll, its end ${isAcknowledged ? "" : "not "}acknowledged`;
+  test(`what open makes of ${title}, verify has foretold`, options, async () => {
+    const memory = new MemoryFileSystem();
+    const log = await Wal.open("a.wal", { fileSystem: memory, segmentSize: 300 });
+    for (const size of [40, 50, 60]) log.append(new Uint8Array(size).fill(3));
+    log.append(new Uint8Array(100).fill(4));
+    if (isAcknowledged) await log.sync();
+    const next = log.lastIndex === 4 ? "a.wal.00000000000000000004" : "none";
+    const [full, rest] = ["a.wal", next].map((name) => readFile(memory, name).slice());
+    await log.close();
+    const outcomes = new Set<string>();
+    let asides = 0;
+    for (const [ofFull, tear] of Object.entries(OF_FULL)) {
+      for (const [ofNext, tearNext] of Object.entries(OF_NEXT)) {
+        const fileSystem = new MemoryFileSystem();
+        writeFile(fileSystem, "a.wal", tear(full as Uint8Array));
+        writeFile(fileSystem, next, tearNext(rest as Uint8Array));
+        const { places, notes } = await check("a.wal", fileSystem);
+        const about = `N ${ofFull}, N+1 ${ofNext}: ${JSON.stringify(places)} ${notes.join("; ")}`;
+        const opened = await Wal.open("a.wal", { fileSystem }).catch(() => undefined);
+        const recovery = opened?.recovery;
+        await opened?.close();
+        const outcome = opened === undefined ? "refused" : `${recovery?.case}`;
+        outcomes.add(outcome);
+        const isAside = notes.some((note) =>
+          note.startsWith(next) && note.endsWith("opening would set it aside and remove it")
+        );
+        const isNextAside = recovery?.setAsideFiles.some((path) =>
+          path.startsWith(`a.wal.cut-`) &&
+          path.includes("-00000000000000000004")
+        ) === true;
+        assertEquals(isAside, isNextAside, about);
+        if (isNextAside) asides++;
+        if (opened === undefined) assert(places.length > 0, about);
+        // The entries of a full segment are checked when they are read.
+        if (outcome === "A" && !isAcknowledged) assertEquals(places, [], about);
+        // Where N is whole or only torn, nothing is damaged.
+        const isRotten = ofFull === "one entry rotten" || ofFull === "without its beginning";
+        if (isNextAside && !isRotten) assertEquals(places, [], about);
+      }
+    }
+    assert(outcomes.has("refused") && outcomes.has("A"), [...outcomes].join());
+    assertEquals(asides > 10, !isAcknowledged, `${asides} times`);
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * The last segment of a log that is checked, where it may have been begun before the segment before it
+ * was durable: whether that ends as it says, and whether a crash may have taken what it said.
+ *
+ * @module
+ */
+import { FILE_HEADER_SIZE, readFileHeader } from "../format/file_header.ts";
+import type { SegmentFile } from "../files/beginning.ts";
+import type { CheckedSegment } from "./checked_segment.ts";
+import { durableOffsetAfter } from "./durable_offset.ts";
+import type { FrameReader } from "./frame_reader.ts";
+
+/** A segment that was checked. */
+export interface Checked {
+  readonly file: SegmentFile;
+  readonly segment: CheckedSegment;
+  /** Whether it has lost its beginning, as a crash may take it, and no Durable frame is in it. */
+  readonly isBeginningLost: boolean;
+}
+
+/**
+ * Whether a file has no beginning and yet frames, of which none is a Durable frame of the log.
+ *
+ * @param logId The log's; `undefined` if no file tells it.
+ */
+export function isBeginningLost(
+  reader: FrameReader,
+  { isUnused, version, frame }: CheckedSegment,
+  firstIndex: number,
+  logId: Uint8Array | undefined,
+): boolean {
+  if (isUnused || logId === undefined) return false;
+  const header = readFileHeader(reader.bytes(0, FILE_HEADER_SIZE));
+  const isLost = header.kind === "unfinished" || (version === 2 && frame === undefined);
+  return isLost && durableOffsetAfter(reader, { logId, firstIndex }, 0) === 0;
+}
+
+/** Whether a segment says that the one before it was not known to be durable, and nothing else does. */
+export function isMarkedPending({ segment }: Checked, before: SegmentFile | undefined): boolean {
+  const { version, isPending, isVouchedFor, frame } = segment;
+  return version === 2 && isPending && !isVouchedFor &&
+    frame?.previous.firstIndex === before?.firstIndex;
+}
+
+/** Whether a segment ends as the one after it says. */
+export function endsAsStated(
+  { size, lastChecksum, nextIndex, isSealed, tail, places }: CheckedSegment,
+  { file, segment: { frame }, isBeginningLost }: Checked,
+): boolean {
+  return !isBeginningLost && isSealed && tail === undefined && places.length === 0 &&
+    nextIndex === file.firstIndex && size === frame?.previous.size &&
+    lastChecksum === frame.previous.checksum;
+}
+
+/** What is told of a last segment that is to be given up, since nothing in it was acknowledged. */
+export function describePending(
+  { file: { path, firstIndex }, segment, isBeginningLost }: Checked,
+  before: Checked,
+): string {
+  const { entries, tail } = segment;
+  const when = `begun before ${before.file.path} was durable`;
+  const found = isBeginningLost
+    ? `it has no valid beginning, and no Durable frame: ${when}`
+    : `${when}, which does not end as this one says`;
+  const isKept = entries > 0 || isBeginningLost || tail?.hasFrames === true;
+  const does = isKept ? "set it aside and remove it" : "remove it";
+  const isRefused = before.segment.tail?.kind === "durable";
+  return `${path}: offset 0, index ${firstIndex}: ${found}; none of its ${entries} entries was ` +
+    `acknowledged${isRefused ? "" : `, and opening would ${does}`}`;
+}
