@@ -44,7 +44,7 @@ function* framesIn(fileSystem: FileSystem, report: Report): Generator<PlacedFram
   const segments = report.segments.filter(({ left }) => left === null);
   for (const [i, { path, firstIndex, size, version }] of segments.entries()) {
     if (version === null) continue;
-    const end = i === segments.length - 1 ? report.recovery.offset : size;
+    const end = i === segments.length - 1 ? endOf(report, path) : size;
     const file = fileSystem.open(path, "read");
     try {
       for (const frame of framesOf(file, { firstIndex, end })) yield { ...frame, segment: path };
@@ -52,6 +52,13 @@ function* framesIn(fileSystem: FileSystem, report: Report): Generator<PlacedFram
       file.close();
     }
   }
+}
+
+/** Where the last segment ends; what is reported may be another. */
+function endOf({ opening, recovery }: Report, path: string): number {
+  const steps = opening.kind === "open" ? opening.steps : [];
+  const step = steps.find((step) => step.kind === "secure end" && step.path === path);
+  return step?.kind === "secure end" ? step.end : recovery.offset;
 }
 
 function* textOf(report: Report, frames: Iterable<PlacedFrame> | undefined): Generator<string> {
@@ -96,6 +103,7 @@ function describeSegment(segment: SegmentReport): string {
   ];
   if (left === "head") parts.push("below the head: opening would remove it");
   if (left === "unused") parts.push("never in use");
+  if (left === "unacknowledged") parts.push("never acknowledged: opening would remove it");
   return parts.join(", ");
 }
 
@@ -127,6 +135,10 @@ export function consequencesOf(opening: Opening): string[] {
         return step.path === segment
           ? []
           : [`would set ${bytes(step.to - step.from)} of ${step.path} aside in a ".cut-" file`];
+      case "secure end":
+        return step.path === segment || step.end === step.size
+          ? []
+          : [`would cut ${bytes(step.size - step.end)} off ${step.path}`];
       case "remove":
         return [`would remove ${step.path}: ${step.why}`];
       case "begin again":

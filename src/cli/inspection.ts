@@ -9,9 +9,9 @@ import type { Beginning } from "../files/beginning.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
-import type { EndFinding } from "../opening/findings.ts";
+import type { EndFinding, Findings } from "../opening/findings.ts";
 import type { Reason, Step } from "../opening/plan.ts";
-import { reportOf } from "../opening/report.ts";
+import { isAbandoned, reportOf } from "../opening/report.ts";
 import type { RecoveryCase } from "../segment/decision.ts";
 import { fromHead } from "./chain.ts";
 import { foresee, type Foreseen } from "./foreseen.ts";
@@ -25,6 +25,13 @@ const VERDICT: Readonly<Record<RecoveryCase, string>> = {
   C: "corruption of acknowledged data",
   D: "ambiguous: a torn write, or rot in the last unsynced group",
   E: "torn last write",
+};
+
+/** What case D means of a segment that was begun without a wait, and is given up. */
+const UNACKNOWLEDGED: Readonly<Record<EndFinding["kind"], string>> = {
+  scanned: "begun without a wait after a segment that is not whole, and never acknowledged",
+  unfinished: "begun without a wait, its beginning is lost, and it was never acknowledged",
+  refused: "begun without a wait, and never acknowledged",
 };
 
 /** The refusals of a log of which there is more to tell. */
@@ -84,8 +91,11 @@ export interface SegmentReport {
   readonly lastIndex: number;
   /** Whether its last frame is a Seal; a full segment of version 1 has none. */
   readonly sealed: boolean;
-  /** `"head"`: below the head, and opening would remove it; `"unused"`: so would it, or begin it again. */
-  readonly left: "head" | "unused" | null;
+  /**
+   * `"head"`: below the head, and opening would remove it; `"unused"`: so would it, or begin it again;
+   * `"unacknowledged"`: it would set it aside and remove it.
+   */
+  readonly left: "head" | "unused" | "unacknowledged" | null;
   readonly frames: Readonly<Record<string, Tally>>;
 }
 
@@ -211,8 +221,11 @@ export function foreseenOutcome(foreseen: Foreseen): Outcome {
   const report = plan.kind === "open" ? plan.report : reportOf(findings.ends);
   const { case: name, segment, offset, bytesCut, isSetAside } = report;
   const end = findings.ends.find(({ path }) => path === segment);
+  const verdict = name === "D" && end !== undefined && isGivenUp(end, findings)
+    ? UNACKNOWLEDGED[end.kind]
+    : verdictOf(name, end);
   const action = isSetAside ? "set aside" : bytesCut > 0 ? "cut" : "none";
-  return { case: name, verdict: verdictOf(name, end), offset, bytes: bytesCut, action };
+  return { case: name, verdict, offset, bytes: bytesCut, action };
 }
 
 function refused(verdict: string, offset: number, size: number): Outcome {
@@ -227,8 +240,13 @@ function verdictOf(name: RecoveryCase, end: EndFinding | undefined): string {
     : "never in use: its making was interrupted";
 }
 
+/** Whether a segment after the last holds entries of which none was acknowledged. */
+function isGivenUp(end: EndFinding, { ends }: Findings): boolean {
+  return end !== ends.at(-1) && isAbandoned(end);
+}
+
 /** Reports on a segment that was scanned. */
-function reportEnd(end: EndFinding, { plan, files, scanOf }: Foreseen): SegmentReport {
+function reportEnd(end: EndFinding, { plan, findings, files, scanOf }: Foreseen): SegmentReport {
   const { path, firstIndex } = end;
   const scan = scanOf(path);
   const entries = scan?.offsets.count ?? 0;
@@ -244,7 +262,11 @@ function reportEnd(end: EndFinding, { plan, files, scanOf }: Foreseen): SegmentR
       firstIndex,
       lastIndex: firstIndex - 1 + entries,
       sealed: scan?.seal !== undefined,
-      left: isUnused ? "unused" : null,
+      left: plan.kind === "open" && isGivenUp(end, findings)
+        ? "unacknowledged"
+        : isUnused
+        ? "unused"
+        : null,
       frames: scan === undefined ? {} : tally(framesOf(file, scan)),
     };
   } finally {

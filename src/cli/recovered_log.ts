@@ -278,6 +278,8 @@ export class RecoveredLog {
     }
     let last = before;
     let index = end;
+    const [first] = chain.parts;
+    if (first !== undefined) yield* missingBefore(first, before, end);
     for (const [i, part] of chain.parts.entries()) {
       yield* this.#missingBetween(last, index, part);
       const next = chain.parts[i + 1];
@@ -290,4 +292,17 @@ export class RecoveredLog {
       index = found.index;
     }
   }
+}
+
+/** What opening cut off the segment before one that it set aside whole. */
+function* missingBefore(
+  { firstIndex, frame }: Part,
+  before: Part | undefined,
+  end: IndexRange | undefined,
+): Generator<Missing> {
+  const isNext = before !== undefined && frame?.previous.firstIndex === before.firstIndex;
+  if (!isNext || end === undefined || !isExact(end) || end.from >= firstIndex) return;
+  const indexes = { from: end.from, to: firstIndex - 1 };
+  const what = "the segment had more entries before what follows was set aside";
+  yield missing(before.path, undefined, undefined, indexes, end, what);
 }
