@@ -52,7 +52,7 @@ export function endsAsStated(
     lastChecksum === frame.previous.checksum;
 }
 
-/** What is told of a last segment that is to be given up, since nothing in it was acknowledged. */
+/** What verify says where a last segment is to be given up: nothing in it was acknowledged. */
 export function describePending(
   { file: { path, firstIndex }, segment, isBeginningLost }: Checked,
   before: Checked,
