@@ -20,7 +20,7 @@ import type { Part, Settings } from "./part.ts";
 import { failedCall } from "./failed_call.ts";
 import { failedDevice } from "./failed_device.ts";
 import { fullDisk } from "./full_disk.ts";
-import { lyingSync, powerCut } from "./power_cuts.ts";
+import { lyingSync, mappedPowerCut, powerCut } from "./power_cuts.ts";
 import { Report } from "./report.ts";
 import { shortWrite } from "./short_write.ts";
 import { toldOnce } from "./told_once.ts";
@@ -28,6 +28,7 @@ import { Workshop } from "./workshop.ts";
 
 const PARTS: Readonly<Record<string, Part>> = {
   "power-cut": powerCut,
+  "mapped-power-cut": mappedPowerCut,
   "lying-sync": lyingSync,
   "full-disk": fullDisk,
   "short-write": shortWrite,

@@ -4,7 +4,9 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import process from "node:process";
+import { commandOn, type Edition } from "../../kit/runtime.ts";
 import { type Kind, type Mount, Workshop } from "./workshop.ts";
 
 /** What is missing of it, in words; nothing if it is there. */
@@ -36,6 +38,16 @@ export function program(name: string): Need {
     // One that is not there has no status at all; what it makes of the option is its own business.
     const isThere = spawnSync(name, ["-V"]).error === undefined;
     return isThere ? undefined : `${name} is missing (apt-get install ${PACKAGES[name]})`;
+  };
+}
+
+/** A runtime that is not among the project's own packages. */
+export function installed(edition: Edition): Need {
+  return () => {
+    const { program } = commandOn(edition, "");
+    return existsSync(program)
+      ? undefined
+      : `${program} is missing (npm ci --prefix kit/${edition})`;
   };
 }
 

@@ -17,7 +17,7 @@ import {
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { random } from "../../kit/logs.ts";
-import { commandOn, ROOT, type Runtime } from "../../kit/runtime.ts";
+import { commandOn, type Edition, ROOT } from "../../kit/runtime.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";
 import type { Change, Line } from "./power_cut_lines.ts";
 import { PowerCutOracle } from "./power_cut_oracle.ts";
@@ -51,10 +51,13 @@ const SEGMENT_RANGE = 128 * 1024;
 export interface PowerCutOptions {
   readonly workshop: Workshop;
   readonly mount: Mount;
-  readonly runtime: Runtime;
+  readonly runtime: Edition;
   readonly seed: number;
-  /** Whether the writer's file system makes the syncs that it reports. */
-  readonly honesty: "honest" | "lying";
+  /**
+   * Whether the writer's file system makes the syncs that it reports (`"honest"`) or not (`"lying"`),
+   * and `"mapped"` for an honest one whose files are mapped.
+   */
+  readonly way: "honest" | "lying" | "mapped";
 }
 
 /** One log after another on one file system, on one runtime. */
@@ -65,6 +68,7 @@ export class PowerCuts {
   #acknowledgedBefore = 0;
   #goneBefore = 0;
   #changes = 0;
+  #stored = 0;
   #lives = 0;
   #path = "";
   /** What the writers of this log have said. */
@@ -93,6 +97,11 @@ export class PowerCuts {
   /** How many changes were acknowledged. */
   get changes(): number {
     return this.#changes;
+  }
+
+  /** How many entries were stored into a mapping, and not written, at least. */
+  get stored(): number {
+    return this.#stored;
   }
 
   /** The log that is written now. */
@@ -167,7 +176,7 @@ export class PowerCuts {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof BrokenPromise) || this.#options.honesty === "lying") throw error;
+      if (!(error instanceof BrokenPromise) || this.#options.way === "lying") throw error;
       const { workshop, runtime, seed } = this.#options;
       const kept = join(workshop.kept, `${runtime}-${seed}-${this.#lives}`);
       cpSync(this.#before, join(kept, "before"), { recursive: true });
@@ -180,7 +189,7 @@ export class PowerCuts {
   }
 
   #start(): Writer {
-    const { workshop, runtime, seed, honesty } = this.#options;
+    const { workshop, runtime, seed, way } = this.#options;
     const life = ++this.#lives;
     rmSync(this.#before, { recursive: true, force: true });
     mkdirSync(this.#before, { recursive: true });
@@ -188,7 +197,7 @@ export class PowerCuts {
       cpSync(dirname(this.#path), this.#before, { recursive: true });
     }
     const file = join(ROOT, "proof/system/power_cut_worker.ts");
-    const args = [this.#path, String(seed), String(life), honesty];
+    const args = [this.#path, String(seed), String(life), way];
     return new Writer(workshop, runtime, file, args);
   }
 
@@ -197,6 +206,7 @@ export class PowerCuts {
     for (const line of lines) {
       if (line.kind === "found") this.#oracle.judge(line.contents);
       else if (line.kind === "start") this.#oracle.start(line.change);
+      else if (line.kind === "stored") this.#stored += line.count;
       else if (line.kind === "synced") this.#oracle.synced(line.index);
       else if (line.kind === "done") {
         this.#oracle.acknowledge(line.id, line);
@@ -262,7 +272,7 @@ class Writer {
   #tellReady: () => void = () => {};
   #tellChange: () => void = () => {};
 
-  constructor(workshop: Workshop, runtime: Runtime, file: string, args: readonly string[]) {
+  constructor(workshop: Workshop, runtime: Edition, file: string, args: readonly string[]) {
     const command = commandOn(runtime, file, ...args);
     this.#process = spawn(command.program, command.args, { stdio: ["ignore", "pipe", "pipe"] });
     workshop.adopt(this.#process);

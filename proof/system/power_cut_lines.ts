@@ -42,6 +42,8 @@ export type Line =
   | { readonly kind: "found"; readonly contents: Contents }
   /** It is about to start a change. */
   | { readonly kind: "start"; readonly change: Change }
+  /** So many entries were stored into a mapping of the file, and not written. */
+  | { readonly kind: "stored"; readonly count: number }
   /** A call of a group has resolved: its entry is durable. */
   | { readonly kind: "synced"; readonly index: number }
   /** The change is acknowledged. */

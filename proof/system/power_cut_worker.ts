@@ -2,8 +2,9 @@
  * The writer whose power is cut: opens a log, tells what it found, and changes the log at random
  * until the end. It says so before each change and when it is acknowledged.
  *
- * Arguments: the log's path, the run's seed, the number of this writer within the run, and "honest",
- * or "lying" for a file system that reports syncs that it does not make.
+ * Arguments: the log's path, the run's seed, the number of this writer within the run, and its way:
+ * "honest", "lying" for a file system that reports syncs that it does not make, or "mapped" for files
+ * that are mapped. The last one appends more at a time without a sync, because only then it stores.
  *
  * @module
  */
@@ -17,23 +18,26 @@ import { contentOf, type Contents } from "./contents.ts";
 import { type Change, isAppend, type Line } from "./power_cut_lines.ts";
 
 const STDOUT = 1;
-const MAX_ENTRIES = 300;
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
-const [path = "", seedText, lifeText, honesty] = process.argv.slice(2);
+const [path = "", seedText, lifeText, way] = process.argv.slice(2);
+const isMapped = way === "mapped";
 const seed = Number(seedText);
 const life = Number(lifeText);
 const draw = random(seed + Math.imul(life, 7919));
-const segmentSize = 2048 << between(0, 6);
-const options: WalOptions = honesty === "lying"
+const segmentSize = isMapped ? 65_536 << between(0, 4) : 2048 << between(0, 6);
+const maxEntries = isMapped ? 3000 : 300;
+const options: WalOptions = way === "lying"
   ? { segmentSize, fileSystem: lying(await runtimeFileSystem()) }
-  : { segmentSize };
+  : { segmentSize, memoryMap: isMapped ? "on" : "off" };
 let changes = life * 1_000_000;
 let log: Wal;
 
 try {
   log = await Wal.open(path, options);
+  const { memoryMap } = log.stats();
+  if (isMapped && memoryMap !== "on") throw new Error(`The files are not mapped: ${memoryMap}`);
   tell({ kind: "found", contents: contentsOf(log) });
   for (;;) await change();
 } catch (error) {
@@ -49,7 +53,7 @@ function between(from: number, to: number): number {
 
 async function change(): Promise<void> {
   const count = log.lastIndex - log.firstIndex + 1;
-  const isLong = count > MAX_ENTRIES;
+  const isLong = count > maxEntries;
   const choice = draw();
   if (isLong ? choice < 0.4 : choice < 0.03) return await truncateBefore();
   if (count > 0 && (isLong ? choice < 0.9 : choice < 0.12)) return await truncateFrom();
@@ -61,6 +65,7 @@ async function change(): Promise<void> {
 }
 
 async function append(): Promise<void> {
+  if (isMapped && draw() < 0.2) return await appendMany();
   const choice = draw();
   if (choice < 0.45) {
     const sizes: [number] = [anySize()];
@@ -85,6 +90,17 @@ async function append(): Promise<void> {
       return Promise.all(calls);
     });
   }
+}
+
+/** So many small entries that the last of them are stored, and not written. */
+async function appendMany(): Promise<void> {
+  const { writes } = log.stats();
+  const count = between(100, 500);
+  for (let i = 0; i < count; i++) {
+    const plan = { kind: "append", sizes: [between(1, 400)], isSynced: false } as const;
+    await perform(plan, ([data]) => log.append(data as Uint8Array));
+  }
+  tell({ kind: "stored", count: Math.max(0, count - (log.stats().writes - writes)) });
 }
 
 /** Mostly at the end, sometimes anywhere. */

@@ -4,15 +4,18 @@
  *
  * @module
  */
-import { RUNTIMES } from "../../kit/runtime.ts";
+import { type Edition, RUNTIMES } from "../../kit/runtime.ts";
 import { BrokenPromise } from "../../src/testing/testing.ts";
-import { loopMount } from "./needs.ts";
+import { installed, loopMount } from "./needs.ts";
 import type { Settings } from "./part.ts";
 import { PowerCuts } from "./power_cut.ts";
 import { PowerCutViolation } from "./power_cut_oracle.ts";
 import type { Kind } from "./workshop.ts";
 
 const KINDS: readonly Kind[] = ["ext4", "xfs"];
+
+/** What can map files. */
+const MAPPING: readonly Edition[] = ["deno", "bun", "node26"];
 
 /** Within how many power cuts the lie has to be noticed. */
 const MAX_LIES = 20;
@@ -26,10 +29,33 @@ export async function powerCut({ workshop, report, seed, cuts }: Settings): Prom
       await report.check(`power cuts on ${kind}, ${runtime}`, [loopMount(kind)], async () => {
         const mount = workshop.mountImage(kind);
         try {
-          const log = new PowerCuts({ workshop, mount, runtime, seed, honesty: "honest" });
+          const log = new PowerCuts({ workshop, mount, runtime, seed, way: "honest" });
           await log.cut(times);
           return `${times} cuts, ${log.changes} changes, ${log.acknowledged} entries ` +
             `acknowledged as durable, 0 lost; ${log.gone} others gone`;
+        } finally {
+          mount.remove();
+        }
+      });
+    }
+  }
+}
+
+/** The same of a log whose files are mapped, and which stores what it appends. */
+export async function mappedPowerCut({ workshop, report, seed, cuts }: Settings): Promise<void> {
+  for (const kind of KINDS) {
+    for (const [i, runtime] of MAPPING.entries()) {
+      const times = Math.floor((cuts[kind] + i) / MAPPING.length);
+      if (times === 0) continue;
+      const title = `power cuts on ${kind}, ${runtime}, mapped`;
+      await report.check(title, [loopMount(kind), installed(runtime)], async () => {
+        const mount = workshop.mountImage(kind);
+        try {
+          const log = new PowerCuts({ workshop, mount, runtime, seed, way: "mapped" });
+          await log.cut(times);
+          if (log.stored === 0) throw new Error("nothing was stored");
+          return `${times} cuts, ${log.changes} changes, at least ${log.stored} entries stored, ` +
+            `${log.acknowledged} acknowledged as durable, 0 lost; ${log.gone} others gone`;
         } finally {
           mount.remove();
         }
@@ -47,7 +73,7 @@ export async function lyingSync({ workshop, report, seed }: Settings): Promise<v
         const mount = workshop.mountImage(kind);
         try {
           return await untilCaught(
-            new PowerCuts({ workshop, mount, runtime, seed, honesty: "lying" }),
+            new PowerCuts({ workshop, mount, runtime, seed, way: "lying" }),
           );
         } finally {
           mount.remove();
