@@ -6,11 +6,16 @@
 import { WalError } from "../errors.ts";
 import type { FileSystem } from "./file_system.ts";
 
+/** Whether this is Bun. */
+export function isOnBun(): boolean {
+  return "Bun" in globalThis;
+}
+
 /** The file system of the runtime that runs this. */
 export async function runtimeFileSystem(): Promise<FileSystem> {
   // Bun and Deno imitate Node, so Node is asked for last.
   if ("Deno" in globalThis) return new (await import("./adapters/deno.ts")).DenoFileSystem();
-  if ("Bun" in globalThis) return new (await import("./adapters/bun.ts")).BunFileSystem();
+  if (isOnBun()) return new (await import("./adapters/bun.ts")).BunFileSystem();
   if ("process" in globalThis) return new (await import("./adapters/node.ts")).NodeFileSystem();
   throw new WalError(
     "ERR_WAL_RUNTIME",

@@ -47,6 +47,7 @@ export type {
 } from "../file_system.ts";
 
 const { constants } = builtin<typeof import("node:os")>("node:os");
+const { Buffer } = builtin<typeof import("node:buffer")>("node:buffer");
 
 /** The part of `bun:ffi` that is used. */
 interface ForeignFunctions {
@@ -191,7 +192,21 @@ function memoryCalls(ffi: ForeignFunctions, library: string): MemoryCalls {
       const address = mmap(null, size, protection, SHARED, descriptor, offset);
       // What failed is -1, which is no number that JavaScript can hold.
       if (typeof address !== "number" || address <= 0) return undefined;
-      return toMemory(() => ffi.toArrayBuffer(address, 0, size), () => munmap(address, size));
+      const free = (): void => void munmap(address, size);
+      return { ...toMemory(() => ffi.toArrayBuffer(address, 0, size), free), copy: copyBytes };
     },
   };
+}
+
+const { copy } = Buffer.prototype;
+
+/** To make a view takes longer on Bun than the copy itself. */
+function copyBytes(
+  from: Uint8Array,
+  start: number,
+  end: number,
+  into: Uint8Array,
+  at: number,
+): void {
+  copy.call(from, into, at, start, end);
 }
