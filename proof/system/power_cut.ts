@@ -177,7 +177,9 @@ export class PowerCuts {
       await work();
     } catch (error) {
       if (!(error instanceof BrokenPromise) || this.#options.way === "lying") throw error;
-      const { workshop, runtime, seed } = this.#options;
+      const { workshop, mount, runtime, seed } = this.#options;
+      // Nothing can be copied from a file system that is shut down.
+      mount.restart();
       const kept = join(workshop.kept, `${runtime}-${seed}-${this.#lives}`);
       cpSync(this.#before, join(kept, "before"), { recursive: true });
       cpSync(dirname(this.#path), join(kept, "after"), { recursive: true });
