@@ -114,6 +114,36 @@ test("Node keeps nothing running for a flock program that is not there", () =>
     assertEquals((JSON.parse(stdout) as string[]).filter((what) => what === "Timeout"), []);
   }));
 
+test("Node takes the kernel's lock without a program where node:ffi shows no warning", () =>
+  withFolder(async (folder) => {
+    if (RUNTIME !== "node" || process.platform !== "linux") return;
+    const path = join(folder, "a.wal");
+    const hasForeignFunctions = Number(process.versions.node.split(".")[0]) >= 26;
+    for (
+      const quiet of [
+        "NODE_NO_WARNINGS=1",
+        "NODE_OPTIONS=--no-warnings",
+        "NODE_OPTIONS=--disable-warning=ExperimentalWarning",
+      ]
+    ) {
+      const first = new Contender("node", path, {
+        by: absolute(["env", quiet]),
+        searchPath: NOWHERE,
+      });
+      const { lock } = await first.result();
+      assertEquals([quiet, lock], [quiet, hasForeignFunctions ? "kernel" : "record"]);
+      // With the program's lock, and without any.
+      for (const searchPath of [process.env["PATH"] ?? "", NOWHERE]) {
+        const { code } = await openElsewhere("node", path, { searchPath });
+        assertEquals(code, "ERR_WAL_LOCKED");
+      }
+      await first.kill();
+    }
+    const { lock, warnings } = await openElsewhere("node", path, { searchPath: NOWHERE });
+    assertEquals(lock, "record");
+    assert(!warnings.includes("ExperimentalWarning"), warnings);
+  }));
+
 test("a lock that is only a record is warned of, or refused by { lock: kernel }", () =>
   withFolder(async (folder) => {
     if (process.platform === "win32") return;

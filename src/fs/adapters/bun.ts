@@ -21,7 +21,7 @@ import type {
   OpenMode,
   WriterLock,
 } from "../file_system.ts";
-import { outcomeOf } from "../posix/flock.ts";
+import { type Flock, FLOCK_LIBRARIES, flockBy } from "../posix/flock.ts";
 import { takeLock } from "../posix/lock_file.ts";
 import {
   C_LIBRARIES,
@@ -33,7 +33,7 @@ import {
   toMemory,
 } from "../posix/memory_map.ts";
 import { nodeFiles } from "../posix/node_file.ts";
-import { type Flock, flockByProgram, guardBy, lockOwner, tryLock } from "../posix/node_lock.ts";
+import { flockByProgram, guardBy, lockOwner, tryLock } from "../posix/node_lock.ts";
 
 export type {
   Directory,
@@ -46,7 +46,6 @@ export type {
   WriterLock,
 } from "../file_system.ts";
 
-const { constants } = builtin<typeof import("node:os")>("node:os");
 const { Buffer } = builtin<typeof import("node:buffer")>("node:buffer");
 
 /** The part of `bun:ffi` that is used. */
@@ -58,16 +57,6 @@ interface ForeignFunctions {
   toArrayBuffer(pointer: number, offset: number, size: number): ArrayBuffer;
   readonly read: { i32(pointer: number, offset: number): number };
 }
-
-/** Where the C library may be, and its function that tells where errno is: glibc, musl, macOS. */
-const LIBRARIES: readonly (readonly [string, string])[] = [
-  ["libc.so.6", "__errno_location"],
-  ["libc.so", "__errno_location"],
-  ["libSystem.B.dylib", "__error"],
-];
-
-/** LOCK_EX | LOCK_NB of flock(2). */
-const EXCLUSIVE_NOW = 2 | 4;
 
 /** The file system of Bun: `node:fs` for the files, flock(2) by `bun:ffi` for the lock. */
 export class BunFileSystem implements FileSystem {
@@ -142,21 +131,14 @@ export class BunFileSystem implements FileSystem {
 
 /** flock(2) by the C library; undefined where that is not found. */
 function findFlock({ dlopen, read }: ForeignFunctions): Flock | undefined {
-  for (const [library, errnoLocation] of LIBRARIES) {
+  for (const [library, errnoLocation] of FLOCK_LIBRARIES) {
     try {
       const { flock, [errnoLocation]: locate } = dlopen(library, {
         flock: { args: ["i32", "i32"], returns: "i32" },
         [errnoLocation]: { args: [], returns: "ptr" },
       }).symbols;
       if (flock === undefined || locate === undefined) continue;
-      return (descriptor, path) => {
-        for (;;) {
-          if (flock(descriptor, EXCLUSIVE_NOW) === 0) return "taken";
-          const errno = read.i32(locate(), 0);
-          const error = Object.assign(new Error(`flock(2) ended with errno ${errno}`), { errno });
-          if (errno !== constants.errno.EINTR) return outcomeOf(error, path);
-        }
-      };
+      return flockBy({ flock, errno: () => read.i32(locate(), 0) });
     } catch {
       // Not under this name: the next one, and without any the flock program.
     }

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { builtin, findBuiltin } from "../builtins.ts";
+import { builtin } from "../builtins.ts";
 import type {
   Directory,
   FileHandle,
@@ -22,18 +22,12 @@ import type {
   WriterLock,
 } from "../file_system.ts";
 import { memberOf } from "../file_system.ts";
+import type { Flock } from "../posix/flock.ts";
 import { takeLock } from "../posix/lock_file.ts";
-import {
-  C_LIBRARIES,
-  type MappedMemory,
-  type MemoryCalls,
-  MemoryMapper,
-  refusedHere,
-  SHARED,
-  toMemory,
-} from "../posix/memory_map.ts";
+import { MemoryMapper } from "../posix/memory_map.ts";
+import { findFlockQuietly, findMemoryCalls } from "../posix/node_ffi.ts";
 import { nodeFiles } from "../posix/node_file.ts";
-import { guardOnNode, lockOwner, tryLockOnNode } from "../posix/node_lock.ts";
+import { flockByProgram, guardOnNode, lockOwner, tryLockOnNode } from "../posix/node_lock.ts";
 import { toFileSystemError } from "../posix/system_call.ts";
 
 export type {
@@ -54,9 +48,12 @@ const { fsyncSync } = builtin<typeof import("node:fs")>("node:fs");
  *
  * Node has no flock(2); on Linux a run of the `flock` program takes it on our descriptor, where it
  * stays when the program has ended. Without that program the lock is a checked record of the
- * process (`stats().lock` is `"record"`).
+ * process (`stats().lock` is `"record"`). Where `node:ffi` can be loaded without a warning, flock(2)
+ * is called by it, and no program runs.
  */
 export class NodeFileSystem implements FileSystem {
+  /** Takes flock(2) without a program, once there was a way to it. */
+  #flock: Flock | undefined;
   readonly #mapper = new MemoryMapper(findMemoryCalls);
 
   /** Opens a file. */
@@ -107,65 +104,24 @@ export class NodeFileSystem implements FileSystem {
   /** Takes the lock, or throws `LockedError`. */
   async lock(path: string, permissions: number): Promise<WriterLock> {
     requireSyncs(path);
-    return await takeLock(this, path, lockOwner("node"), () => tryLockOnNode(path, permissions));
+    const flock = this.#findFlock();
+    return await takeLock(
+      this,
+      path,
+      lockOwner("node"),
+      () => tryLockOnNode(flock, path, permissions),
+    );
   }
 
   /** Takes the kernel's lock on a file, or throws `LockedError`. */
   guard(path: string): Guard | Promise<Guard> {
-    return guardOnNode(path);
+    return guardOnNode(this.#findFlock(), path);
   }
-}
 
-/** The part of `node:ffi` that is used: Node 26 has it. */
-interface ForeignFunctions {
-  dlopen(library: string, symbols: object): {
-    functions: Record<"fstatfs" | "mmap" | "munmap", (...args: unknown[]) => unknown>;
-  };
-  toArrayBuffer(pointer: bigint, size: number, isCopied: boolean): ArrayBuffer;
-}
-
-/** MAP_FAILED of mmap(2). */
-const MAP_FAILED = 2n ** 64n - 1n;
-
-/** The calls that map files, or why there are none. */
-function findMemoryCalls(): MemoryCalls | string {
-  const ffi = findBuiltin<ForeignFunctions>("node:ffi");
-  if (ffi === undefined) return `no FFI in Node ${process.versions.node}`;
-  const refused = refusedHere();
-  if (refused !== undefined) return refused;
-  for (const library of C_LIBRARIES) {
-    try {
-      return memoryCalls(ffi, library);
-    } catch (error) {
-      const isDenied = memberOf(error, "code") === "ERR_ACCESS_DENIED";
-      if (isDenied) return "Node's permission model wants --allow-ffi for it";
-      // Not under this name.
-    }
+  #findFlock(): Flock {
+    this.#flock ??= findFlockQuietly();
+    return this.#flock ?? flockByProgram;
   }
-  return "no C library was found";
-}
-
-function memoryCalls(ffi: ForeignFunctions, library: string): MemoryCalls {
-  const { fstatfs, mmap, munmap } = ffi.dlopen(library, {
-    fstatfs: { arguments: ["int32", "pointer"], return: "int32" },
-    mmap: {
-      arguments: ["pointer", "uint64", "int32", "int32", "int32", "int64"],
-      return: "pointer",
-    },
-    munmap: { arguments: ["pointer", "uint64"], return: "int32" },
-  }).functions;
-  return {
-    statfs: (descriptor, into) => Number(fstatfs(descriptor, into)),
-    map(descriptor, offset, size, protection): MappedMemory | undefined {
-      const length = BigInt(size);
-      const address = mmap(0n, length, protection, SHARED, descriptor, BigInt(offset));
-      if (typeof address !== "bigint" || address === MAP_FAILED) return undefined;
-      return toMemory(
-        () => ffi.toArrayBuffer(address, size, false),
-        () => munmap(address, length),
-      );
-    },
-  };
 }
 
 /**

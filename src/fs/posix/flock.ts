@@ -1,15 +1,53 @@
 /**
- * The kernel's lock on an open file, flock(2), as the adapters of real files share it: what its
- * errors mean, and the guard of a file that is made of it.
+ * The kernel's lock on an open file, flock(2), as the adapters of real files share it: how the C
+ * library takes it, what its errors mean, and the guard of a file that is made of it.
  *
  * @module
  */
+import { builtin } from "../builtins.ts";
 import { LockedError } from "../../errors.ts";
 import type { FileHandle, FileSystemErrorCode, Guard } from "../file_system.ts";
 import { toFileSystemError } from "./system_call.ts";
 
 /** Whether the kernel's lock is ours now, another's, or out of reach. */
 export type LockOutcome = "taken" | "held" | "unavailable";
+
+/** A way to take flock(2) on a descriptor, now or never. */
+export type Flock = (descriptor: number, path: string) => LockOutcome | Promise<LockOutcome>;
+
+/** The calls of the C library that take it. */
+export interface FlockCalls {
+  /** flock(2); not 0 if it failed. */
+  flock(descriptor: number, operation: number): number;
+  /** Of the call before. */
+  errno(): number;
+}
+
+const { constants } = builtin<typeof import("node:os")>("node:os");
+
+/** Where the C library may be, and its function that tells where errno is: glibc, musl, macOS. */
+export const FLOCK_LIBRARIES: readonly (readonly [library: string, errnoLocation: string])[] = [
+  ["libc.so.6", "__errno_location"],
+  ["libc.so", "__errno_location"],
+  ["libSystem.B.dylib", "__error"],
+];
+
+/** LOCK_EX | LOCK_NB of flock(2). */
+const EXCLUSIVE_NOW = 2 | 4;
+
+/** Takes flock(2) by the C library. */
+export function flockBy({ flock, errno }: FlockCalls): Flock {
+  return (descriptor, path) => {
+    for (;;) {
+      if (flock(descriptor, EXCLUSIVE_NOW) === 0) return "taken";
+      const number = errno();
+      const error = Object.assign(new Error(`flock(2) ended with errno ${number}`), {
+        errno: number,
+      });
+      if (number !== constants.errno.EINTR) return outcomeOf(error, path);
+    }
+  };
+}
 
 /** The file system or the kernel has no such locks; `EBADF` is NFS, of a file that is only read. */
 const NONE_HERE: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>([

@@ -7,7 +7,7 @@ import { builtin } from "../builtins.ts";
 import { clock, type Timer } from "../clock.ts";
 import { reasonOf, WalError } from "../../errors.ts";
 import { type FileHandle, type Guard, isFileSystemError } from "../file_system.ts";
-import { guardOn, type LockOutcome, outcomeOf } from "./flock.ts";
+import { type Flock, guardOn, type LockOutcome, outcomeOf } from "./flock.ts";
 import type { LockAttempt } from "./lock_file.ts";
 import {
   isAlive,
@@ -43,10 +43,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/bad file descriptor/i, "EBADF"],
 ];
 
-/** A way to take flock(2) on a descriptor, now or never. */
-export type Flock = (descriptor: number, path: string) => LockOutcome | Promise<LockOutcome>;
-
-/** Opens the lock file and tries the kernel's lock, on Node in the platform's way. */
+/** Opens the lock file and tries the kernel's lock. */
 export async function tryLock(
   flock: Flock,
   path: string,
@@ -61,10 +58,14 @@ export async function tryLock(
   }
 }
 
-/** The same on Node, in the platform's way. */
-export async function tryLockOnNode(path: string, permissions: number): Promise<LockAttempt> {
+/** The same on Node: with the open itself where the platform has a flag for it. */
+export async function tryLockOnNode(
+  flock: Flock,
+  path: string,
+  permissions: number,
+): Promise<LockAttempt> {
   const exclusive = EXCLUSIVE_OPEN[process.platform];
-  if (exclusive === undefined) return await tryLock(flockByProgram, path, permissions);
+  if (exclusive === undefined) return await tryLock(flock, path, permissions);
   const flags = constants.O_RDWR | constants.O_CREAT | exclusive;
   const attempt = openExclusively(path, flags, permissions);
   if (attempt.outcome !== "unavailable") return attempt;
@@ -101,10 +102,10 @@ export function guardBy(flock: Flock, path: string): Guard | Promise<Guard> {
   }
 }
 
-/** The same on Node, in the platform's way. */
-export function guardOnNode(path: string): Guard | Promise<Guard> {
+/** The same on Node: with the open itself where the platform has a flag for it. */
+export function guardOnNode(flock: Flock, path: string): Guard | Promise<Guard> {
   const exclusive = EXCLUSIVE_OPEN[process.platform];
-  if (exclusive === undefined || process.platform === "win32") return guardBy(flockByProgram, path);
+  if (exclusive === undefined || process.platform === "win32") return guardBy(flock, path);
   const { file, outcome } = openExclusively(path, constants.O_RDONLY | exclusive, 0);
   return guardOn(file, path, outcome);
 }
