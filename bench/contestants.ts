@@ -36,6 +36,8 @@ export interface Kind {
   readonly families?: readonly string[];
   /** Why it takes no part in a workload, by id or family. */
   readonly absent?: Readonly<Record<string, string>>;
+  /** The ratios that it is to reach, by a workload's id, where not the workload's own. */
+  readonly goals?: Readonly<Record<string, number>>;
   /** Whether a batcher of the benchmark's lets its many callers share a sync. */
   readonly isBatched?: boolean;
 }
@@ -80,6 +82,7 @@ const OURS_MAPPED: Kind = {
   name: "ours, mapped",
   promises: OURS.promises,
   families: ["append", "read", "replay"],
+  goals: { append: 4, read: 2, replay: 1 },
 };
 
 const READS_UNCHECKED = "reads check no checksum";
@@ -222,7 +225,7 @@ const PEERS: Readonly<Record<Host, readonly Kind[]>> = {
 export function entrantsOn(host: Host, withPeers: boolean): Entrant[] {
   const own = host === "go" ? [FLOOR] : [FLOOR, OURS, OURS_BLOCKING];
   // Node has what it takes to map a file from 26 on.
-  if (host === "bun" || host === "deno") own.push(OURS_MAPPED);
+  if (host !== "go" && host !== "node") own.push(OURS_MAPPED);
   const kinds = withPeers ? [...own, ...PEERS[host]] : own;
   return kinds.map((kind) => ({ id: `${kind.name} on ${host}`, kind, host }));
 }
@@ -249,6 +252,11 @@ export function isFloor(kind: Kind): boolean {
 /** Whether it is this project's log. */
 export function isOurs(kind: Kind): boolean {
   return kind === OURS || kind === OURS_BLOCKING || kind === OURS_MAPPED;
+}
+
+/** The ratio that a kind of ours is to reach. */
+export function goalOf({ goals }: Kind, { id, goal }: Workload): number | undefined {
+  return goals?.[id] ?? goal;
 }
 
 /** How its own log is called, with the options that it is opened with. */

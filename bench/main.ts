@@ -19,7 +19,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { EDITIONS, RUNTIMES } from "../kit/runtime.ts";
 import { type Entrant, entrantsOn, type Host } from "./contestants.ts";
-import { MountError, mountJournalled } from "./journalled.ts";
+import { type Image, IMAGES, MountError, mountImages } from "./images.ts";
 import { mountOf, thisMachine } from "./machine.ts";
 import { LENGTH, Measurement, type Setting } from "./measure.ts";
 import { buildGoProgram, installPackages } from "./peers.ts";
@@ -35,7 +35,8 @@ const USAGE = `Usage: npm run bench -- [options]
   --entries N         entries of the log that is read; default: 1000000
   --rounds N          rounds, of which the medians are shown; default: 5
   --peers             measure the peers too; installs and builds them
-  --journalled        measure batch, durable and shared again, on an ext4 with a journal; needs root
+  --images NAMES      measure what writes again, on file systems in image files: journalled and
+                      unjournalled (an ext4), xfs; needs root
   --markdown          print Markdown
   --json FILE         write the raw results to a file too
   --help              print this`;
@@ -48,15 +49,15 @@ const ARGUMENTS = {
     entries: { type: "string", default: "1000000" },
     rounds: { type: "string", default: "5" },
     peers: { type: "boolean", default: false },
-    journalled: { type: "boolean", default: false },
+    images: { type: "string" },
     markdown: { type: "boolean", default: false },
     json: { type: "string" },
     help: { type: "boolean", default: false },
   },
 } as const;
 
-/** The families that measure syncs, which a journal makes dearer. */
-const SYNCING = ["batch", "durable", "shared"];
+/** The families that write; what is read is in the page cache on any file system. */
+const WRITING = ["append", "batch", "durable", "shared"];
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
@@ -68,7 +69,7 @@ interface Options {
   readonly entries: number;
   readonly rounds: number;
   readonly peers: boolean;
-  readonly journalled: boolean;
+  readonly images: readonly Image[];
   readonly markdown: boolean;
   /** The open file for the raw results. */
   readonly json: number | undefined;
@@ -128,21 +129,19 @@ async function measureAll(
 ): Promise<{ run: Run; failures: string[] }> {
   const { entries, rounds } = options;
   // Before anything long is run, since it may fail.
-  using mounted = options.journalled ? mountJournalled(folder) : undefined;
+  using images = mountImages(folder, options.images);
   const { entrants, goProgram } = prepare(options, folder);
   const machine = thisMachine();
   const setting = { entrants, entries, rounds, goProgram, stop };
   const first = await measurePlace({ ...setting, folder }, options.workloads);
   const { versions, failures } = first.measurement;
   const places = [first.place];
-  if (mounted !== undefined && !stop.aborted) {
-    console.error("On an ext4 with a journal:");
-    const workloads = options.workloads.filter(({ id }) => SYNCING.includes(familyOf(id)));
-    const { place, measurement } = await measurePlace(
-      { ...setting, folder: mounted.folder },
-      workloads,
-    );
-    places.push(place);
+  const workloads = options.workloads.filter(({ id }) => WRITING.includes(familyOf(id)));
+  for (const { image, folder } of images.mounted) {
+    if (stop.aborted) break;
+    console.error(`On ${image}:`);
+    const { place, measurement } = await measurePlace({ ...setting, folder }, workloads);
+    places.push({ ...place, image });
     Object.assign(versions, measurement.versions);
     failures.push(...measurement.failures);
   }
@@ -191,22 +190,24 @@ async function measurePlace(
 
 /** The options, or `undefined` where only help is asked for. */
 function readOptions(): Options | undefined {
-  const { help, dir, runtime, workloads, entries, rounds, json, ...flags } = parse();
+  const { help, dir, runtime, workloads, entries, rounds, images, json, ...flags } = parse();
   if (help) return undefined;
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UsageError(`There is no folder "${dir}".`);
   }
-  if (flags.journalled && process.getuid?.() !== 0) {
-    throw new UsageError("--journalled mounts a file system, for which it has to be run by root.");
+  const wanted = images?.split(",").map((name) => toOne(name, IMAGES, "image")) ?? [];
+  if (wanted.length > 0 && process.getuid?.() !== 0) {
+    throw new UsageError("--images mounts file systems, for which it has to be run by root.");
   }
   const byDefault: readonly Host[] = flags.peers ? [...RUNTIMES, "go"] : RUNTIMES;
   const known: readonly Host[] = flags.peers ? [...EDITIONS, "go"] : EDITIONS;
   return {
     dir,
-    hosts: runtime?.split(",").map((name) => toHost(name, known)) ?? byDefault,
+    hosts: runtime?.split(",").map((name) => toOne(name, known, "runtime")) ?? byDefault,
     workloads: workloads === undefined ? WORKLOADS : workloads.split(",").flatMap(toWorkloads),
     entries: toCount("entries", entries),
     rounds: toCount("rounds", rounds),
+    images: [...new Set(wanted)],
     ...flags,
     // Opened now, so that a long run does not end in a file that cannot be written.
     json: json === undefined ? undefined : orUsageError(() => openSync(json, "w")),
@@ -226,10 +227,11 @@ function orUsageError<T>(call: () => T): T {
   }
 }
 
-function toHost(name: string, known: readonly Host[]): Host {
-  const found = known.find((host) => host === name);
+/** One of the names that are known. */
+function toOne<T extends string>(name: string, known: readonly T[], what: string): T {
+  const found = known.find((one) => one === name);
   if (found === undefined) {
-    throw new UsageError(`"${name}" is no runtime: they are ${known.join(", ")}.`);
+    throw new UsageError(`"${name}" is no ${what}: they are ${known.join(", ")}.`);
   }
   return found;
 }

@@ -6,6 +6,7 @@
 import {
   type Entrant,
   entrantsOn,
+  goalOf,
   type Host,
   isFloor,
   isOurs,
@@ -164,7 +165,7 @@ function cellsOf({ workload, lines }: Table): string[][] {
     amount(workload, summary.floorRate, summary.floorMs),
     times(summary.ratio),
     `${times(summary.lowest)}-${times(summary.highest)}`,
-    isOurs(entrant.kind) ? goal(workload, summary.ratio) : "",
+    isOurs(entrant.kind) ? judged(workload, goalOf(entrant.kind, workload), summary.ratio) : "",
   ]);
 }
 
@@ -173,10 +174,10 @@ export function amount(workload: Workload, rate: number, ms: number): string {
   return workload.score === "rate" ? `${count(rate)}/s` : `${count(ms)} ms`;
 }
 
-function goal(workload: Workload, ratio: number): string {
-  if (workload.goal === undefined) return "";
-  const isReached = ratio === workload.goal || isBetter(workload, ratio, workload.goal);
-  return `${workload.goal} ${isReached ? "reached" : "MISSED"}`;
+function judged(workload: Workload, goal: number | undefined, ratio: number): string {
+  if (goal === undefined) return "";
+  const isReached = ratio === goal || isBetter(workload, ratio, goal);
+  return `${goal} ${isReached ? "reached" : "MISSED"}`;
 }
 
 /** Aligns cells in columns. */

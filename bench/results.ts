@@ -30,6 +30,8 @@ export interface Measured {
 /** What was measured on one file system. */
 export interface Place {
   readonly mount: Mount | undefined;
+  /** What it is called, where it is in an image that was made for the run. */
+  readonly image?: string;
   readonly measured: readonly Measured[];
 }
 

@@ -15,6 +15,8 @@ import { barsOf } from "./bars.ts";
 import {
   type Entrant,
   entrantsOn,
+  goalOf,
+  type Host,
   isOurs,
   nameOfOurs,
   noteOf,
@@ -34,8 +36,8 @@ import {
   tablesOf,
   times,
 } from "./report.ts";
-import { isBetter, type Run } from "./results.ts";
-import { BATCH, MANY, READS } from "./workloads.ts";
+import { isBetter, type Place, type Run } from "./results.ts";
+import { BATCH, MANY, READS, type Workload } from "./workloads.ts";
 
 const DOCUMENT = `${ROOT}docs/performance.md`;
 const FOLDER = `${ROOT}docs/performance`;
@@ -116,13 +118,16 @@ function documentOf(sources: readonly Source[]): string {
 }
 
 function glance(tables: readonly Table[]): string[] {
-  const head = ["workload", "goal", "node", "bun", "deno"];
+  const hosts = HOSTS.filter((host) =>
+    tables.some(({ lines }) => lines.some((line) => isOursOn(host, line)))
+  );
+  const head = ["workload", "goal", ...hosts];
   const rows = tables.map(({ workload, lines }) => {
-    const on = (host: string): string => {
-      const { goal } = workload;
+    const on = (host: Host): string => {
       const ratios = lines
-        .filter(({ entrant }) => entrant.host === host && isOurs(entrant.kind))
-        .map(({ summary: { ratio } }) => {
+        .filter((line) => isOursOn(host, line))
+        .map(({ entrant, summary: { ratio } }) => {
+          const goal = goalOf(entrant.kind, workload);
           const isReached = goal === undefined || !isBetter(workload, goal, ratio);
           return isReached ? times(ratio) : `_${times(ratio)}_`;
         });
@@ -130,18 +135,16 @@ function glance(tables: readonly Table[]): string[] {
     };
     return [
       `\`${workload.id}\``,
-      workload.goal === undefined
-        ? ""
-        : `${workload.score === "rate" ? "≥" : "≤"} ${workload.goal}`,
-      on("node"),
-      on("bun"),
-      on("deno"),
+      [...goalsOf(lines, workload)]
+        .map((goal) => `${workload.score === "rate" ? "≥" : "≤"} ${goal}`).join("; "),
+      ...hosts.map(on),
     ];
   });
   return [
     layOut([head, ...rows], true, head.length),
-    "The columns node, bun and deno are `@durable/wal`, and, where a second ratio follows, with " +
-    "blocking syncs; a ratio that misses its goal is _slanted_.",
+    "The columns of the runtimes are `@durable/wal`. Where a second ratio follows, that is with " +
+    'blocking syncs (`batch`, `durable`, `shared`) or with `memoryMap: "on"` (`append`, `read`, ' +
+    "`replay`); a second goal is that of the second ratio. A ratio that misses its goal is _slanted_.",
     "What each workload does, the first on equal promises, and what is ahead of it:",
     bullets(tables.map((table) => {
       const { id, title } = table.workload;
@@ -156,6 +159,17 @@ function glance(tables: readonly Table[]): string[] {
   ];
 }
 
+function isOursOn(host: Host, { entrant }: Line): boolean {
+  return entrant.host === host && isOurs(entrant.kind);
+}
+
+/** The goals of our rows of a workload, each once. */
+function goalsOf(lines: readonly Line[], workload: Workload): Set<number> {
+  const ours = lines.filter(({ entrant }) => isOurs(entrant.kind));
+  const goals = ours.map(({ entrant }) => goalOf(entrant.kind, workload));
+  return new Set(goals.filter((goal) => goal !== undefined));
+}
+
 function named({ label, entrant, summary }: Line): string {
   return `${label} on ${entrant.host}: ${times(summary.ratio)}`;
 }
@@ -168,7 +182,7 @@ function sectionOf({ name, run }: Source, index: number): string[] {
     ...run.places.flatMap((place, i) => [
       `### On ${nameOf(place.mount)}`,
       `The files are on ${describeMount(place.mount)}.`,
-      ...tablesOf(place).flatMap((table) => workloadOf(table, prefixOf(index, i))),
+      ...tablesOf(place).flatMap((table) => workloadOf(table, prefixOf(index, i, place))),
     ]),
   ];
 }
@@ -179,8 +193,8 @@ function nameOf(mount: Mount | undefined): string {
 }
 
 /** What tells apart the charts of further runs and places. */
-function prefixOf(run: number, place: number): string {
-  return `${run === 0 ? "" : `run${run + 1}-`}${place === 0 ? "" : "journalled-"}`;
+function prefixOf(run: number, index: number, { image = "journalled" }: Place): string {
+  return `${run === 0 ? "" : `run${run + 1}-`}${index === 0 ? "" : `${image}-`}`;
 }
 
 function workloadOf(table: Table, prefix: string): string[] {
@@ -301,7 +315,7 @@ function method(sources: readonly Source[]): string[] {
     "npm run bench:peers -- --json all.json # the peers too; those in Go if there is a go\n" +
     "npm run bench:report -- all.json       # writes this page\n```",
     "`npm run bench -- --help` tells the options: which runtimes, workloads, how many rounds, which " +
-    "disk; `--journalled` adds `batch`, `durable` and `shared` on an ext4 with a journal.",
+    "disk; `--images journalled,xfs` adds what writes on an ext4 with a journal and on an XFS.",
     "",
   ];
 }
