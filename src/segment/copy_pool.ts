@@ -17,6 +17,10 @@ const MAX_SHARED = isOnBun() ? 0 : 2 * 1024;
 export class CopyPool {
   #pool: ArrayBuffer = new ArrayBuffer(0);
   #used = 0;
+  /** What was copied last, and its part: entries of one size make less garbage. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  #part: Uint8Array = this.#bytes;
 
   /** A copy of the bytes from `start` to `end`. */
   copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -27,7 +31,12 @@ export class CopyPool {
       this.#used = 0;
     }
     const copy = new Uint8Array(this.#pool, this.#used, size);
-    copy.set(bytes.subarray(start, end));
+    if (this.#bytes !== bytes || this.#start !== start || this.#part.length !== size) {
+      this.#bytes = bytes;
+      this.#start = start;
+      this.#part = bytes.subarray(start, end);
+    }
+    copy.set(this.#part);
     // The next one begins at a multiple of eight, where any other typed array may.
     this.#used += (size + 7) & ~7;
     return copy;
