@@ -9,7 +9,7 @@
  */
 import { FRAME_HEADER_SIZE } from "../format/frame.ts";
 import { clock } from "../fs/clock.ts";
-import { payloadsOf, StagedEntries, type StagedEntry } from "./staged_entries.ts";
+import { endOfFrames, StagedEntries, type StagedEntry } from "./staged_entries.ts";
 
 /** A sync that has not begun, and those that wait for it. */
 interface Group {
@@ -31,7 +31,7 @@ export interface Committed {
    *
    * @param frames The frames, one after the other, without their checksums.
    * @param bytes The bytes of the entries alone.
-   * @returns The index of the last; `undefined` if they have to be appended one by one.
+   * @returns The index of the last; `undefined` if they have to be appended with more writes.
    */
   appendFrames(frames: Uint8Array, count: number, bytes: number): number | undefined;
   /** Makes durable all that is written when it is called; it may be done at once. */
@@ -85,27 +85,39 @@ export class GroupCommit {
   /** Writes the entries that are staged, with one write if it can be. */
   #appendStaged(): void {
     const { frames, entries } = this.#staged.take();
-    const count = entries.length;
-    const bytes = frames.length - count * FRAME_HEADER_SIZE;
-    const last = count > 1 ? this.#log.appendFrames(frames, count, bytes) : undefined;
-    if (last === undefined) {
-      this.#appendEach(frames, entries);
-    } else {
-      let index = last - count;
-      for (const entry of entries) entry.index = ++index;
-    }
+    this.#appendGroup(frames, entries);
   }
 
-  /** Writes entries one by one, so that each that can be written is. */
-  #appendEach(frames: Uint8Array, entries: readonly StagedEntry[]): void {
-    const payloads = payloadsOf(frames);
-    for (const entry of entries) {
-      const { value: data } = payloads.next();
-      try {
-        entry.index = this.#log.append(data ?? new Uint8Array(0));
-      } catch (error) {
-        entry.error = error;
-      }
+  /**
+   * Writes entries with one write, or each half by itself: of those around the end of a segment, or
+   * where a disk is full, each that can be written is, with few writes.
+   */
+  #appendGroup(frames: Uint8Array, entries: readonly StagedEntry[]): void {
+    const [first] = entries;
+    if (first === undefined) return;
+    const count = entries.length;
+    if (count === 1) {
+      this.#appendOne(frames.subarray(FRAME_HEADER_SIZE), first);
+      return;
+    }
+    const bytes = frames.length - count * FRAME_HEADER_SIZE;
+    const last = this.#log.appendFrames(frames, count, bytes);
+    if (last !== undefined) {
+      let index = last - count;
+      for (const entry of entries) entry.index = ++index;
+      return;
+    }
+    const half = count >>> 1;
+    const at = endOfFrames(frames, half);
+    this.#appendGroup(frames.subarray(0, at), entries.slice(0, half));
+    this.#appendGroup(frames.subarray(at), entries.slice(half));
+  }
+
+  #appendOne(data: Uint8Array, entry: StagedEntry): void {
+    try {
+      entry.index = this.#log.append(data);
+    } catch (error) {
+      entry.error = error;
     }
   }
 

@@ -68,11 +68,9 @@ export class StagedEntries {
   }
 }
 
-/** The entries in some Data frames, one after the other: parts of the frames. */
-export function* payloadsOf(frames: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < frames.length;) {
-    const start = at + FRAME_HEADER_SIZE;
-    at = start + frameLengthAt(frames, at);
-    yield frames.subarray(start, at);
-  }
+/** Where the first `count` of some Data frames end. */
+export function endOfFrames(frames: Uint8Array, count: number): number {
+  let at = 0;
+  for (let i = 0; i < count; i++) at += FRAME_HEADER_SIZE + frameLengthAt(frames, at);
+  return at;
 }

@@ -132,6 +132,22 @@ test("a group that does not fit the segment continues in the next", async () => 
   await log.close();
 });
 
+test("a group around the end of a segment is written by few writes", async () => {
+  const entries = Array.from({ length: 512 }, (_, i) => bytes(String(i).padStart(128, "-")));
+  for (const before of [0, 1, 100, 255, 256, 400, 511]) {
+    const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+    const log = await Wal.open("a.wal", { fileSystem, segmentSize: 137 * 512 + 120 });
+    for (let i = 0; i < before; i++) log.append(bytes("before".padStart(128)));
+    const { writes } = log.stats();
+    await Promise.all(entries.map((entry) => log.appendAndSync(entry)));
+    assertEquals(log.stats().segments, before === 0 ? 1 : 2);
+    const made = log.stats().writes - writes;
+    assert(made <= 24, `${made} writes for 512 entries after ${before}`);
+    assertEquals([...log.readAll()].slice(before), entries);
+    await log.close();
+  }
+});
+
 test("an entry that is too large to be staged goes in between the others", async () => {
   const fileSystem = new MemoryFileSystem();
   const log = await Wal.open("a.wal", { fileSystem });

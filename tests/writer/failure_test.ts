@@ -64,7 +64,9 @@ test("a failed write leaves no partial bytes, and the log can be used", async ()
 test("a failed appendAndSync rejects alone; others in its group do not", async () => {
   const fileSystem = faulty();
   const log = await Wal.open(PATH, { fileSystem });
+  // The group, then "b" and "c" together, then "b".
   fileSystem.fail("write", "ENOSPC");
+  fileSystem.fail("write", "ENOSPC", { after: 1 });
   fileSystem.fail("write", "ENOSPC", { after: 1 });
   const results = await Promise.allSettled(
     ["a", "b", "c"].map((word) => log.appendAndSync(bytes(word))),
