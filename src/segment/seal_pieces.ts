@@ -29,11 +29,8 @@ const PIECE_SIZE: number = 4 * PIECE_ENTRIES;
 
 const PIECE_SHIFT: number = shiftBy(PIECE_SIZE);
 
-/** Some of the offsets, as they stand in the frame. */
-interface Piece {
-  readonly bytes: Uint8Array;
-  readonly checksum: number;
-}
+/** How many pieces are in memory, and written, together: each byte of one alone takes twice as long. */
+const BLOCK_PIECES = 4;
 
 /** A Seal's whole frame, to be written. */
 export interface SealToWrite {
@@ -48,7 +45,10 @@ export class SealPieces {
   readonly #path: string;
   readonly #offsets: OffsetIndex;
   readonly #checksum: FrameChecksum;
-  readonly #pieces: Piece[] = [];
+  /** The pieces, as they stand in the frame; each block but the last is full. */
+  readonly #blocks: Uint8Array[] = [];
+  /** The checksum of each piece. */
+  readonly #checksums: number[] = [];
   #next: number;
 
   /** @param isNeeded Whether the segment ends with a Seal: one of version 1 does not. */
@@ -71,17 +71,29 @@ export class SealPieces {
    */
   keepUp(): void {
     while (this.#next <= this.#offsets.count) {
-      const bytes = takeForWrite(PIECE_SIZE, this.#path);
-      writeSealOffsets(bytes, 0, this.#offsets, this.#next - PIECE_ENTRIES, this.#next);
-      this.#pieces.push({ bytes, checksum: this.#checksum.crc32(bytes) });
+      const at = PIECE_SIZE * (this.#checksums.length % BLOCK_PIECES);
+      const block = this.#lastBlock(at === 0);
+      writeSealOffsets(block, at, this.#offsets, this.#next - PIECE_ENTRIES, this.#next);
+      this.#checksums.push(this.#checksum.crc32(block.subarray(at, at + PIECE_SIZE)));
       this.#next += PIECE_ENTRIES;
     }
   }
 
+  /** The block that the next piece belongs to. */
+  #lastBlock(isNew: boolean): Uint8Array {
+    const last = this.#blocks.at(-1);
+    if (last !== undefined && !isNew) return last;
+    const block = takeForWrite(BLOCK_PIECES * PIECE_SIZE, this.#path);
+    this.#blocks.push(block);
+    return block;
+  }
+
   /** The entries from a position on are dropped. */
   cut(count: number): void {
-    this.#pieces.length = Math.min(this.#pieces.length, Math.floor(count / PIECE_ENTRIES));
-    this.#next = Math.min(this.#next, (this.#pieces.length + 1) * PIECE_ENTRIES);
+    const pieces = Math.min(this.#checksums.length, Math.floor(count / PIECE_ENTRIES));
+    this.#checksums.length = pieces;
+    this.#blocks.length = Math.ceil(pieces / BLOCK_PIECES);
+    this.#next = Math.min(this.#next, (pieces + 1) * PIECE_ENTRIES);
   }
 
   /**
@@ -91,7 +103,7 @@ export class SealPieces {
    */
   frame(count: number): SealToWrite {
     this.keepUp();
-    const full = this.#pieces.slice(0, Math.floor(count / PIECE_ENTRIES));
+    const full = this.#checksums.slice(0, Math.floor(count / PIECE_ENTRIES));
     const done = full.length * PIECE_ENTRIES;
     const head = new Uint8Array(SEAL_OFFSETS_AT);
     beginInternal(head, 0, "seal", sealSize(count));
@@ -101,10 +113,20 @@ export class SealPieces {
     writeSealTrailer(rest, rest.length - SEAL_TRAILER_SIZE, sealFrameSize(count));
     const covered = [head.subarray(0, CHECKSUM_AT), head.subarray(FRAME_HEADER_SIZE)];
     let checksum = this.#checksum.crc32Of(covered);
-    for (const piece of full) checksum = joinChecksums(checksum, piece.checksum, PIECE_SHIFT);
+    for (const piece of full) checksum = joinChecksums(checksum, piece, PIECE_SHIFT);
     checksum = joinChecksums(checksum, this.#checksum.crc32(rest), shiftBy(rest.length));
     writeUint32(head, CHECKSUM_AT, checksum);
-    return { parts: inFewParts(head, full.map(({ bytes }) => bytes), rest), checksum };
+    return { parts: inFewParts(head, this.#firstPieces(full.length), rest), checksum };
+  }
+
+  /** The first pieces, in few parts. */
+  #firstPieces(count: number): Uint8Array[] {
+    const parts = this.#blocks.slice(0, Math.ceil(count / BLOCK_PIECES));
+    const last = parts.pop();
+    if (last !== undefined) {
+      parts.push(last.subarray(0, PIECE_SIZE * (count - BLOCK_PIECES * parts.length)));
+    }
+    return parts;
   }
 }
 

@@ -35,7 +35,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 test("a Seal in pieces has the bytes of one in one piece, for every way to get there", () => {
-  for (const count of [1, 2, 16_383, 16_384, 16_385, 40_000, 49_152]) {
+  for (const count of [1, 2, 16_383, 16_384, 16_385, 40_000, 65_536, 81_920, 90_000]) {
     for (const isKeptUp of [true, false]) {
       const all = Array.from({ length: count }, (_, i) => 54 + 137 * i);
       const offsets = new OffsetIndex();
@@ -44,7 +44,7 @@ test("a Seal in pieces has the bytes of one in one piece, for every way to get t
         offsets.push(offset);
         if (isKeptUp && offsets.count >= seal.next) seal.keepUp();
       }
-      for (const counted of new Set([count, count - 1, Math.ceil(count / 2), 16_384])) {
+      for (const counted of new Set([count, count - 1, Math.ceil(count / 2), 16_384, 65_536])) {
         if (counted < 1 || counted > count) continue;
         const { parts } = seal.frame(counted);
         assertEquals(joined(parts), plainSeal(all.slice(0, counted)), `${counted} of ${count}`);
@@ -56,20 +56,20 @@ test("a Seal in pieces has the bytes of one in one piece, for every way to get t
 test("a Seal in pieces forgets the entries that were dropped", () => {
   const offsets = new OffsetIndex();
   const seal = new SealPieces("a.wal", offsets, frameChecksum, true);
-  for (let i = 0; i < 40_000; i++) offsets.push(54 + 137 * i);
+  for (let i = 0; i < 100_000; i++) offsets.push(54 + 137 * i);
   seal.keepUp();
-  for (const kept of [32_768, 20_000, 16_384, 16_383, 0]) {
+  for (const kept of [90_000, 81_920, 65_536, 60_000, 32_768, 20_000, 16_384, 16_383, 0]) {
     offsets.cut(kept);
     seal.cut(kept);
     const all = Array.from({ length: kept }, (_, i) => 54 + 137 * i);
-    for (let i = kept; i < 35_000; i++) all.push(60 + 138 * i);
+    for (let i = kept; i < 95_000; i++) all.push(60 + 138 * i);
     for (const offset of all.slice(kept)) offsets.push(offset);
-    assertEquals(joined(seal.frame(35_000).parts), plainSeal(all), `${kept} kept`);
+    assertEquals(joined(seal.frame(95_000).parts), plainSeal(all), `${kept} kept`);
   }
 });
 
 /** A log of batches whose next append finds the segment full, with a Seal of several pieces. */
-const ENTRIES = 40_000;
+const ENTRIES = 90_000;
 /** The last batch fits with a Durable frame before it, and no entry after it. */
 const SEGMENT_SIZE = 54 + (ENTRIES / 1000) * 22 + ENTRIES * 10 + 42;
 
@@ -118,7 +118,7 @@ test("a Seal of which a piece cannot be written is taken back whole, and written
 });
 
 test("a process that dies within a Seal of several pieces leaves every entry", async () => {
-  for (let calls = 0; calls < 8; calls++) {
+  for (let calls = 0; calls < 7; calls++) {
     const under = new CrashFileSystem();
     const fileSystem = new FaultyFileSystem(under);
     const log = await fullLog(fileSystem);
@@ -131,12 +131,12 @@ test("a process that dies within a Seal of several pieces leaves every entry", a
 test("a Seal made after a truncation is that of the entries that are there", async () => {
   const disk = new CrashFileSystem();
   const log = await fullLog(new FaultyFileSystem(disk));
-  await log.truncateFromIndex(20_001);
-  for (let i = 20_000; i < 45_000; i++) log.append(Uint8Array.of(i % 251));
+  await log.truncateFromIndex(70_001);
+  for (let i = 70_000; i < 95_000; i++) log.append(Uint8Array.of(i % 251));
   assertEquals(log.stats().segments, 2);
   // The Seal says of each where it begins: a wrong one is not believed, and is rebuilt.
   await requireWhole(disk, log.lastIndex);
-  assertEquals(log.getEntry(30_000), Uint8Array.of(29_999 % 251));
+  assertEquals(log.getEntry(80_000), Uint8Array.of(79_999 % 251));
   assertEquals(log.stats().rebuiltSeals, []);
   await log.close();
 });
