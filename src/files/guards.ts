@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { clock, pause, type Timer } from "../fs/clock.ts";
+import { clock, pause } from "../fs/clock.ts";
 import type { LockedError } from "../errors.ts";
 import { type FileSystem, type Guard, isFileSystemError, memberOf } from "../fs/file_system.ts";
 import { isPromise } from "../fs/promise.ts";
@@ -18,10 +18,10 @@ const TRIES = 12;
 const PAUSE_MS = 25;
 
 /**
- * How long after a roll another program is asked for the lock of the new file, in milliseconds. To
- * start it holds the event loop up, and rolls in quick succession need it once.
+ * How long a log that is never idle rolls before another program is asked for the lock of the file
+ * that is written, in milliseconds. The start of a program stops the event loop for 3 to 10.
  */
-const DELAY_MS = 100;
+const MAX_DELAY_MS = 10_000;
 
 /** The guards of an open log. */
 export class Guards {
@@ -33,7 +33,8 @@ export class Guards {
   #running: Promise<void> | undefined;
   /** Whether another program is asked for each guard. */
   #asksProgram = false;
-  #timer: Timer | undefined;
+  /** When it was asked last, on the clock of `performance`. */
+  #askedAt = 0;
   #lost: LockedError | undefined;
   #onLost: (error: LockedError) => void = () => {};
 
@@ -68,21 +69,29 @@ export class Guards {
    * @returns A promise, which never rejects, where another program has to be waited for.
    */
   move(...paths: string[]): Promise<void> | void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
     this.#wanted = paths;
+    this.#askedAt = performance.now();
     this.#running ??= this.#step(new Set());
     return this.#running;
   }
 
-  /** The same, which no append waits for: a moment later where another program has to be started. */
+  /**
+   * The same, which no append waits for. Where another program has to be started, that is left to
+   * {@linkcode catchUp}, for a while.
+   */
   moveSoon(...paths: string[]): void {
     this.#wanted = paths;
     if (!this.#asksProgram) void this.move(...paths);
     // One that runs finds what is wanted by then.
-    else if (this.#running === undefined) {
-      this.#timer ??= clock.after(DELAY_MS, () => void this.move(...this.#wanted));
+    else if (this.#running === undefined && performance.now() - this.#askedAt >= MAX_DELAY_MS) {
+      this.#askedAt = performance.now();
+      void clock.endOfTurn().then(() => this.catchUp());
     }
+  }
+
+  /** Guards what was left until the log is idle. */
+  catchUp(): void {
+    if (this.#wanted.some((path) => !this.#held.has(path))) void this.move(...this.#wanted);
   }
 
   /**
@@ -145,6 +154,7 @@ export class Guards {
       try {
         const guard = this.#fileSystem.guard(path);
         this.#asksProgram = isPromise(guard);
+        this.#askedAt = performance.now();
         return await guard;
       } catch (error) {
         if (!isLocked(error) || tries >= TRIES) throw error;

@@ -34,8 +34,8 @@ export interface Idle {
   readonly mayWrite: boolean;
   /** Whether no more is to be done. */
   readonly isOver: boolean;
-  /** Looks whether the files are in place. */
-  look(): void;
+  /** Does what was left until the log is idle, such as a look whether the files are in place. */
+  rest(): void;
   /** Gets the error. */
   failed(error: unknown): void;
 }
@@ -104,7 +104,7 @@ export class Announcer {
 
   #rest(): void {
     try {
-      this.#idle.look();
+      this.#idle.rest();
     } catch (error) {
       this.#idle.failed(error);
       return;

@@ -94,7 +94,10 @@ export class LogWriter {
       get mayWrite(): boolean {
         return lifecycle.kind !== "rewriting";
       },
-      look: () => this.#look(),
+      rest: () => {
+        this.#look();
+        guards.catchUp();
+      },
       failed: (error) => this.#end(error),
     });
     guards.whenLost((error) => this.#end(error));

@@ -45,7 +45,7 @@ class Rig {
       get isOver(): boolean {
         return isOver();
       },
-      look: () => did("look"),
+      rest: () => did("look"),
       failed: (error) => void this.did.push(`failed: ${error}`),
     });
   }
