@@ -13,6 +13,7 @@ import type { LogContents } from "../files/log_contents.ts";
 import type { Segments } from "../files/segments.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "../format/frame.ts";
+import { clock } from "../fs/clock.ts";
 import { isFileSystemError, type WriterLock } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import type { ResolvedOptions } from "../options.ts";
@@ -358,6 +359,8 @@ export class LogWriter {
 
   /** Makes a roll durable that no caller asked for. */
   async #finishRoll(): Promise<void> {
+    // To begin the syncs takes time too, and the append that rolls does not wait for that either.
+    await clock.endOfTurn();
     try {
       await this.#segments.finishRoll();
       this.#synced();

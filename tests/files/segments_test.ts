@@ -12,6 +12,7 @@ import { sealFrameSize } from "../../src/format/seal_frame.ts";
 import type { SegmentFrame } from "../../src/format/segment_frame.ts";
 import { type FileHandle, FileSystemError, type OpenMode } from "../../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
+import { clock } from "../../src/fs/clock.ts";
 import { FaultyFileSystem, type FileOperation } from "../../src/testing/faulty_file_system.ts";
 import {
   bytes,
@@ -772,18 +773,18 @@ test("the order of calls in a roll", async () => {
   const next = path(last + 1);
   const since = (from: number): string[] =>
     fileSystem.calls.slice(from).filter((call) => !call.startsWith("read "));
-  // The syncs have begun, and the call waits for none.
+  // The syncs begin after the turn of the event loop.
   const rolled = [
     `write ${PATH}`,
     `create ${next}`,
     `open ${next}`,
     `write ${next}`,
-    `sync ${PATH}`,
-    `sync ${next}`,
-    "syncDirectory .",
     `write ${next}`,
   ];
   assertEquals(since(from), rolled);
+  await clock.endOfTurn();
+  const syncs = [`sync ${PATH}`, `sync ${next}`, "syncDirectory ."];
+  assertEquals(since(from), [...rolled, ...syncs]);
   const before = fileSystem.calls.length;
   await log.sync();
   assertEquals(since(before), [`write ${next}`, `syncData ${next}`], "a Durable frame goes first");
@@ -887,9 +888,7 @@ for (
       const { log, last } = await fullLog(fileSystem);
       const { durableIndex } = log;
       const isDirectory = operation === "syncDirectory";
-      const fails = isDirectory || isBlocking ? operation : "sync";
-      // The asynchronous ones have begun by then.
-      fileSystem.fail(fails, "EIO", { after: isDirectory && isBlocking ? after + 1 : after });
+      fileSystem.fail(isDirectory || isBlocking ? operation : "sync", "EIO", { after });
       log.append(entry(last + 1));
       if (isBlocking) {
         const error = assertThrows(() => log.syncBlocking(), SyncFailedError);

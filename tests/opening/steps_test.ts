@@ -62,6 +62,16 @@ function numbered(index: number): string {
   return `${PATH}.${String(index).padStart(20, "0")}`;
 }
 
+/** The files right after a roll, before any sync of it. */
+async function filesAtRoll(): Promise<Files> {
+  const fileSystem = new MemoryFileSystem();
+  const log = await Wal.open(PATH, { fileSystem, segmentSize: SEGMENT_SIZE });
+  while (log.stats().segments < 2) append(log, 1);
+  const files = filesIn(fileSystem);
+  await log.close();
+  return files;
+}
+
 /** The files at each call of a program that changes a log with a state, where `isWanted`. */
 async function filesDuring(
   program: (log: Wal) => Promise<void>,
@@ -125,6 +135,7 @@ async function openings(): Promise<Record<string, Opening>> {
   return {
     "a log that is not there": { files: new Map() },
     "a clean end": { files: one },
+    "a roll that is pending": { files: await filesAtRoll() },
     "an end that no Durable frame covers": { files: new Map([[PATH, unsynced]]) },
     "a truncation that was interrupted": { files: middle(truncations) },
     "a truncation that had begun": { files: truncations.at(-1) as Files },
