@@ -40,7 +40,8 @@
  *
  * With s the register after a frame's five bytes from the start value, c the checksum of the frame
  * before, F the effect of four zero bytes on the register and Z that of five, the bytes to put are
- * s ^ F^-1(s) ^ Z(c), because the CRC is linear.
+ * s ^ F^-1(s) ^ Z(c), because the CRC is linear. The first two are the same for frames of one type
+ * and length.
  */
 
 /** P, without its highest bit, the lowest bit first. */
@@ -295,15 +296,18 @@ export function check(at: usize, end: usize, maxLength: u32): bool {
   return checksumOf(at, lengthAt(at)) == bswap<u32>(load<u32>(at, CHECKSUM_AT));
 }
 
-/** The four bytes that take the register to where a frame's five bytes alone would have brought it. */
+/** `alone` and F^-1 of it, where `alone` is the register after a frame's five bytes from the start value. */
 @inline
-function gapOf(at: usize, before: u32): u32 {
-  const alone = takeHeader(at);
+function jumpTo(alone: u32): u32 {
   return alone ^ back(0, alone & 255) ^ back(1, (alone >> 8) & 255) ^
-    back(2, (alone >> 16) & 255) ^ back(3, alone >> 24) ^
-    // Z: five zero bytes behind each of the register's four.
-    slice(4, before & 255) ^ slice(3, (before >> 8) & 255) ^
-    slice(2, (before >> 16) & 255) ^ slice(1, before >> 24);
+    back(2, (alone >> 16) & 255) ^ back(3, alone >> 24);
+}
+
+/** Z: what five zero bytes make of the register. */
+@inline
+function afterFiveZeros(register: u32): u32 {
+  return slice(4, register & 255) ^ slice(3, (register >> 8) & 255) ^
+    slice(2, (register >> 16) & 255) ^ slice(1, register >> 24);
 }
 
 @inline
@@ -321,12 +325,20 @@ export function scan(at: usize, end: usize, maxLength: u32): u32 {
   let frame = at;
   let count: u32 = 0;
   let before: u32 = 0;
+  // Of the frame before: most are as long as that.
+  let header: u64 = 0;
+  let jump: u32 = 0;
   while (count < MAX_FRAMES && mayStand(frame, end, maxLength)) {
     const stored = load<u32>(frame, CHECKSUM_AT);
+    const found = load<u64>(frame) & 0xff_ffff_ffff;
+    if (found != header) {
+      header = found;
+      jump = jumpTo(takeHeader(frame));
+    }
     store<u32>(OFFSETS + (<usize> count << 2), <u32> (frame - at));
     store<u32>(CHECKSUMS + (<usize> count << 2), stored);
     const length = lengthAt(frame);
-    store<u32>(frame, gapOf(frame, before), CHECKSUM_AT);
+    store<u32>(frame, jump ^ afterFiveZeros(before), CHECKSUM_AT);
     before = bswap<u32>(stored);
     frame += HEADER_SIZE + length;
     count++;
