@@ -6,6 +6,7 @@
 import type { Mutation } from "./list.ts";
 
 const MAPPED_READS = "tests/files/mapped_reads_test.ts";
+const MAPPED_LIVES = "tests/files/mapped_lives_test.ts";
 const MAPPED_SPACE = "tests/segment/mapped_space_test.ts";
 const MEMORY_MAP = "tests/fs/memory_map_test.ts";
 
@@ -66,6 +67,17 @@ export const MAPPED_FILES: readonly Mutation[] = [
     replace: "",
     group: GROUP,
     caughtBy: [MEMORY_MAP, "memory is detached before it is given back, and that once"],
+  },
+  {
+    name: "the memory of a log that was never closed is kept for as long as the process",
+    in: "Mapping.constructor",
+    find: "abandoned.register(this, memory.free, this);",
+    replace: "",
+    group: GROUP,
+    caughtBy: [
+      MAPPED_LIVES,
+      "the memory of a log that was never closed is given back when it is collected",
+    ],
   },
   {
     name: "a part that is not in the file is mapped",

@@ -12,6 +12,7 @@ import { CorruptionError, type FileHandle, FileSystemError, Wal } from "../../mo
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import type { FileMapping } from "../../src/fs/file_system.ts";
 import { mapFile, mapWhole } from "../../src/fs/mapped_file.ts";
+import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { spawnSync } from "../../kit/child.ts";
 import { like } from "../../kit/like.ts";
 import { bytes, text } from "../../kit/logs.ts";
@@ -147,6 +148,29 @@ test("a file that is shorter than its next one says is not mapped", async () => 
   assertThrows(() => log.getEntry(1), CorruptionError);
   assertEquals(mapped(), 0);
   await log.close().catch(() => {});
+});
+
+test("an open that fails at any of its calls leaves nothing mapped", async () => {
+  const { fileSystem, mapped, made } = counting();
+  const options = { segmentSize: 100_000, memoryMap: "on" } as const;
+  const log = await Wal.open(PATH, { fileSystem, ...options });
+  for (let i = 1; i <= 5000; i++) log.append(entry(i));
+  await log.close();
+  const before = made();
+  let refused = 0;
+  for (const operation of ["open", "read", "write", "truncate", "syncData", "sync"] as const) {
+    for (let after = 0; after < 40; after++) {
+      const faulty = new FaultyFileSystem(fileSystem);
+      faulty.fail(operation, "EIO", { after });
+      const opened = await Wal.open(PATH, { fileSystem: faulty, ...options }).catch(() =>
+        "refused"
+      );
+      if (opened instanceof Wal) await opened.close().catch(() => {});
+      else refused++;
+      assertEquals(mapped(), 0, `${operation} ${after}`);
+    }
+  }
+  assert(refused > 10 && made() > before, `${refused} refused`);
 });
 
 test("a mapped file is read up to its end, and not after it was closed", () => {

@@ -165,6 +165,12 @@ function copyView(
   into.set(from.subarray(start, end), at);
 }
 
+/**
+ * Gives the memory of a mapping back whose log was never closed, once nothing refers to either. Views
+ * do not leave this file, so nothing can see the memory then.
+ */
+const abandoned = new FinalizationRegistry<() => void>((free) => free());
+
 /** A mapping, which its file's handle knows of until it was given back. */
 class Mapping implements FileMapping {
   readonly #memory: MappedMemory;
@@ -186,6 +192,7 @@ class Mapping implements FileMapping {
     this.#copy = memory.copy ?? copyView;
     this.end = offset + this.#bytes.length;
     all.add(this);
+    abandoned.register(this, memory.free, this);
   }
 
   get size(): number {
@@ -213,6 +220,7 @@ class Mapping implements FileMapping {
 
   unmap(): void {
     if (!this.#all.delete(this)) return;
+    abandoned.unregister(this);
     const { buffer, free } = this.#memory;
     buffer.transfer(0);
     // Where that does nothing, the memory stays for as long as the process.
