@@ -1319,8 +1319,8 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "entries that a truncation dropped while they were read ahead are still given out",
     in: "EntryCursor.hasMore",
-    find: "&& reader.entries.cuts === this.#cuts &&",
-    replace: "&&",
+    find: "&& this.#reader.entries.cuts === this.#cuts",
+    replace: "",
     caughtBy: [
       WAL,
       "a loop sees what replaced the entries that a truncation dropped (version 2)",

@@ -8,6 +8,7 @@
  */
 import type { EntryView } from "../entry.ts";
 import type { EntryReader, Frames } from "../segment/entry_reader.ts";
+import type { OffsetIndex } from "../segment/offset_index.ts";
 import { CHECKSUM_AT, FRAME_HEADER_SIZE, TYPE_DATA } from "../format/frame.ts";
 import { readUint32 } from "../format/integers.ts";
 
@@ -37,12 +38,13 @@ export class EntryCursor implements EntryView {
   readonly #locate: (index: number) => SegmentEntries | undefined;
   readonly #memory: EntryMemory;
   readonly #to: number;
-  #segment: SegmentEntries | undefined;
+  #reader: EntryReader | undefined;
   #cuts = 0;
   /** Frames that were read and checked. */
   #chunk: Uint8Array = new Uint8Array(0);
-  /** Where the entries in the chunk begin and end, and how many of the numbers were used. */
-  #places: Uint32Array = new Uint32Array(0);
+  /** Where the frames of the entries in the chunk begin and end, and how many entries were shown. */
+  #starts: Uint32Array = new Uint32Array(0);
+  #ends: Uint32Array = this.#starts;
   #used = 0;
   #found = 0;
   #readSize = FIRST_READ;
@@ -80,14 +82,13 @@ export class EntryCursor implements EntryView {
   get checksum(): number {
     const { bytes, start } = this;
     if (start > 0) return readUint32(bytes, start - FRAME_HEADER_SIZE + CHECKSUM_AT);
-    return this.#segment?.reader.checksumOf(bytes) ?? 0;
+    return this.#reader?.checksumOf(bytes) ?? 0;
   }
 
   /** Whether the next entry was read already, and is not known to have been dropped. */
   get hasMore(): boolean {
-    const reader = this.#segment?.reader;
-    return reader !== undefined && !reader.isClosed && reader.entries.cuts === this.#cuts &&
-      this.#used < this.#found;
+    return this.#used < this.#found && this.#reader?.isClosed === false &&
+      this.#reader.entries.cuts === this.#cuts;
   }
 
   /**
@@ -99,9 +100,10 @@ export class EntryCursor implements EntryView {
    */
   advance(): boolean {
     if (!this.hasMore) return this.index < this.#to && this.#load();
+    const used = this.#used++;
     this.index++;
-    this.start = this.#places[this.#used++] as number;
-    this.end = this.#places[this.#used++] as number;
+    this.start = (this.#starts[used] as number) + FRAME_HEADER_SIZE;
+    this.end = this.#ends[used] as number;
     return true;
   }
 
@@ -109,9 +111,10 @@ export class EntryCursor implements EntryView {
   #load(): boolean {
     this.#used = 0;
     this.#found = 0;
-    this.#segment = this.#locate(this.index + 1);
-    if (this.#segment === undefined) return false;
-    const { reader, firstIndex } = this.#segment;
+    const segment = this.#locate(this.index + 1);
+    this.#reader = segment?.reader;
+    if (segment === undefined) return false;
+    const { reader, firstIndex } = segment;
     const { offsets, cuts } = reader.entries;
     this.#cuts = cuts;
     const position = this.index + 1 - firstIndex;
@@ -142,32 +145,49 @@ export class EntryCursor implements EntryView {
 
   /** Notes where in the chunk, which begins with the entry at a position, the entries are. */
   #findEntries(reader: EntryReader, position: number, last: number, frames: Frames): void {
-    const { starts, count, stop } = frames;
     const { offsets, checksums } = reader.entries;
     const base = offsets.at(position);
-    const chunk = this.#chunk;
-    if (this.#places.length < 2 * count) this.#places = new Uint32Array(2 * count);
-    const places = this.#places;
-    let found = 0;
-    for (let i = 0, next = position; i < count && next <= last; i++) {
-      const at = starts[i] as number;
-      // Internal frames stand between the entries, and after the last some entries that were
-      // dropped.
-      if (chunk[at] !== TYPE_DATA) continue;
-      // The index and the frames must agree; an index is only as good as its writer.
-      if (offsets.at(next) !== base + at) break;
-      if (checksums !== undefined && checksums.at(next) !== readUint32(chunk, at + CHECKSUM_AT)) {
-        break;
-      }
-      places[found] = at + FRAME_HEADER_SIZE;
-      places[found + 1] = i + 1 < count ? starts[i + 1] as number : stop;
-      found += 2;
-      next++;
-    }
+    let found = this.#findData(frames, last + 1 - position);
+    // The index and the frames must agree; an index is only as good as its writer.
+    found = offsets.countMatching(position, this.#starts, found, base);
+    if (checksums !== undefined) found = this.#countUnchanged(checksums, position, found);
     // All before the last end where the index says that the next one begins, at the latest.
-    const end = base + (places[found - 1] ?? 0);
-    if (found > 0 && reader.endOf(position + found / 2 - 1) < end) found -= 2;
+    const end = base + (this.#ends[found - 1] ?? 0);
+    if (found > 0 && reader.endOf(position + found - 1) < end) found--;
     if (found === 0) throw reader.damaged(position);
     this.#found = found;
+  }
+
+  /**
+   * Notes where the first Data frames begin and end. Internal frames stand between them, and after the
+   * last entry some that were dropped.
+   *
+   * @returns How many it found: `wanted` at the most.
+   */
+  #findData({ starts, count, stop }: Frames, wanted: number): number {
+    if (this.#starts.length < count) {
+      this.#starts = new Uint32Array(count);
+      this.#ends = new Uint32Array(count);
+    }
+    const chunk = this.#chunk;
+    const begins = this.#starts;
+    const ends = this.#ends;
+    let found = 0;
+    for (let i = 0; i < count && found < wanted; i++) {
+      const at = starts[i] as number;
+      if (chunk[at] !== TYPE_DATA) continue;
+      begins[found] = at;
+      ends[found++] = i + 1 < count ? starts[i + 1] as number : stop;
+    }
+    return found;
+  }
+
+  /** How many of the found entries, from the first on, are those that a reader has seen before. */
+  #countUnchanged(checksums: OffsetIndex, position: number, found: number): number {
+    for (let i = 0; i < found; i++) {
+      const checksum = readUint32(this.#chunk, (this.#starts[i] as number) + CHECKSUM_AT);
+      if (checksums.at(position + i) !== checksum) return i;
+    }
+    return found;
   }
 }

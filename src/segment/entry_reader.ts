@@ -25,6 +25,12 @@ export interface Offsets {
   readonly count: number;
   /** The offset of the entry at a position from 0. */
   at(position: number): number;
+  /**
+   * How many of the entries from a position on begin where a list says.
+   *
+   * @param starts Where each begins, from `base` on: the first `count` of these.
+   */
+  countMatching(position: number, starts: Uint32Array, count: number, base: number): number;
 }
 
 /** The entries of a segment, as far as they go now. */

@@ -77,6 +77,14 @@ export class OffsetIndex {
     return (this.#pages[position >>> PAGE_BITS] as Page)[position & (PAGE_SIZE - 1)] as number;
   }
 
+  /** How many of the offsets from a position on are those of a list, each plus `base`. */
+  countMatching(position: number, numbers: Uint32Array, count: number, base: number): number {
+    for (let i = 0; i < count; i++) {
+      if (this.at(position + i) !== base + (numbers[i] as number)) return i;
+    }
+    return count;
+  }
+
   /** Keeps the first `count` offsets. */
   cut(count: number): void {
     if (count >= this.#count) return;

@@ -142,6 +142,20 @@ class SealOffsets implements Offsets {
     return this.#window[position - this.#from] as number;
   }
 
+  countMatching(position: number, starts: Uint32Array, count: number, base: number): number {
+    const window = this.#window;
+    for (let i = 0; i < count;) {
+      // The first moves the window, and the others follow as far as that goes.
+      if (this.at(position + i) !== base + (starts[i] as number)) return i;
+      const end = Math.min(count, this.#to - position);
+      const shift = position - this.#from;
+      for (i++; i < end; i++) {
+        if (window[shift + i] !== base + (starts[i] as number)) return i;
+      }
+    }
+    return count;
+  }
+
   #moveTo(position: number): void {
     if (position < 0 || position >= this.count) throw new RangeError(`No offset ${position}`);
     const goesOn = position === this.#to;
