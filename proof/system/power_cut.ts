@@ -338,6 +338,7 @@ class Writer {
         this.#violation ??= new BrokenPromise(`The log failed: ${line.message}`);
       }
     }
-    this.#tellReady();
+    // Of a long log, the first line comes in pieces.
+    if (this.lines.length > 0) this.#tellReady();
   }
 }
