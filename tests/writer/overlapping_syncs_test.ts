@@ -7,6 +7,8 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SyncFailedError, Wal, type WalOptions } from "../../mod.ts";
+import { holdsDurableFrame } from "../../kit/frames.ts";
+import { readFile } from "../../kit/logs.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { CrashFileSystem, type CrashOptions, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { Syncs } from "../../src/fs/syncs.ts";
@@ -339,6 +341,19 @@ test("syncBlocking fails beside the first sync of a new segment", async () => {
   assertEquals(log.durableIndex, 2);
   await log.close();
   await assertKept(disk, [1, 2], 64);
+});
+
+test("what syncBlocking makes durable beside the syncs of a roll is told once they are over", async () => {
+  const { disk, log, open } = await rollHeld(() => {});
+  log.syncBlocking();
+  assertEquals(log.durableIndex, 3);
+  const isTold = (): boolean => holdsDurableFrame(readFile(disk, `${PATH}.00000000000000000003`));
+  assert(!isTold(), "the verdict on the full segment is still to come");
+  await assertKept(disk.fork(), [1, 2, 3], 64);
+  open();
+  await log.sync();
+  while (!isTold()) await new Promise((resolve) => setTimeout(resolve, 5));
+  await log.close();
 });
 
 test("a sync waits for the verdict of one of an earlier segment, and fails with it", async () => {
