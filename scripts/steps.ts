@@ -134,7 +134,13 @@ function run(program: string, args: readonly string[], cwd: string, noted: strin
     const chunks: Uint8Array[] = [];
     const child = spawn(program, args, {
       cwd,
-      env: { ...process.env, NO_COLOR: "1", [CRASHES_VARIABLE]: noted },
+      env: {
+        // Tests start Node some thousand times, and most of a start is to compile the same files.
+        NODE_COMPILE_CACHE: join(cwd, "node_modules/.cache/node"),
+        ...process.env,
+        NO_COLOR: "1",
+        [CRASHES_VARIABLE]: noted,
+      },
       stdio: ["ignore", "pipe", "pipe"],
       shell: process.platform === "win32",
     });
