@@ -305,6 +305,26 @@ test("no append waits for the lock of the next file, and one lock is asked for a
   await again.close();
 });
 
+test("a log that is never idle has the file locked that is written, at a roll ten seconds later", async () => {
+  const fileSystem = new SlowGuards();
+  const log = await Wal.open("a.wal", { ...SMALL, fileSystem });
+  const { now } = performance;
+  let later = 0;
+  performance.now = () => now.call(performance) + later;
+  try {
+    for (later of [9_000, 10_000]) {
+      fileSystem.asked.length = 0;
+      fill(log, 20);
+      // Less than it takes a log to be idle.
+      await pause(1);
+      assertEquals(fileSystem.asked.length, later < 10_000 ? 0 : 1, `${later} ms`);
+    }
+  } finally {
+    performance.now = now;
+  }
+  await log.close();
+});
+
 test("close waits for a lock that is being taken, and gives it back", async () => {
   const fileSystem = new SlowGuards();
   const log = await Wal.open("a.wal", { ...SMALL, fileSystem });
