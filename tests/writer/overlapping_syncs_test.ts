@@ -293,10 +293,16 @@ async function numbersIn(fileSystem: CrashFileSystem): Promise<(number | undefin
   return numbers;
 }
 
-/** A log that has rolled. The syncs of the roll have begun, and wait. */
+/** A log that has rolled. The syncs of the roll have begun, and wait until `open` is called. */
+interface Held {
+  readonly disk: CrashFileSystem;
+  readonly log: Wal;
+  readonly open: () => void;
+}
+
 async function rollHeld(
   fail: (faulty: FaultyFileSystem, next: string) => void,
-): Promise<{ disk: CrashFileSystem; log: Wal; open: () => void }> {
+): Promise<Held> {
   const disk = new CrashFileSystem({ failedSync: "ext4", errorTold: "descriptor" });
   const faulty = new FaultyFileSystem(disk);
   let open = (): void => {};
@@ -315,25 +321,8 @@ async function rollHeld(
   return { disk, log, open };
 }
 
-for (const by of ["itself", "others"] as const) {
-  test(`the first sync of a new segment fails beside syncBlocking, told by ${by}`, async () => {
-    const { disk, log, open } = await rollHeld((faulty, name) =>
-      faulty.fail("sync", "EIO", { name, tells: by })
-    );
-    const waiting = assertRejects(() => log.sync(), SyncFailedError);
-    assertThrows(() => log.syncBlocking(), SyncFailedError);
-    open();
-    await waiting;
-    assertEquals(log.durableIndex, 2);
-    await log.close();
-    await assertKept(disk, [1, 2], 64);
-  });
-}
-
-test("syncBlocking fails beside the first sync of a new segment", async () => {
-  const { disk, log, open } = await rollHeld((faulty, name) =>
-    faulty.fail("syncBlocking", "EIO", { name })
-  );
+/** Both calls are told of one failing sync, and of what was acknowledged before it nothing is lost. */
+async function assertBothTold({ disk, log, open }: Held): Promise<void> {
   const waiting = assertRejects(() => log.sync(), SyncFailedError);
   assertThrows(() => log.syncBlocking(), SyncFailedError);
   open();
@@ -341,6 +330,20 @@ test("syncBlocking fails beside the first sync of a new segment", async () => {
   assertEquals(log.durableIndex, 2);
   await log.close();
   await assertKept(disk, [1, 2], 64);
+}
+
+for (const by of ["itself", "others"] as const) {
+  test(`the first sync of a new segment fails beside syncBlocking, told by ${by}`, async () => {
+    await assertBothTold(
+      await rollHeld((faulty, name) => faulty.fail("sync", "EIO", { name, tells: by })),
+    );
+  });
+}
+
+test("syncBlocking fails beside the first sync of a new segment", async () => {
+  await assertBothTold(
+    await rollHeld((faulty, name) => faulty.fail("syncBlocking", "EIO", { name })),
+  );
 });
 
 test("what syncBlocking makes durable beside the syncs of a roll is told once they are over", async () => {

@@ -25,6 +25,7 @@ import { type Flock, FLOCK_LIBRARIES, flockBy } from "../posix/flock.ts";
 import { takeLock } from "../posix/lock_file.ts";
 import {
   C_LIBRARIES,
+  type CopyBytes,
   type MappedMemory,
   type MemoryCalls,
   MemoryMapper,
@@ -183,12 +184,6 @@ function memoryCalls(ffi: ForeignFunctions, library: string): MemoryCalls {
 const { copy } = Buffer.prototype;
 
 /** To make a view takes longer on Bun than the copy itself. */
-function copyBytes(
-  from: Uint8Array,
-  start: number,
-  end: number,
-  into: Uint8Array,
-  at: number,
-): void {
+const copyBytes: CopyBytes = (from, start, end, into, at) => {
   copy.call(from, into, at, start, end);
-}
+};

@@ -155,15 +155,9 @@ export function toMemory(make: () => ArrayBuffer, free: () => void): MappedMemor
 }
 
 /** Copies in the way that every runtime has. */
-function copyView(
-  from: Uint8Array,
-  start: number,
-  end: number,
-  into: Uint8Array,
-  at: number,
-): void {
+const copyView: CopyBytes = (from, start, end, into, at) => {
   into.set(from.subarray(start, end), at);
-}
+};
 
 /**
  * Gives the memory of a mapping back whose log was never closed, once nothing refers to either. Views
