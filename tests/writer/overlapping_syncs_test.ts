@@ -293,7 +293,7 @@ async function numbersIn(fileSystem: CrashFileSystem): Promise<(number | undefin
   return numbers;
 }
 
-/** A log that has rolled. The syncs of the roll have begun, and wait until `open` is called. */
+/** A log that has rolled. The syncs of the roll have begun, and wait for `open`. */
 interface Held {
   readonly disk: CrashFileSystem;
   readonly log: Wal;
@@ -321,7 +321,7 @@ async function rollHeld(
   return { disk, log, open };
 }
 
-/** Both calls are told of one failing sync, and of what was acknowledged before it nothing is lost. */
+/** One sync fails, and both calls reject. What was acknowledged before is there. */
 async function assertBothTold({ disk, log, open }: Held): Promise<void> {
   const waiting = assertRejects(() => log.sync(), SyncFailedError);
   assertThrows(() => log.syncBlocking(), SyncFailedError);
