@@ -26,7 +26,7 @@ export {
   WalError,
   type WalErrorCode,
 } from "./src/errors.ts";
-export type { FollowOptions } from "./src/reader/follow.ts";
+export type { FollowBatchesOptions, FollowOptions } from "./src/reader/follow.ts";
 export type { FormatVersion } from "./src/format/file_header.ts";
 export {
   type Directory,
@@ -38,7 +38,10 @@ export {
   type OpenMode,
   type WriterLock,
 } from "./src/fs/file_system.ts";
+export { defaultFileSystem } from "./src/fs/runtime.ts";
+export type { Retained, RetainOptions } from "./src/files/retention.ts";
+export type { SegmentInfo } from "./src/files/segment_list.ts";
 export type { Recovery } from "./src/opening/open.ts";
 export type { WalOptions } from "./src/options.ts";
 export type { RecoveryCase } from "./src/segment/decision.ts";
-export { type BatchRange, Wal, type WalStats } from "./src/wal.ts";
+export { type BatchRange, type TruncateOptions, Wal, type WalStats } from "./src/wal.ts";

@@ -11,7 +11,7 @@
  * ```ts
  * import type { Entry } from "@durable/wal";
  *
- * const entry: Entry = { index: 1, data: new Uint8Array([1, 2, 3]) };
+ * const entry: Entry = { index: 1, data: new Uint8Array([1, 2, 3]), endsBatch: true };
  * ```
  */
 export interface Entry {
@@ -22,6 +22,11 @@ export interface Entry {
    * entries, so use its `byteOffset`, and transfer a `slice()` of it.
    */
   readonly data: Uint8Array;
+  /**
+   * Whether the entry is the last of a batch, or was appended by itself. All entries after one that
+   * ends its batch, up to the next one that does, are one atom.
+   */
+  readonly endsBatch: boolean;
 }
 
 /**
@@ -50,6 +55,8 @@ export interface EntryView {
   readonly end: number;
   /** The entry: a new view of `bytes` at each use. Copy it (`slice()`) to keep it. */
   readonly data: Uint8Array;
+  /** Whether it is the last of a batch, or was appended by itself; found out at each use. */
+  readonly endsBatch: boolean;
 }
 
 /**

@@ -134,7 +134,7 @@ const MIN_SEGMENT_SIZE = 256;
 const MAX_SEGMENT_SIZE = 2 ** 31;
 
 /** Every method that a file system must have. */
-const METHODS: Readonly<Record<Exclude<keyof FileSystem, "watch">, true>> = {
+const METHODS: Readonly<Record<Exclude<keyof FileSystem, "watch" | "modified">, true>> = {
   open: true,
   list: true,
   identify: true,

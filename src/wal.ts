@@ -16,18 +16,31 @@ import { copyOf, isBytes } from "./bytes.ts";
 import type { Entry, EntryRange, EntryView } from "./entry.ts";
 import { type EndError, WalError } from "./errors.ts";
 import { giveBackLog } from "./files/give_back_log.ts";
+import {
+  appendTimes,
+  planRetention,
+  requireRetention,
+  type Retained,
+  type RetainOptions,
+} from "./files/retention.ts";
+import type { SegmentInfo } from "./files/segment_list.ts";
 import { MAX_INDEX } from "./format/limits.ts";
 import { MAX_STATE_SIZE } from "./format/meta_slot.ts";
 import type { FileSystem } from "./fs/file_system.ts";
-import { runtimeFileSystem } from "./fs/runtime.ts";
+import { defaultFileSystem } from "./fs/runtime.ts";
 import { locateLog, type OpenedLog, openLog, type Recovery } from "./opening/open.ts";
 import { type ResolvedOptions, resolveOptions, type WalOptions } from "./options.ts";
-import type { FollowOptions } from "./reader/follow.ts";
+import type { FollowBatchesOptions, FollowOptions } from "./reader/follow.ts";
 import { LogReader } from "./reader/log_reader.ts";
 import { type Call, Lifecycle } from "./writer/lifecycle.ts";
 import { LogWriter } from "./writer/log_writer.ts";
 
-const FOLLOW_OPTIONS: readonly (keyof FollowOptions)[] = ["from", "signal", "durable"];
+const FOLLOW_OPTIONS: readonly (keyof FollowBatchesOptions)[] = [
+  "from",
+  "signal",
+  "durable",
+  "batches",
+];
 
 /**
  * The indexes that a batch got.
@@ -45,6 +58,27 @@ export interface BatchRange {
   /** The index of its last. */
   readonly lastIndex: number;
 }
+
+/**
+ * What a truncation of the head stores besides.
+ *
+ * @example
+ * ```ts
+ * import type { TruncateOptions } from "@durable/wal";
+ *
+ * const options: TruncateOptions = { state: new TextEncoder().encode("snapshot up to 3") };
+ * ```
+ */
+export interface TruncateOptions {
+  /**
+   * The application's new state, at most 32 KiB.
+   *
+   * @default {the state as it is}
+   */
+  state?: Uint8Array;
+}
+
+const TRUNCATE_OPTIONS: readonly (keyof TruncateOptions)[] = ["state"];
 
 /**
  * What a log has done since it was opened.
@@ -116,6 +150,7 @@ export interface WalStats {
  */
 export class Wal {
   readonly #path: string;
+  readonly #fileSystem: FileSystem;
   readonly #options: ResolvedOptions;
   readonly #opened: OpenedLog;
   readonly #lifecycle: Lifecycle<EndError>;
@@ -130,6 +165,7 @@ export class Wal {
     opened: OpenedLog,
   ) {
     this.#path = path;
+    this.#fileSystem = fileSystem;
     this.#options = options;
     this.#opened = opened;
     this.#lifecycle = new Lifecycle(path, options.readOnly, () => this.#reader.changed());
@@ -166,7 +202,7 @@ export class Wal {
   static async open(path: string, options: WalOptions = {}): Promise<Wal> {
     requirePath(path);
     const resolved = resolveOptions(options);
-    const fileSystem = options.fileSystem ?? await runtimeFileSystem();
+    const fileSystem = options.fileSystem ?? await defaultFileSystem();
     const real = locateLog(fileSystem, path, !resolved.readOnly);
     return new Wal(real, fileSystem, resolved, await openLog(fileSystem, real, resolved));
   }
@@ -177,6 +213,15 @@ export class Wal {
    */
   get path(): string {
     return this.#path;
+  }
+
+  /**
+   * The log's own random id, 16 hexadecimal digits, by which what is kept beside a log can name it. It
+   * never changes. Empty while no file has one: that of a log of format 1 until it has a second file or
+   * a `.meta` file, and in a reader that of a log which is being made.
+   */
+  get id(): string {
+    return this.#reader.log.id;
   }
 
   /** The index of the first entry; one above {@linkcode lastIndex} if there is none. */
@@ -201,6 +246,27 @@ export class Wal {
   /** The size of the log in bytes, frames and headers included. */
   get byteLength(): number {
     return this.#reader.log.segments.byteLength;
+  }
+
+  /**
+   * The files that the log's entries lie in, oldest first, each with its entries and its size. There is
+   * one at the least. In a reader they are those of the log that it shows.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem(), segmentSize: 256 });
+   * for (const n of [1, 2, 3]) log.append(new Uint8Array(80).fill(n));
+   * const indexes = log.segments().map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]);
+   * assertEquals(indexes, [[1, 2], [3, 3]]);
+   * await log.close();
+   * ```
+   */
+  segments(): readonly SegmentInfo[] {
+    return this.#reader.log.segments.infos;
   }
 
   /** What open found at the end of the log and did about it. */
@@ -560,6 +626,34 @@ export class Wal {
   }
 
   /**
+   * Yields atoms as they come: an array of the entries of a batch, or of one that was appended by itself.
+   * All else is as without `batches`.
+   * So the caller never sees a part of a batch, in a reader neither, and with `durable: false` neither.
+   *
+   * Where `from` is within a batch, the first array begins with the first entry of that batch. So it is
+   * after a truncation, if the entries before the index are now in a batch with those after it. A batch
+   * that a truncation has cut is yielded as far as the log has it.
+   *
+   * @param options From where, until when, and whether to wait for the disk; `batches: true`.
+   * @throws As without `batches`.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * await log.appendBatchAndSync([new Uint8Array([1]), new Uint8Array([2])]);
+   * for await (const batch of log.follow({ batches: true })) {
+   *   assertEquals(batch.map(({ index }) => index), [1, 2]);
+   *   break;
+   * }
+   * await log.close();
+   * ```
+   */
+  follow(options: FollowBatchesOptions): AsyncGenerator<readonly Entry[], void, undefined>;
+  /**
    * Yields entries as they come, those that are there first; waits for more until the loop is left,
    * the signal is aborted or the log is closed. Works beside the writer and in a reader
    * (`readOnly`), also of another process, across rolls. Entries that replace what a truncation
@@ -592,17 +686,57 @@ export class Wal {
    * await log.close();
    * ```
    */
-  follow(options: FollowOptions = {}): AsyncGenerator<Entry, void, undefined> {
+  follow(options?: FollowOptions): AsyncGenerator<Entry, void, undefined>;
+  follow(
+    options: FollowOptions & { batches?: boolean } = {},
+  ): AsyncGenerator<Entry | readonly Entry[], void, undefined> {
     this.#lifecycle.admit("follow");
     requireOptions("options", options, FOLLOW_OPTIONS);
-    const { signal, durable } = options;
+    const { signal, durable, batches } = options;
     if (signal !== undefined && !isSignal(signal)) {
       throw invalid("signal", "an AbortSignal", signal);
     }
     if (durable !== undefined && typeof durable !== "boolean") {
       throw invalid("durable", "true or false", durable);
     }
-    return this.#reader.follow(options);
+    if (batches !== undefined && typeof batches !== "boolean") {
+      throw invalid("batches", "true or false", batches);
+    }
+    return batches === true ? this.#reader.followBatches(options) : this.#reader.follow(options);
+  }
+
+  /**
+   * Waits until an entry is durable by what others do: `sync`, `appendAndSync`, a roll, `close`. It
+   * forces no sync, so it waits for as long as there is no sync. In a reader it looks at the files, as
+   * {@linkcode follow} does, and an entry is durable there when a Durable frame says so.
+   *
+   * Durability at return: the entry at `index`, and all before it.
+   *
+   * @param index An entry that the log has.
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: no such entry, or a truncation has dropped it
+   * before it was durable. `ERR_WAL_CLOSED`: the log was closed, and the entry is not durable.
+   * In a reader also as {@linkcode refresh}.
+   * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
+   * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem() });
+   * const index = log.append(new Uint8Array([1]));
+   * const durable = log.durable(index);
+   * await log.appendAndSync(new Uint8Array([2])); // one sync for both
+   * await durable;
+   * assertEquals(log.durableIndex, 2);
+   * await log.close();
+   * ```
+   */
+  async durable(index: number): Promise<void> {
+    this.#lifecycle.admit("durable");
+    await this.#reader.durable(index);
   }
 
   /**
@@ -642,13 +776,17 @@ export class Wal {
    * Drops all entries below an index, as a Raft node does whose snapshot has them. Space comes back a
    * segment at a time; dropping everything leaves one small segment.
    *
-   * Durability at return: the entries are gone and never come back.
+   * Durability at return: the entries are gone and never come back; the state, if one was given.
    *
    * @param index The new first index; one above {@linkcode lastIndex} drops everything.
+   * @param options `state`: what {@linkcode setState} would store, in the same change: after any crash
+   * the first index and the state are both the old ones or both the new. It is stored also where
+   * `index` is the first index already. Copied before the call returns.
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: below {@linkcode firstIndex}, or more than one
    * above {@linkcode lastIndex}. `ERR_WAL_FORMAT`: with `format: 1`. `ERR_WAL_READ_ONLY`, `ERR_WAL_CLOSED`.
+   * `ERR_WAL_INVALID_ARGUMENT`, `ERR_WAL_STATE_TOO_LARGE`: of the state, as {@linkcode setState}.
    * `ERR_WAL_IO` (a file could not be removed), `ERR_WAL_WRITE_FAILED`: {@linkcode firstIndex} says whether the entries are gone; if
-   * so, the next call or open gives the space back.
+   * so, the state is stored, and the next call or open gives the space back.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown and the handle has ended.
    * @throws {MovedError} `ERR_WAL_MOVED`: the files were moved, and the handle has ended.
    *
@@ -662,11 +800,53 @@ export class Wal {
    * for (const n of [1, 2, 3]) log.append(new Uint8Array([n]));
    * await log.truncateBeforeIndex(3);
    * assertEquals([log.firstIndex, log.lastIndex], [3, 3]);
+   * await log.truncateBeforeIndex(4, { state: new TextEncoder().encode("snapshot up to 3") });
    * await log.close();
    * ```
    */
-  async truncateBeforeIndex(index: number): Promise<void> {
-    await this.#admit("truncateBeforeIndex").truncateBeforeIndex(index);
+  async truncateBeforeIndex(index: number, options: TruncateOptions = {}): Promise<void> {
+    const writer = this.#admit("truncateBeforeIndex");
+    requireOptions("options", options, TRUNCATE_OPTIONS);
+    const { state } = options;
+    const copy = state === undefined ? undefined : this.#copyOfState(state);
+    await writer.truncateBeforeIndex(index, copy);
+  }
+
+  /**
+   * Drops whole segments from the head, oldest first, while the log is larger than `bytes` or the
+   * newest entry of the segment is older than `age`. Never drops an entry that something named in
+   * `keep` still needs, and never the last segment.
+   *
+   * The age of a segment rests on the time of its file's last change, which is that of the roll after
+   * it, or on `timeOf`. A copy of the log whose files have new times is kept for longer, a clock that was
+   * set forward makes it shorter.
+   *
+   * Durability at return: the entries are gone and never come back.
+   *
+   * @param options How much is kept, and what still needs entries.
+   * @returns The new first index, the bytes that were given back, and the holder that held back more.
+   * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`: an option that makes no sense, or an `age` where the
+   * file system has no times of files. Else as {@linkcode truncateBeforeIndex}.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Wal } from "@durable/wal";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem(), segmentSize: 560 });
+   * for (let n = 1; n <= 9; n++) log.append(new Uint8Array(200).fill(n)); // two in a segment
+   * const { firstIndex, heldBy } = await log.retain({ bytes: 1000, keep: { replica: 4 } });
+   * assertEquals([firstIndex, heldBy], [3, "replica"]);
+   * await log.close();
+   * ```
+   */
+  async retain(options: RetainOptions): Promise<Retained> {
+    const writer = this.#admit("retain");
+    requireRetention(options);
+    const timeOf = appendTimes(this.#fileSystem, options);
+    const segments = this.#reader.log.segments;
+    return await writer.retain(() => planRetention(segments.infos, options, Date.now(), timeOf));
   }
 
   /**
@@ -739,15 +919,17 @@ export class Wal {
    */
   async setState(bytes: Uint8Array): Promise<void> {
     const writer = this.#admit("setState");
+    await writer.setState(this.#copyOfState(bytes));
+  }
+
+  #copyOfState(bytes: Uint8Array): Uint8Array {
     if (!isBytes(bytes)) throw invalid("state", "a Uint8Array", bytes);
-    if (bytes.length > MAX_STATE_SIZE) {
-      throw new WalError(
-        "ERR_WAL_STATE_TOO_LARGE",
-        `Cannot store a state of ${bytes.length} bytes in "${this.#path}": the limit is ` +
-          `${MAX_STATE_SIZE}. Append what is large as an entry and store its index.`,
-      );
-    }
-    await writer.setState(copyOf(bytes));
+    if (bytes.length <= MAX_STATE_SIZE) return copyOf(bytes);
+    throw new WalError(
+      "ERR_WAL_STATE_TOO_LARGE",
+      `Cannot store a state of ${bytes.length} bytes in "${this.#path}": the limit is ` +
+        `${MAX_STATE_SIZE}. Append what is large as an entry and store its index.`,
+    );
   }
 
   /**

@@ -17,7 +17,7 @@ import { type FileSystem, Wal, WalError, type WalErrorCode } from "../mod.ts";
 import { RaftStorage } from "../src/raft/raft.ts";
 import { MAX_INDEX, MAX_SEQUENCE } from "../src/format/limits.ts";
 import { MemoryFileSystem } from "../src/fs/adapters/memory.ts";
-import { runtimeFileSystem } from "../src/fs/runtime.ts";
+import { defaultFileSystem } from "../src/fs/runtime.ts";
 import { spawnSync } from "../kit/child.ts";
 import { bytes, random, readFile, text, toHex, withLog, writeFile } from "../kit/logs.ts";
 import { command, ROOT } from "../kit/runtime.ts";
@@ -45,7 +45,7 @@ async function onBoth(
   body: (fileSystem: FileSystem, path: string) => Promise<void>,
 ): Promise<void> {
   await body(new MemoryFileSystem(), "a.wal");
-  const real = await runtimeFileSystem();
+  const real = await defaultFileSystem();
   await withFolder((folder) => body(real, join(folder, "a.wal")));
 }
 

@@ -54,8 +54,8 @@ test("entries come back by index, in a list, and in a range", async () => {
   for (const [i, data] of all.entries()) assertEquals(log.getEntry(i + 1), data);
   assertEquals(log.readAll(), all);
   assertEquals([...log.entries({ from: 2, to: 3 })], [
-    { index: 2, data: all[1] as Uint8Array },
-    { index: 3, data: all[2] as Uint8Array },
+    { index: 2, data: all[1] as Uint8Array, endsBatch: true },
+    { index: 3, data: all[2] as Uint8Array, endsBatch: true },
   ]);
   assertEquals([...log.entries({ from: 4 })].length, 1);
   assertEquals([...log.entries({ to: 2 })].length, 2);

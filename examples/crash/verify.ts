@@ -29,7 +29,7 @@ export interface Loss {
  * @returns The first loss; `undefined` if nothing is lost.
  */
 export function findLoss(
-  entries: Iterable<Entry>,
+  entries: Iterable<Pick<Entry, "data">>,
   lines: readonly Uint8Array[],
   acknowledged: number,
 ): Loss | undefined {

@@ -121,8 +121,8 @@ function offsetsOf({ offsets }: SegmentScan): number[] {
 
 /** Reads the entries in both ways and compares them with the file. */
 function readEntries(source: SegmentSource, scan: SegmentScan, bytes: Uint8Array): void {
-  const { offsets, end, firstIndex } = scan;
-  const reader = new EntryReader(source, firstIndex, { offsets, end, cuts: 0 });
+  const { offsets, batches, end, firstIndex } = scan;
+  const reader = new EntryReader(source, firstIndex, { offsets, batches, end, cuts: 0 });
   let position = 0;
   for (const data of inOrder(reader)) {
     requireEntryAt(bytes, offsets.at(position), data);

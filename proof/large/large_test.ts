@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { FileSystemError, Wal, WalError } from "../../mod.ts";
 import { NodeFile } from "../../src/fs/posix/node_file.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { bytes, withLog } from "../../kit/logs.ts";
 import { RUNTIME } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
@@ -53,7 +53,7 @@ test("no call takes more than it may", async () => {
 });
 
 test("a file has bytes beyond 2 and 4 GiB", async () => {
-  const fileSystem = await runtimeFileSystem();
+  const fileSystem = await defaultFileSystem();
   await withFolder((folder) => {
     const file = fileSystem.open(join(folder, "a"), "create");
     for (const offset of [2 * GIB - 2, 2 * GIB, 4 * GIB - 2, 4 * GIB, 5 * GIB + 7]) {
@@ -88,7 +88,7 @@ test("memory that the runtime cannot give is reported as such, and the log is as
       assertEquals([log.lastIndex, log.append(bytes("b"))], [1, 2]);
     });
     // A frame of that size may be in a file that another runtime wrote.
-    const fileSystem = await runtimeFileSystem();
+    const fileSystem = await defaultFileSystem();
     const file = fileSystem.open(`${path}.00000000000000000002`, "write");
     const end = file.size();
     file.write(new Uint8Array([1, 255, 255, 255, 255]), end);

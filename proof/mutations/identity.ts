@@ -119,8 +119,8 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "a change of the log's ends does not look",
     in: "LogWriter.#change",
-    find: "this.#look(); await change();",
-    replace: "await change();",
+    find: "this.#look(); return await change();",
+    replace: "return await change();",
     caughtBy: [MOVED, "a writer tells that its lock file is replaced"],
   },
   {

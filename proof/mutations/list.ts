@@ -877,9 +877,11 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a head truncation removes segments before the head is durable",
-    in: "LogWriter.truncateBeforeIndex",
-    find: "await this.#updateMeta(index, state); await this.#segments.dropBefore(index);",
-    replace: "await this.#segments.dropBefore(index); await this.#updateMeta(index, state);",
+    in: "LogWriter.#dropBefore",
+    find: "if (index > firstIndex) await this.#updateMeta(index, newState ?? state); " +
+      "await this.#segments.dropBefore(index);",
+    replace: "await this.#segments.dropBefore(index); " +
+      "if (index > firstIndex) await this.#updateMeta(index, newState ?? state);",
     caughtBy: [CRASH, EVERY_CRASH],
   },
   {
@@ -1414,7 +1416,7 @@ const CHECKS: readonly Mutation[] = [
   },
   {
     name: "a full segment that is scanned may have too few entries",
-    in: "scanOffsets",
+    in: "scanAll",
     find: 'if (scan.kind === "scanned" && scan.offsets.count >= info.count)',
     replace: 'if (scan.kind === "scanned" && scan.offsets.count >= 0)',
     caughtBy: [

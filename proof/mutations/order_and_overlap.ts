@@ -160,18 +160,18 @@ const REWRITING: readonly Mutation[] = [
     name: "a truncation of the head stores the state that was there when it was called",
     in: "LogWriter.truncateBeforeIndex",
     find:
-      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state } = this.#log;",
+      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex } = this.#log;",
     replace:
-      "const { state } = this.#log; await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex } = this.#log;",
+      "newState ??= this.#log.state; await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex } = this.#log;",
     caughtBy: overlapping("setState"),
   },
   {
     name: "a truncation of the head looks for its entry when it is called",
     in: "LogWriter.truncateBeforeIndex",
     find:
-      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex, state } = this.#log; if (index !== lastIndex + 1) this.#log.requireIndex(index);",
+      "await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, lastIndex } = this.#log; if (index !== lastIndex + 1) this.#log.requireIndex(index);",
     replace:
-      "if (index !== this.#log.lastIndex + 1) this.#log.requireIndex(index); await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex, state } = this.#log;",
+      "if (index !== this.#log.lastIndex + 1) this.#log.requireIndex(index); await this.#lifecycle.inTurn(() => this.#change(async () => { const { firstIndex } = this.#log;",
     caughtBy: overlapping("reset forward"),
   },
   {

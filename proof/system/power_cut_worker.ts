@@ -11,7 +11,7 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { type FileSystem, Wal, type WalOptions } from "../../mod.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { random } from "../../kit/logs.ts";
 import { digestOf, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
@@ -29,7 +29,7 @@ const draw = random(seed + Math.imul(life, 7919));
 const segmentSize = isMapped ? 65_536 << between(0, 4) : 2048 << between(0, 6);
 const maxEntries = isMapped ? 3000 : 300;
 const options: WalOptions = way === "lying"
-  ? { segmentSize, fileSystem: lying(await runtimeFileSystem()) }
+  ? { segmentSize, fileSystem: lying(await defaultFileSystem()) }
   : { segmentSize, memoryMap: isMapped ? "on" : "off" };
 let changes = life * 1_000_000;
 let log: Wal;

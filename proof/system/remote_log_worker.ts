@@ -7,7 +7,7 @@
 import { readSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FileSystemError, Wal, WalError } from "../../mod.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { digestOf } from "../../src/testing/testing.ts";
 import { contentOf, type Contents } from "./contents.ts";
 import { GatedFileSystem } from "./gated_file_system.ts";
@@ -26,7 +26,7 @@ const STDIN = 0;
 const STDOUT = 1;
 
 let log: Wal | undefined;
-const fileSystem = new GatedFileSystem(await runtimeFileSystem(), {
+const fileSystem = new GatedFileSystem(await defaultFileSystem(), {
   before: (call: GatedCall) => wait({ kind: "before", call }),
   after: (call: GatedCall) => wait({ kind: "after", call }),
 });

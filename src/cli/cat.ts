@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import type { Entry, EntryRange } from "../entry.ts";
-import { runtimeFileSystem } from "../fs/runtime.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
 import { locateLog } from "../opening/open.ts";
 import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
@@ -47,7 +47,7 @@ async function catWhole(
   json: boolean,
   maxEntrySize: number,
 ): Promise<number> {
-  const fileSystem = await runtimeFileSystem();
+  const fileSystem = await defaultFileSystem();
   const real = locateLog(fileSystem, path);
   const found = await RecoveredLog.create(fileSystem, real, maxEntrySize, false);
   const lines = new LineWriter(toStandardOutput);

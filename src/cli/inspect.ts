@@ -6,7 +6,7 @@
  */
 import { frameChecksum } from "../format/checksum.ts";
 import type { FileSystem } from "../fs/file_system.ts";
-import { runtimeFileSystem } from "../fs/runtime.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
 import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import { type Frame, framesOf } from "./frames.ts";
@@ -28,7 +28,7 @@ export async function inspect(args: string[]): Promise<number> {
   });
   const maxEntrySize = maxEntrySizeOf(values);
   const checksum = frameChecksum;
-  const fileSystem = await runtimeFileSystem();
+  const fileSystem = await defaultFileSystem();
   const path = locateLog(fileSystem, log);
   const report = inspectLog(fileSystem, path, checksum, maxEntrySize);
   const frames = values.frames ? framesIn(fileSystem, report) : undefined;

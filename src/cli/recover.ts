@@ -9,7 +9,7 @@ import process from "node:process";
 import { MAX_LENGTH } from "../format/frame.ts";
 import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
-import { runtimeFileSystem } from "../fs/runtime.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
 import { locateLog } from "../opening/open.ts";
 import type { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, UsageError } from "./arguments.ts";
@@ -43,7 +43,7 @@ export async function recover(args: string[]): Promise<number> {
   const { output, into, all, certain } = values;
   if (all && certain) throw new UsageError("Give either --all or --certain.");
   const maxEntrySize = maxEntrySizeOf(values);
-  const fileSystem = await runtimeFileSystem();
+  const fileSystem = await defaultFileSystem();
   const real = locateLog(fileSystem, path);
   for (const [option, file] of [["output", output], ["into", into]] as const) {
     if (file !== undefined) refuseOwnName(fileSystem, real, option, file);

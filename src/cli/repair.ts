@@ -8,7 +8,7 @@ import { CorruptionError, RESTORE } from "../errors.ts";
 import { type FrameChecksum, frameChecksum } from "../format/checksum.ts";
 import { type FileHandle, type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf } from "../fs/path.ts";
-import { runtimeFileSystem } from "../fs/runtime.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
 import { LogDirectory } from "../fs/log_directory.ts";
 import { MetaFile } from "../files/meta.ts";
 import { copyStretch } from "../fs/stretch.ts";
@@ -36,7 +36,7 @@ export async function repair(args: string[]): Promise<number> {
     "dry-run": { type: "boolean", default: false },
   });
   const maxEntrySize = maxEntrySizeOf(values);
-  const fileSystem = await runtimeFileSystem();
+  const fileSystem = await defaultFileSystem();
   const path = locateLog(fileSystem, given);
   const checksum = frameChecksum;
   const files = segmentFiles(fileSystem, path);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { FileSystem } from "../fs/file_system.ts";
-import { runtimeFileSystem } from "../fs/runtime.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
 import { locateLog } from "../opening/open.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments } from "./arguments.ts";
 import type { SegmentFile } from "../files/beginning.ts";
@@ -22,7 +22,7 @@ export async function verify(args: string[]): Promise<number> {
     ...MAX_ENTRY_SIZE,
     speed: { type: "boolean", default: false },
   });
-  const fileSystem = await runtimeFileSystem();
+  const fileSystem = await defaultFileSystem();
   const path = locateLog(fileSystem, log);
   let damaged = 0;
   let lines: string[] = [];

@@ -6,11 +6,12 @@
  *
  * @module
  */
-import type { EntryView } from "../entry.ts";
+import type { Entry, EntryView } from "../entry.ts";
 import type { EntryReader, Frames } from "../segment/entry_reader.ts";
 import type { OffsetIndex } from "../segment/offset_index.ts";
 import { CHECKSUM_AT, FRAME_HEADER_SIZE, TYPE_DATA } from "../format/frame.ts";
 import { readUint32 } from "../format/integers.ts";
+import { batchCountAt } from "../format/kinds.ts";
 
 /** How much is read at a time, in bytes: at first, and then twice as much each time up to the last. */
 const FIRST_READ = 16 * 1024;
@@ -39,6 +40,8 @@ export class EntryCursor implements EntryView {
   readonly #memory: EntryMemory;
   readonly #to: number;
   #reader: EntryReader | undefined;
+  /** The first index of the segment that is read. */
+  #segmentStart = 0;
   #cuts = 0;
   /** Frames that were read and checked. */
   #chunk: Uint8Array = new Uint8Array(0);
@@ -47,6 +50,17 @@ export class EntryCursor implements EntryView {
   #ends: Uint32Array = this.#starts;
   #used = 0;
   #found = 0;
+  /** The index of the chunk's first entry, and where in the file the frames end that were looked at. */
+  #first = 0;
+  #chunkEnd = 0;
+  /** After the last entry of the batch that is open where the chunk begins, if that is known. */
+  #openEnd: number | undefined;
+  /** The other frames in the chunk: how many entries are before each, and how many with its batch. */
+  #others: Uint32Array = this.#starts;
+  #batchEnds: Uint32Array = this.#starts;
+  #otherCount = 0;
+  /** How many of them are before the entry that was asked about last. */
+  #passed = 0;
   #readSize = FIRST_READ;
   index: number;
   bytes: Uint8Array = this.#chunk;
@@ -56,6 +70,8 @@ export class EntryCursor implements EntryView {
   epoch = -1;
   /** In a reader: for the log to note what it has shown. */
   account: ShownEntries | undefined;
+  /** Whether to find out with each chunk what {@linkcode endsBatch} needs, and fail then, if ever. */
+  tellsBatches = false;
 
   /**
    * @param locate The segment that has an index; `undefined` if the log has no such entry now.
@@ -78,11 +94,41 @@ export class EntryCursor implements EntryView {
     return new Uint8Array(buffer, byteOffset + this.start, this.end - this.start);
   }
 
+  /** The entry, to be given to the caller. */
+  get entry(): Entry {
+    return { index: this.index, data: this.data, endsBatch: this.endsBatch };
+  }
+
   /** The checksum of the entry's frame. */
   get checksum(): number {
     const { bytes, start } = this;
     if (start > 0) return readUint32(bytes, start - FRAME_HEADER_SIZE + CHECKSUM_AT);
     return this.#reader?.checksumOf(bytes) ?? 0;
+  }
+
+  get endsBatch(): boolean {
+    const used = Math.max(0, this.#used - 1);
+    while (this.#passed < this.#otherCount && (this.#others[this.#passed] as number) <= used) {
+      this.#passed++;
+    }
+    const end = this.#passed === 0
+      ? this.#openEnd ??= this.#findOpenEnd()
+      : this.#first + (this.#batchEnds[this.#passed - 1] as number);
+    return this.index + 1 >= end || this.#isLastOfSegment;
+  }
+
+  /** A Seal may list less than the whole of the last batch. */
+  get #isLastOfSegment(): boolean {
+    return this.index + 1 - this.#segmentStart >= (this.#reader?.entries.offsets.count ?? 0);
+  }
+
+  /** After the last entry of the atom that has the chunk's first entry. */
+  #findOpenEnd(): number {
+    const start = this.#segmentStart;
+    // Its file may have been given back for others.
+    const isClosed = this.#reader?.isClosed === true;
+    const reader = isClosed ? this.#locate(this.#first)?.reader : this.#reader;
+    return start + (reader?.atomOf(this.#first - start).end ?? 0);
   }
 
   /** Whether the next entry was read already, and is not known to have been dropped. */
@@ -109,28 +155,60 @@ export class EntryCursor implements EntryView {
 
   /** Reads the chunk that the next entry begins, and shows that. */
   #load(): boolean {
-    this.#used = 0;
-    this.#found = 0;
     const segment = this.#locate(this.index + 1);
-    this.#reader = segment?.reader;
+    this.#beginChunk(segment);
     if (segment === undefined) return false;
     const { reader, firstIndex } = segment;
-    const { offsets, cuts } = reader.entries;
-    this.#cuts = cuts;
+    const { offsets } = reader.entries;
     const position = this.index + 1 - firstIndex;
     const last = Math.min(this.#to - firstIndex, offsets.count - 1);
     const frames = reader.stageChunk(position, last, this.#readSize);
-    if (frames === undefined) {
-      this.bytes = reader.read(position);
-      this.start = 0;
-      this.end = this.bytes.length;
-      this.index++;
-      return true;
-    }
+    if (frames === undefined) return this.#loadOne(reader, position);
     this.#keep(reader.staging, frames.stop);
-    this.#findEntries(reader, position, last, frames);
+    const found = this.#findEntries(reader, position, last, frames);
+    this.#requireBatches();
+    this.#found = found;
     this.#readSize = Math.min(2 * this.#readSize, MAX_READ);
     return this.advance();
+  }
+
+  /** Reads the next entry, which is too large for a chunk, and shows it. */
+  #loadOne(reader: EntryReader, position: number): boolean {
+    const bytes = reader.read(position);
+    this.#requireBatches();
+    this.#chunkEnd = reader.entries.offsets.at(position) + FRAME_HEADER_SIZE + bytes.length;
+    this.bytes = bytes;
+    this.start = 0;
+    this.end = bytes.length;
+    this.index++;
+    return true;
+  }
+
+  /** Forgets the chunk; what is known of its last batch stays if the next one joins it. */
+  #beginChunk(segment: SegmentEntries | undefined): void {
+    const next = this.index + 1;
+    const entries = segment?.reader.entries;
+    const isJoined = entries !== undefined && segment?.reader === this.#reader &&
+      entries.cuts === this.#cuts && next > this.#first && this.#used === this.#found &&
+      entries.offsets.at(next - this.#segmentStart) === this.#chunkEnd;
+    if (!isJoined) this.#openEnd = undefined;
+    else if (this.#otherCount > 0) {
+      this.#openEnd = this.#first + (this.#batchEnds[this.#otherCount - 1] as number);
+    }
+    this.#used = 0;
+    this.#found = 0;
+    this.#otherCount = 0;
+    this.#passed = 0;
+    this.#first = next;
+    this.#reader = segment?.reader;
+    this.#segmentStart = segment?.firstIndex ?? 0;
+    this.#cuts = entries?.cuts ?? 0;
+  }
+
+  /** Finds out whether a batch is open where the chunk begins, if that is wanted. */
+  #requireBatches(): void {
+    const isKnown = this.#otherCount > 0 && this.#others[0] === 0;
+    if (this.tellsBatches && !isKnown) this.#openEnd ??= this.#findOpenEnd();
   }
 
   /** Copies the staged frames: the next call overwrites them. */
@@ -144,10 +222,11 @@ export class EntryCursor implements EntryView {
   }
 
   /** Notes where in the chunk, which begins with the entry at a position, the entries are. */
-  #findEntries(reader: EntryReader, position: number, last: number, frames: Frames): void {
+  #findEntries(reader: EntryReader, position: number, last: number, frames: Frames): number {
     const { offsets, checksums } = reader.entries;
     const base = offsets.at(position);
-    let found = this.#findData(frames, last + 1 - position);
+    const all = this.#findData(frames, last + 1 - position);
+    let found = all;
     // The index and the frames must agree; an index is only as good as its writer.
     found = offsets.countMatching(position, this.#starts, found, base);
     if (checksums !== undefined) found = this.#countUnchanged(checksums, position, found);
@@ -155,7 +234,9 @@ export class EntryCursor implements EntryView {
     const end = base + (this.#ends[found - 1] ?? 0);
     if (found > 0 && reader.endOf(position + found - 1) < end) found--;
     if (found === 0) throw reader.damaged(position);
-    this.#found = found;
+    // Of what is read again the other frames do not count.
+    this.#chunkEnd = found === all ? this.#chunkEnd + base : -1;
+    return found;
   }
 
   /**
@@ -173,13 +254,31 @@ export class EntryCursor implements EntryView {
     const begins = this.#starts;
     const ends = this.#ends;
     let found = 0;
-    for (let i = 0; i < count && found < wanted; i++) {
+    let end = 0;
+    for (let i = 0; i < count; i++) {
       const at = starts[i] as number;
-      if (chunk[at] !== TYPE_DATA) continue;
-      begins[found] = at;
-      ends[found++] = i + 1 < count ? starts[i + 1] as number : stop;
+      end = i + 1 < count ? starts[i + 1] as number : stop;
+      if (chunk[at] !== TYPE_DATA) this.#noteOther(found, batchCountAt(chunk, at, end));
+      else if (found < wanted) {
+        begins[found] = at;
+        ends[found++] = end;
+      } else {
+        end = at;
+        break;
+      }
     }
+    this.#chunkEnd = end;
     return found;
+  }
+
+  /** Notes a frame that is no entry, after the first entries of the chunk. */
+  #noteOther(before: number, batch: number): void {
+    if (this.#others.length < this.#starts.length) {
+      this.#others = new Uint32Array(this.#starts.length);
+      this.#batchEnds = new Uint32Array(this.#starts.length);
+    }
+    this.#others[this.#otherCount] = before;
+    this.#batchEnds[this.#otherCount++] = before + batch;
   }
 
   /** How many of the found entries, from the first on, are those that a reader has seen before. */

@@ -5,6 +5,7 @@
  */
 import { noEntry } from "../arguments.ts";
 import type { WalError } from "../errors.ts";
+import { hexOf } from "../format/log_id.ts";
 import type { MetaFile } from "./meta.ts";
 import type { SegmentList } from "./segment_list.ts";
 
@@ -19,6 +20,12 @@ export class LogContents {
     this.path = path;
     this.segments = segments;
     this.meta = meta;
+  }
+
+  /** The log's id, as its files state it; empty if none does. */
+  get id(): string {
+    const id = this.segments.last.logId ?? this.meta.current?.logId;
+    return id === undefined ? "" : hexOf(id);
   }
 
   /** The index of the first entry; one above the last if there is none. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { Entry } from "../entry.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { mapWhole } from "../fs/mapped_file.ts";
 import type { Offsets } from "../segment/entry_reader.ts";
@@ -27,9 +28,17 @@ export interface ReadableFiles extends Pick<SegmentSource, "checksum" | "maxEntr
   readonly mapsReads: boolean;
 }
 
+/** A range of indexes, both ends included. */
+export interface IndexRange {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+}
+
 /** A last segment, of the writer or of a reader. */
 export interface LastSegment extends SegmentEntries {
   readonly path: string;
+  /** The log's id, as this file states it. */
+  readonly logId: Uint8Array | undefined;
   readonly offsets: Offsets;
   /** The bytes in use. */
   readonly end: number;
@@ -37,6 +46,30 @@ export interface LastSegment extends SegmentEntries {
   readonly durableIndex: number;
   /** Gives the file back. */
   close(): void;
+}
+
+/**
+ * One file of a log, and the entries that it holds.
+ *
+ * @example
+ * ```ts
+ * import type { SegmentInfo } from "@durable/wal";
+ *
+ * const segment: SegmentInfo = { path: "/data/a.wal", firstIndex: 1, lastIndex: 3, bytes: 150 };
+ * ```
+ */
+export interface SegmentInfo {
+  /** The file's path. */
+  readonly path: string;
+  /**
+   * The index of the first entry in the file. In the log's first file it may be below
+   * `Wal.firstIndex`: the entries before that were dropped, and their space comes back with the file.
+   */
+  readonly firstIndex: number;
+  /** The index of its last entry; one below {@linkcode firstIndex} if it has none yet. */
+  readonly lastIndex: number;
+  /** The bytes in use: frames and headers. */
+  readonly bytes: number;
 }
 
 /** The segments of an open log, in order. */
@@ -103,6 +136,15 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
     return this.#sealed.reduce((sum, { size }) => sum + size, this.#last.end);
   }
 
+  /** What files there are, the oldest first. */
+  get infos(): SegmentInfo[] {
+    const { path, firstIndex, end } = this.#last;
+    const full = this.#sealed.map(({ path, firstIndex, count, size }) => {
+      return { path, firstIndex, lastIndex: firstIndex + count - 1, bytes: size };
+    });
+    return [...full, { path, firstIndex, lastIndex: this.lastIndex, bytes: end }];
+  }
+
   /** The files of full segments whose Seals failed their check and were made again by a scan. */
   get rebuiltSeals(): string[] {
     return [...this.#rebuilt];
@@ -118,9 +160,19 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
   }
 
   /** Reads the entries of a range in order; ends where they end. */
-  *readRange(from: number, to: number): Generator<Uint8Array> {
+  *readRange(from: number, to: number): Generator<Entry> {
     const cursor = this.cursor(from, to, "copies");
-    while (cursor.advance()) yield cursor.data;
+    cursor.tellsBatches = true;
+    while (cursor.advance()) yield cursor.entry;
+  }
+
+  /** The indexes of the batch that has the entry at an index, which exists; or of that entry alone. */
+  atomAt(index: number): IndexRange {
+    const segment = this.entriesAt(index);
+    if (segment === undefined) throw new RangeError(`No segment has the index ${index}`);
+    const { firstIndex, reader } = segment;
+    const { start, end } = reader.atomOf(index - firstIndex);
+    return { firstIndex: firstIndex + start, lastIndex: firstIndex + end - 1 };
   }
 
   /** The same, called for one entry after the other. */

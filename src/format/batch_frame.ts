@@ -25,6 +25,9 @@ export const BATCH_SIZE: number = 1 + 4 + 8;
 /** The size of the whole frame in bytes. */
 export const BATCH_FRAME_SIZE: number = FRAME_HEADER_SIZE + BATCH_SIZE;
 
+/** Where in the payload the count stands. */
+export const BATCH_COUNT_AT = 1;
+
 /** Writes the fields into the payload at `at`. */
 export function writeBatchFields(
   buffer: Uint8Array,
@@ -32,11 +35,15 @@ export function writeBatchFields(
   count: number,
   bytes: number,
 ): void {
-  writeUint32(buffer, at + 1, count);
+  writeUint32(buffer, at + BATCH_COUNT_AT, count);
   writeUint64(buffer, at + 5, bytes);
 }
 
 /** Reads a payload of the right kind and size. */
 export function readBatchFields(payload: Uint8Array): BatchFrame {
-  return { kind: "batch", count: readUint32(payload, 1), bytes: readUint64(payload, 5) };
+  return {
+    kind: "batch",
+    count: readUint32(payload, BATCH_COUNT_AT),
+    bytes: readUint64(payload, 5),
+  };
 }

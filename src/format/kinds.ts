@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { BATCH_SIZE, type BatchFrame, readBatchFields } from "./batch_frame.ts";
+import { BATCH_COUNT_AT, BATCH_SIZE, type BatchFrame, readBatchFields } from "./batch_frame.ts";
 import { DURABLE_SIZE, type DurableFrame, readDurableFields } from "./durable_frame.ts";
 import { FRAME_HEADER_SIZE, TYPE_INTERNAL, writeFrameHeader } from "./frame.ts";
+import { readUint32 } from "./integers.ts";
 import { PENDING_SIZE, type PendingFrame, readPendingFields } from "./pending_frame.ts";
 import {
   MAX_SEGMENT_ENTRIES,
@@ -104,6 +105,17 @@ export function readInternalPayload(payload: Uint8Array): InternalFrame {
   if (known !== undefined) return known;
   const isSkippable = number >= FIRST_SKIPPABLE && payload.length <= MAX_INTERNAL_SIZE;
   return { kind: isSkippable ? "skippable" : "unknown", number };
+}
+
+/**
+ * How many entries after a frame are a batch by it: the frame from one offset to another in a buffer,
+ * whose checksum held. 0 if it is no Batch frame.
+ */
+export function batchCountAt(buffer: Uint8Array, start: number, end: number): number {
+  const isBatch = end - start === FRAME_HEADER_SIZE + BATCH_SIZE &&
+    buffer[start] === TYPE_INTERNAL && buffer[start + FRAME_HEADER_SIZE] === KINDS.batch.number;
+  // The frames of entries stand close, and this is asked of each other one between them.
+  return isBatch ? readUint32(buffer, start + FRAME_HEADER_SIZE + BATCH_COUNT_AT) : 0;
 }
 
 function isOfItsSize(payload: Uint8Array, { size }: Kind<KnownFrame>): boolean {

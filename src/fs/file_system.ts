@@ -270,6 +270,13 @@ export interface FileSystem {
    */
   identify(path: string): string | undefined;
   /**
+   * When a file was last written or cut, in milliseconds since 1970. Only the age of segments is told
+   * by it, for `Wal.retain`. A file system without it has no such times.
+   *
+   * @returns `undefined` where the platform cannot tell.
+   */
+  modified?(path: string): number | undefined;
+  /**
    * The one path of a file or directory: absolute, without links, its last name as its directory
    * spells it. Of one that is not there, the path that it would be made at, also where a link leads
    * there.

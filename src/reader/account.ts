@@ -24,7 +24,8 @@ export class Account {
 
   /** Remembers an entry. */
   note(index: number, checksum: number): void {
-    if (index !== this.#to + 1) this.#from = index;
+    // What is read a second time is remembered as it is now, with those before it.
+    if (index > this.#to + 1 || index < this.#from) this.#from = index;
     this.#to = index;
     const size = this.#checksums.length;
     if (index - this.#from >= size) {

@@ -6,6 +6,7 @@
  */
 import { clock } from "../fs/clock.ts";
 import type { Entry } from "../entry.ts";
+import type { IndexRange } from "../files/segment_list.ts";
 import { WalError } from "../errors.ts";
 import { isPromise } from "../fs/promise.ts";
 
@@ -41,6 +42,21 @@ export interface FollowOptions {
   durable?: boolean;
 }
 
+/**
+ * What a follower of batches wants.
+ *
+ * @example
+ * ```ts
+ * import type { FollowBatchesOptions } from "@durable/wal";
+ *
+ * const options: FollowBatchesOptions = { from: 10, batches: true };
+ * ```
+ */
+export interface FollowBatchesOptions extends FollowOptions {
+  /** Yields arrays: the entries of one batch, or one entry that was appended by itself. */
+  batches: true;
+}
+
 /** A log as a follower sees it. */
 export interface Followed {
   readonly path: string;
@@ -56,7 +72,12 @@ export interface FollowSource {
   /** The log as it is now. */
   look(): Followed | Promise<Followed>;
   /** The entries of a range of it. */
-  readRange(from: number, to: number): Iterator<Uint8Array, void>;
+  readRange(from: number, to: number): Iterator<Entry, void>;
+  /**
+   * The indexes of the batch that has an entry, or of that entry alone; `undefined` if it could not be
+   * read and the log is to be looked at again.
+   */
+  atomAt(index: number): IndexRange | undefined;
   /**
    * The lowest index that was dropped from the tail since the last call, and may be there again;
    * `undefined` if none was.
@@ -71,32 +92,67 @@ export interface FollowSource {
   close(): void;
 }
 
+/** What a follower yields. */
+export interface Yielded<T> {
+  /** Whether it begins with a whole atom, and waits until all of it is there. */
+  readonly isAtomic: boolean;
+  /** Takes one from the entries; `undefined` if they end before. */
+  take(entries: Iterator<Entry, void>): T | undefined;
+  /** The index of its last entry. */
+  lastIndexOf(value: T): number;
+}
+
+/** One entry each time. */
+export const ENTRIES: Yielded<Entry> = {
+  isAtomic: false,
+  take: (entries) => {
+    const result = entries.next();
+    return result.done === true ? undefined : result.value;
+  },
+  lastIndexOf: ({ index }) => index,
+};
+
+/** One atom each time. */
+export const BATCHES: Yielded<readonly Entry[]> = {
+  isAtomic: true,
+  take: (entries) => {
+    const batch: Entry[] = [];
+    for (let result = entries.next(); !result.done; result = entries.next()) {
+      batch.push(result.value);
+      if (result.value.endsBatch) return batch;
+    }
+    return undefined;
+  },
+  lastIndexOf: (batch) => batch.at(-1)?.index ?? 0,
+};
+
 /** A call of `next` that waits. */
-interface Waiting {
-  resolve(result: IteratorResult<Entry, void>): void;
+interface Waiting<T> {
+  resolve(result: IteratorResult<T, void>): void;
   reject(error: unknown): void;
 }
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** When a timer fires that is there to keep the process alive meanwhile: in some 25 days. */
-const FOR_EVER = 2 ** 31 - 1;
+export const FOR_EVER: number = 2 ** 31 - 1;
 
 /**
  * Yields entries as they come. What a truncation dropped and the writer wrote again is yielded again.
  *
  * It is no generator, whose `return` waits for a `next` that waits for an entry.
  */
-export class Follower implements AsyncGenerator<Entry, void, undefined> {
+export class Follower<T> implements AsyncGenerator<T, void, undefined> {
   readonly #source: FollowSource;
   readonly #signal: AbortSignal | undefined;
   readonly #durable: boolean;
-  readonly #waiting: Waiting[] = [];
+  readonly #yielded: Yielded<T>;
+  readonly #waiting: Waiting<T>[] = [];
   readonly #onAbort = (): void => this.#fail(this.#signal?.reason);
   #next: number | undefined;
   /** The log as it was looked at last, and what is left of the entries that were there. */
   #log: Followed | undefined;
-  #entries: Iterator<Uint8Array> | undefined;
+  #entries: Iterator<Entry, void> | undefined;
   #isBusy = false;
   #isEnded = false;
   /** What ended it and no call has thrown yet. */
@@ -104,8 +160,13 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
   /** Ends the wait for a change. */
   #wake: (() => void) | undefined;
 
-  constructor(source: FollowSource, { from, signal, durable = true }: FollowOptions) {
+  constructor(
+    source: FollowSource,
+    { from, signal, durable = true }: FollowOptions,
+    yielded: Yielded<T>,
+  ) {
     this.#source = source;
+    this.#yielded = yielded;
     this.#next = from;
     this.#signal = signal;
     this.#durable = durable;
@@ -118,7 +179,7 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
    *
    * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`: a head truncation has overtaken it.
    */
-  next(): Promise<IteratorResult<Entry, void>> {
+  next(): Promise<IteratorResult<T, void>> {
     if (this.#isEnded) {
       const failure = this.#failure;
       this.#failure = undefined;
@@ -131,13 +192,13 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
   }
 
   /** Ends it at once, also a `next` that waits, and gives back what it holds. */
-  return(): Promise<IteratorResult<Entry, void>> {
+  return(): Promise<IteratorResult<T, void>> {
     this.#end();
     return Promise.resolve(DONE);
   }
 
   /** The same; the promise rejects with the error. */
-  throw(error: unknown): Promise<IteratorResult<Entry, void>> {
+  throw(error: unknown): Promise<IteratorResult<T, void>> {
     this.#end();
     return Promise.reject(error);
   }
@@ -155,9 +216,9 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
     try {
       while (this.#waiting.length > 0 && !this.#isEnded) {
         if (this.#source.isClosed()) return this.#end();
-        const entry = this.#take();
-        if (entry !== undefined) {
-          this.#waiting.shift()?.resolve({ done: false, value: entry });
+        const value = this.#take();
+        if (value !== undefined) {
+          this.#waiting.shift()?.resolve({ done: false, value });
           continue;
         }
         const log = this.#source.look();
@@ -179,7 +240,7 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
   }
 
   /** The next of the entries that were there at the last look, as far as they still are. */
-  #take(): Entry | undefined {
+  #take(): T | undefined {
     const rewind = this.#source.takeRewind();
     // The caller may have taken its time: what was read ahead may be gone.
     if (rewind !== undefined) {
@@ -189,13 +250,10 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
     const index = this.#next;
     if (this.#entries === undefined || index === undefined) return undefined;
     const isDropped = this.#log !== undefined && index < this.#log.firstIndex;
-    const result = isDropped ? DONE : this.#entries.next();
-    if (result.done) {
-      this.#entries = undefined;
-      return undefined;
-    }
-    this.#next = index + 1;
-    return { index, data: result.value };
+    const value = isDropped ? undefined : this.#yielded.take(this.#entries);
+    if (value === undefined) this.#entries = undefined;
+    else this.#next = this.#yielded.lastIndexOf(value) + 1;
+    return value;
   }
 
   /** Finds entries; a promise of a change if there are none. */
@@ -210,6 +268,13 @@ export class Follower implements AsyncGenerator<Entry, void, undefined> {
     this.#next = next;
     const limit = this.#durable ? log.durableIndex : log.lastIndex;
     if (next > limit) return this.#change();
+    if (this.#yielded.isAtomic) {
+      const atom = this.#source.atomAt(next);
+      if (atom === undefined) return;
+      // A truncation may have left in a batch what was none before.
+      this.#next = next = Math.max(atom.firstIndex, log.firstIndex);
+      if (atom.lastIndex > limit) return this.#change();
+    }
     this.#entries = this.#source.readRange(next, limit);
   }
 

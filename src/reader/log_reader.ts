@@ -10,13 +10,23 @@ import type { Entry, EntryRange, EntryView } from "../entry.ts";
 import { type EndError, ioFailed, WalError } from "../errors.ts";
 import { EntryCursor, type EntryMemory, type ShownEntries } from "../files/entry_cursor.ts";
 import { LogContents } from "../files/log_contents.ts";
+import type { IndexRange } from "../files/segment_list.ts";
 import { pause } from "../fs/clock.ts";
 import { type FileSystem, FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import type { OpenedLog } from "../opening/open.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { Lifecycle } from "../writer/lifecycle.ts";
 import { Account } from "./account.ts";
-import { Changes, Follower, type FollowOptions, type FollowSource, Patience } from "./follow.ts";
+import { droppedUndurable, DurableWaiters, watchDurable } from "./durable.ts";
+import {
+  BATCHES,
+  Changes,
+  ENTRIES,
+  Follower,
+  type FollowOptions,
+  type FollowSource,
+  Patience,
+} from "./follow.ts";
 import { Reader } from "./reader.ts";
 import { Tailer } from "./tailer.ts";
 
@@ -38,6 +48,8 @@ export class LogReader {
   readonly #changes = new Changes();
   /** How far back each of them has to go. */
   readonly #followers = new Set<{ rewind: number }>();
+  /** The calls of {@linkcode durable} beside the writer. */
+  readonly #waiters = new DurableWaiters();
 
   constructor(
     fileSystem: FileSystem,
@@ -66,12 +78,47 @@ export class LogReader {
 
   /** Wakes the followers beside the writer: something was appended, is durable, or was dropped. */
   changed(): void {
+    if (!this.#waiters.isEmpty) this.#settleWaiters();
     this.#changes.notify();
   }
 
   /** Has the followers beside the writer read again from an index on. */
   dropped(from: number): void {
     for (const follower of this.#followers) follower.rewind = Math.min(follower.rewind, from);
+    this.#waiters.reject(from, Infinity, (index) => droppedUndurable(this.#log, index));
+  }
+
+  /** The handle is closed, and what it could make durable is. */
+  closed(): void {
+    this.#settleWaiters();
+    const error = this.#lifecycle.refusal("ERR_WAL_CLOSED", "durable");
+    this.#waiters.reject(1, Infinity, () => error);
+  }
+
+  /** Answers the calls that wait for a durable entry, as far as it is known what becomes of theirs. */
+  #settleWaiters(): void {
+    const log = this.#log;
+    this.#waiters.reject(1, log.firstIndex - 1, (index) => droppedUndurable(log, index));
+    this.#waiters.resolve(log.durableIndex);
+    if (this.#waiters.isEmpty || !this.#lifecycle.hasEnded) return;
+    const error = this.#lifecycle.tell();
+    this.#waiters.reject(1, Infinity, () => error);
+  }
+
+  /**
+   * Resolves once an entry is durable; forces no sync.
+   *
+   * @throws {WalError} `ERR_WAL_INDEX_OUT_OF_RANGE`, `ERR_WAL_CLOSED`, and what ended the handle.
+   */
+  async durable(index: number): Promise<void> {
+    this.#log.requireIndex(index);
+    if (index <= this.#log.durableIndex) return;
+    if (this.#files !== undefined) {
+      const source = new Tailer(this.#files, index + 1);
+      return await watchDurable(source, index, () => this.#lifecycle.admit("durable"));
+    }
+    this.#lifecycle.requireNotEnded();
+    await this.#waiters.wait(index);
   }
 
   /** Looks at the files again, where another process writes them. */
@@ -148,12 +195,15 @@ export class LogReader {
 
   *#entries(loop: Loop): Generator<Entry, void, undefined> {
     const { cursor } = loop;
-    while (this.#advance(loop)) yield { index: cursor.index, data: cursor.data };
+    cursor.tellsBatches = true;
+    while (this.#advance(loop)) yield cursor.entry;
   }
 
   /** Shows the entries of a range, in memory that is used again for the next. */
   replay(visit: (entry: EntryView) => void, range: EntryRange): void {
     const loop = this.#loop(range, "views");
+    // Where the files may change meanwhile, this is the time to find out.
+    loop.cursor.tellsBatches = this.#files !== undefined;
     while (this.#advance(loop)) visit(loop.cursor);
   }
 
@@ -232,12 +282,19 @@ export class LogReader {
 
   /** Yields entries as they come. */
   follow(options: FollowOptions): AsyncGenerator<Entry, void, undefined> {
-    const { from } = options;
+    return new Follower(this.#followed(options), options, ENTRIES);
+  }
+
+  /** Yields batches, and entries that are none, as they come. */
+  followBatches(options: FollowOptions): AsyncGenerator<readonly Entry[], void, undefined> {
+    return new Follower(this.#followed(options), options, BATCHES);
+  }
+
+  #followed({ from }: FollowOptions): FollowSource {
     if (from !== undefined && from !== this.#log.lastIndex + 1) this.#log.requireIndex(from);
-    const source = this.#files === undefined
+    return this.#files === undefined
       ? this.#followOwn()
       : new Tailer(this.#files, from ?? this.#log.firstIndex);
-    return new Follower(source, options);
   }
 
   /** What a follower beside the writer reads: this log, which wakes it. */
@@ -249,6 +306,7 @@ export class LogReader {
       isClosed: () => this.#lifecycle.kind === "closed",
       look: () => patience.isTried ? pause(RETRY_MS).then(() => this.#log) : this.#log,
       readRange: (from, to) => this.#readRange(from, to, patience),
+      atomAt: (index) => this.#atomAt(index, patience),
       takeRewind: () => {
         const { rewind } = follower;
         follower.rewind = Infinity;
@@ -267,15 +325,25 @@ export class LogReader {
     from: number,
     to: number,
     patience: Patience,
-  ): Generator<Uint8Array, void, undefined> {
+  ): Generator<Entry, void, undefined> {
     try {
-      for (const data of this.#log.segments.readRange(from, to)) {
+      for (const entry of this.#log.segments.readRange(from, to)) {
         patience.restore();
-        yield data;
+        yield entry;
       }
     } catch (error) {
       if (!isFileSystemError(error)) throw error;
       patience.spend(ioFailed("read", this.#path, error));
+    }
+  }
+
+  #atomAt(index: number, patience: Patience): IndexRange | undefined {
+    try {
+      return this.#log.segments.atomAt(index);
+    } catch (error) {
+      if (!isFileSystemError(error)) throw error;
+      patience.spend(ioFailed("read", this.#path, error));
+      return undefined;
     }
   }
 

@@ -6,11 +6,13 @@
  * @module
  */
 import { Account, REMEMBERED } from "./account.ts";
+import type { Entry } from "../entry.ts";
 import { clock, pause, type Timer } from "../fs/clock.ts";
 import { type CorruptionError, reasonOf, WalError } from "../errors.ts";
 import { type Followed, type FollowSource, Patience } from "./follow.ts";
 import { type FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import type { Reader } from "./reader.ts";
+import type { IndexRange } from "../files/segment_list.ts";
 import { mayBeStale, type View } from "./view.ts";
 
 /** How often the files are looked at where nothing reports their changes, in milliseconds. */
@@ -99,21 +101,39 @@ export class Tailer implements FollowSource {
     return true;
   }
 
-  *readRange(from: number, to: number): Generator<Uint8Array, void, undefined> {
+  atomAt(index: number): IndexRange | undefined {
+    const view = this.#view;
+    // Another follower, or a read of the handle, may have looked again.
+    if (view !== this.#reader.view) return undefined;
+    try {
+      return view.segments.atomAt(index);
+    } catch (error) {
+      this.#doubt(error, view);
+      return undefined;
+    }
+  }
+
+  *readRange(from: number, to: number): Generator<Entry, void, undefined> {
     const view = this.#view;
     try {
       const cursor = view.segments.cursor(from, to, "copies");
+      cursor.tellsBatches = true;
       // Another follower, or a read of the handle, may have looked again.
       while (view === this.#reader.view && cursor.advance()) {
         this.#patience.restore();
         this.#account.note(cursor.index, cursor.checksum);
-        yield cursor.data;
+        yield cursor.entry;
       }
     } catch (error) {
-      if (!mayBeStale(error)) throw error;
-      spend(this.#patience, asWalError(error, view.path));
-      view.doubt();
+      this.#doubt(error, view);
     }
+  }
+
+  /** Has the files looked at again after a read that failed, for as long as that may pass. */
+  #doubt(error: unknown, view: View): void {
+    if (!mayBeStale(error)) throw error;
+    spend(this.#patience, asWalError(error, view.path));
+    view.doubt();
   }
 
   takeRewind(): number | undefined {

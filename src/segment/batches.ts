@@ -6,6 +6,13 @@
  */
 import { OffsetIndex } from "./offset_index.ts";
 
+/** A range of positions of entries in a segment. */
+export interface PositionRange {
+  readonly start: number;
+  /** After the last. */
+  readonly end: number;
+}
+
 /** The batches of one segment. */
 export class Batches {
   /** The position of the first entry of each. */
@@ -34,6 +41,13 @@ export class Batches {
     const last = this.#starts.countBelow(position) - 1;
     const end = last < 0 ? 0 : this.#ends.at(last);
     return end > position ? end : 0;
+  }
+
+  /** The batch that has the entry at a position, be it the first or another. */
+  around(position: number): PositionRange | undefined {
+    const batch = this.#starts.countBelow(position + 1) - 1;
+    if (batch < 0 || this.#ends.at(batch) <= position) return undefined;
+    return { start: this.#starts.at(batch), end: this.#ends.at(batch) };
   }
 
   /** Whether a batch begins with the entry at a position. */

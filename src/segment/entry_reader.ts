@@ -5,6 +5,7 @@
  * @module
  */
 import { allocate } from "../fs/allocate.ts";
+import type { PositionRange } from "./batches.ts";
 import { CopyPool } from "./copy_pool.ts";
 import { CorruptionError, RESTORE } from "../errors.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
@@ -42,8 +43,16 @@ export interface Entries {
   readonly cuts: number;
   /** In a reader: the checksum of each one's frame as it was found, if the file was scanned. */
   readonly checksums?: OffsetIndex | undefined;
+  /** Which of them are batches. */
+  readonly batches: BatchesOf;
   /** In a reader: whether the writer has left alone what was read from the file up to now. */
   isUntouched?: (() => boolean) | undefined;
+}
+
+/** The batches of a segment: known from a scan, or looked for. */
+export interface BatchesOf {
+  /** The batch that has the entry at a position, be it the first or another. */
+  around(position: number): PositionRange | undefined;
 }
 
 /** Frames in the kernel's memory that hold, one after the other from its start. */
@@ -148,6 +157,15 @@ export class EntryReader {
     const header = new Uint8Array(FRAME_HEADER_SIZE);
     writeFrameHeader(header, 0, TYPE_DATA, data.length);
     return this.#checksum.crc32Of([header.subarray(0, CHECKSUM_AT), data]);
+  }
+
+  /** The positions of the batch that has the entry at a position; of a lone entry those of itself. */
+  atomOf(position: number): PositionRange {
+    const { batches, offsets } = this.entries;
+    const { start, end } = batches.around(position) ?? { start: position, end: position + 1 };
+    this.#requireUntouched(position);
+    // A Seal may list less than the whole of the last batch.
+    return { start, end: Math.min(end, offsets.count) };
   }
 
   /** The kernel's memory. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { BatchSearch } from "./batch_search.ts";
 import { EntryReader, type Offsets } from "./entry_reader.ts";
 import { CorruptionError, RESTORE } from "../errors.ts";
 import { FILE_HEADER_SIZE, type FileHeader, readFileHeader } from "../format/file_header.ts";
@@ -18,7 +19,6 @@ import {
   sealFrameSize,
 } from "../format/seal_frame.ts";
 import type { FileHandle } from "../fs/file_system.ts";
-import type { OffsetIndex } from "./offset_index.ts";
 import { pieces } from "../fs/stretch.ts";
 import type { SegmentScan } from "./frame_walk.ts";
 import { scanSegment, type UnfinishedSegment } from "./scan.ts";
@@ -86,17 +86,21 @@ export class SealedSegment {
       throw segmentDamaged(info.path, Math.min(size, info.size), info.firstIndex, what);
     }
     const seal = findSeal(source, info, isChecked);
+    let scan: SegmentScan | undefined;
     this.rebuilt = seal.kind === "damaged";
     if (seal.kind === "found") {
       // One that is opened again had to go for others, and would have to again.
       const window = isChecked ? Math.min(info.count, WINDOW) : this.#windowFor(info.count);
       this.offsets = new SealOffsets(source.file, info.count, seal.at, window);
     } else {
-      this.offsets = scanOffsets(source, info);
+      scan = scanAll(source, info);
+      this.offsets = scan.offsets;
     }
     const end = seal.kind === "found" ? seal.at : info.size;
     const { offsets } = this;
-    this.reader = new EntryReader(source, info.firstIndex, { offsets, end, cuts: 0, isUntouched });
+    const batches = scan?.batches ?? new BatchSearch(source, () => this.reader);
+    const entries = { offsets, end, cuts: 0, batches, isUntouched };
+    this.reader = new EntryReader(source, info.firstIndex, entries);
   }
 
   /** Gives the file back. */
@@ -207,8 +211,8 @@ export function scanFull(source: SegmentSource, size: number): SegmentScan | Unf
   return scanSegment({ ...source, maxEntrySize: Math.max(source.maxEntrySize, size) });
 }
 
-/** The offsets as a scan of the whole segment finds them. */
-function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetIndex {
+/** What a scan of the whole segment finds. */
+function scanAll(source: SegmentSource, info: SealedSegmentInfo): SegmentScan {
   const scan = scanFull(source, info.size);
   // To a reader a Seal may look damaged because a truncation is at work on the file.
   if (scan.size !== info.size || source.file.size() !== info.size) {
@@ -217,7 +221,7 @@ function scanOffsets(source: SegmentSource, info: SealedSegmentInfo): OffsetInde
   if (scan.kind === "scanned" && scan.offsets.count >= info.count) {
     // The others were dropped by a truncation within a batch.
     scan.offsets.cut(info.count);
-    return scan.offsets;
+    return scan;
   }
   const found = scan.kind === "scanned" ? scan.offsets.count : 0;
   const offset = scan.kind === "scanned" ? scan.end : 0;

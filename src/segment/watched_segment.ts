@@ -6,6 +6,7 @@
  */
 import { type FileHandle, isFileSystemError } from "../fs/file_system.ts";
 import { type Entries, EntryReader } from "./entry_reader.ts";
+import type { Batches } from "./batches.ts";
 import type { SegmentScan } from "./frame_walk.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import { scanOn } from "./scan.ts";
@@ -19,6 +20,8 @@ export class WatchedSegment implements Entries {
   readonly firstIndex: number;
   /** Where each entry begins. */
   readonly offsets: OffsetIndex;
+  /** Which of the entries are batches. */
+  readonly batches: Batches;
   /** The checksum of each entry's frame, if the file was scanned. */
   readonly checksums: OffsetIndex | undefined;
   /** Entries that are dropped make the whole view stale. */
@@ -43,12 +46,18 @@ export class WatchedSegment implements Entries {
     this.path = source.path;
     this.firstIndex = found.firstIndex;
     this.offsets = found.offsets;
+    this.batches = found.batches;
     this.checksums = found.seen?.checksums;
     this.reader = new EntryReader(source, found.firstIndex, this);
     this.#source = source;
     this.#file = source.file;
     this.#found = found;
     this.#durableBefore = durableBefore;
+  }
+
+  /** The log's id, as the file states it. */
+  get logId(): Uint8Array | undefined {
+    return this.#found.logId;
   }
 
   /** The bytes in use. */

@@ -101,6 +101,17 @@ type Effect =
   | { readonly kind: "lie" }
   | { readonly kind: "scramble" };
 
+/** The calls that a disk takes its time for, off the event loop. */
+type DelayedOperation = "syncData" | "sync" | "syncDirectory";
+
+const DELAYED: readonly DelayedOperation[] = ["syncData", "sync", "syncDirectory"];
+
+interface Delay {
+  readonly operation: DelayedOperation;
+  readonly name: string | undefined;
+  readonly wait: () => Promise<unknown>;
+}
+
 interface Fault {
   readonly operation: FileOperation;
   readonly name: string | undefined;
@@ -137,7 +148,7 @@ export class FaultyFileSystem implements FileSystem {
   readonly #under: FileSystem;
   readonly #faults: Fault[] = [];
   readonly #counts = new Map<FileOperation, number>();
-  readonly #delays = new Map<FileOperation, () => Promise<unknown>>();
+  readonly #delays: Delay[] = [];
   /** How many more calls that change something go well before the process dies. */
   #callsLeft = Infinity;
   #lastLeaves = 0;
@@ -186,9 +197,24 @@ export class FaultyFileSystem implements FileSystem {
     this.#add("write", { kind: "scramble" }, options);
   }
 
-  /** Lets all later calls wait before they do their work, or fail: a slow disk. */
-  delay(operation: "syncData" | "sync" | "syncDirectory", wait: () => Promise<unknown>): void {
-    this.#delays.set(operation, wait);
+  /**
+   * Lets all later calls wait before they do their work, or fail: a slow disk. Of several that fit a
+   * call, the last one counts.
+   *
+   * @param wait Is called with each of them; the call waits for what it returns.
+   * @param options `name`: only calls for the file or directory of this name. Default: any.
+   */
+  delay(
+    operation: "syncData" | "sync" | "syncDirectory",
+    wait: () => Promise<unknown>,
+    options: Pick<FaultOptions, "name"> = {},
+  ): void {
+    requireChoice("operation", operation ?? "", DELAYED);
+    if (typeof wait !== "function") throw invalid("wait", "a function", wait);
+    requireOptions("options", options, ["name"]);
+    const { name } = options;
+    requireName(name);
+    this.#delays.push({ operation, name, wait });
   }
 
   /**
@@ -218,7 +244,7 @@ export class FaultyFileSystem implements FileSystem {
     { name, after = 0, times = 1 }: FaultOptions,
   ): void {
     requireChoice("operation", operation, OPERATIONS);
-    if (name !== undefined && typeof name !== "string") throw invalid("name", "a string", name);
+    requireName(name);
     requireCount("after", after);
     requireCount("times", times);
     this.#faults.push({ operation, name, effect, after, times });
@@ -265,9 +291,16 @@ export class FaultyFileSystem implements FileSystem {
     throw new FileSystemError("EIO", "store", path);
   }
 
+  #delayOf(operation: DelayedOperation, path: string): Delay | undefined {
+    const own = nameOf(path);
+    return this.#delays.findLast((delay) =>
+      delay.operation === operation && (delay.name ?? own) === own
+    );
+  }
+
   /** A sync off the event loop. */
   async #syncLater(
-    operation: "syncData" | "sync" | "syncDirectory",
+    operation: DelayedOperation,
     path: string,
     under: FileHandle | Directory,
     call: () => Promise<void>,
@@ -276,7 +309,7 @@ export class FaultyFileSystem implements FileSystem {
     const failing = effect?.kind === "fail" && effect.isMade ? failSync(under) : undefined;
     const tells = effect?.kind === "fail" ? effect.tells : undefined;
     if (tells === "itself") failing?.reportError();
-    await this.#delays.get(operation)?.();
+    await this.#delayOf(operation, path)?.wait();
     if (effect?.kind === "lie") return;
     // Syncs that overlap end before it.
     if (failing !== undefined) await othersEnd();
@@ -356,6 +389,11 @@ export class FaultyFileSystem implements FileSystem {
     return this.#under.identify(path);
   }
 
+  /** When a file was last written or cut, if the file system below can tell. */
+  modified(path: string): number | undefined {
+    return this.#under.modified?.(path);
+  }
+
   /** The one path of a file or directory. */
   realPath(path: string): string {
     return this.#under.realPath(path);
@@ -397,6 +435,11 @@ export class FaultyFileSystem implements FileSystem {
   guard(path: string): Guard | Promise<Guard> {
     return this.#under.guard(path);
   }
+}
+
+/** Refuses what is no name of a file; `undefined` is for any. */
+function requireName(name: unknown): void {
+  if (name !== undefined && typeof name !== "string") throw invalid("name", "a string", name);
 }
 
 /** Resolves after what has nothing more to wait for. */

@@ -29,6 +29,7 @@ export type Call =
   | "syncBlocking"
   | "truncateFromIndex"
   | "truncateBeforeIndex"
+  | "retain"
   | "reset"
   | "setState"
   | "getEntry"
@@ -36,6 +37,7 @@ export type Call =
   | "readAll"
   | "replay"
   | "follow"
+  | "durable"
   | "refresh";
 
 /** The codes of the errors that refuse a call for its state. */
@@ -93,12 +95,14 @@ export const RULES: Readonly<Record<Call, Rules>> = {
   truncateFromIndex: REWRITES,
   reset: REWRITES,
   truncateBeforeIndex: CHANGES,
+  retain: CHANGES,
   setState: CHANGES,
   getEntry: READS,
   entries: READS,
   readAll: READS,
   replay: READS,
   follow: READS,
+  durable: READS,
   refresh: READS,
 };
 
@@ -189,7 +193,12 @@ export class Lifecycle<E = unknown> {
     if (kind === "open") return;
     const rule = RULES[call][kind];
     if (rule === "its error") throw this.tell();
-    if (isRefusal(rule)) throw new WalError(rule, REFUSALS[rule](this.#path, call));
+    if (isRefusal(rule)) throw this.refusal(rule, call);
+  }
+
+  /** The error of a call that the state does not allow. */
+  refusal(code: Refusal, call: Call): WalError {
+    return new WalError(code, REFUSALS[code](this.#path, call));
   }
 
   /** Resolves when the truncation of the tail or the reset that runs is over; `undefined` if none does. */

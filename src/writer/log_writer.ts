@@ -10,6 +10,7 @@ import { type EndError, ioFailed, isEnd, MovedError, outcomeUnknown, WalError } 
 import type { Guards } from "../files/guards.ts";
 import { giveBackLog } from "../files/give_back_log.ts";
 import type { LogContents } from "../files/log_contents.ts";
+import type { Retained } from "../files/retention.ts";
 import type { Segments } from "../files/segments.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE } from "../format/frame.ts";
@@ -43,6 +44,8 @@ export interface Listener {
   changed(): void;
   /** The entries from an index on were dropped. */
   dropped(from: number): void;
+  /** The handle is closed: nothing more becomes durable. */
+  closed(): void;
 }
 
 /** Writes a log. */
@@ -173,20 +176,38 @@ export class LogWriter {
     });
   }
 
-  /** Drops the entries below an index. */
-  async truncateBeforeIndex(index: number): Promise<void> {
+  /** Drops the entries below an index, and stores a state with that, if one is given. */
+  async truncateBeforeIndex(index: number, newState?: Uint8Array): Promise<void> {
     this.#commit.flush();
     await this.#lifecycle.inTurn(() =>
       this.#change(async () => {
-        const { firstIndex, lastIndex, state } = this.#log;
+        const { firstIndex, lastIndex } = this.#log;
         // Only here: a reset that runs shows what is neither the log before nor the one after.
         if (index !== lastIndex + 1) this.#log.requireIndex(index);
-        if (index === firstIndex) return;
-        this.#requireFormat2("drop the head of");
-        await this.#updateMeta(index, state);
-        await this.#segments.dropBefore(index);
+        if (index !== firstIndex) await this.#dropBefore(index, newState);
+        else if (newState !== undefined) await this.#updateMeta(index, newState);
       })
     );
+  }
+
+  /** Drops the entries that a plan says, which is made when the turn has come. */
+  async retain(plan: () => Retained): Promise<Retained> {
+    this.#commit.flush();
+    return await this.#lifecycle.inTurn(() =>
+      this.#change(async () => {
+        const retained = plan();
+        if (retained.bytes > 0) await this.#dropBefore(retained.firstIndex);
+        return { ...retained, firstIndex: this.#log.firstIndex };
+      })
+    );
+  }
+
+  async #dropBefore(index: number, newState?: Uint8Array): Promise<void> {
+    this.#requireFormat2("drop the head of");
+    const { firstIndex, state } = this.#log;
+    // Segments whose removal failed may be left of a head that was dropped before.
+    if (index > firstIndex) await this.#updateMeta(index, newState ?? state);
+    await this.#segments.dropBefore(index);
   }
 
   /** Drops every entry; the next gets an index. */
@@ -252,6 +273,7 @@ export class LogWriter {
       await this.#settled();
       if (!this.#lifecycle.hasEnded) await this.#finish();
     } finally {
+      this.#listener.closed();
       failure = await giveBackLog(this.#log, this.#guards, this.#directory, this.#lock);
     }
     // What the log owes of its entries goes before what became of its files.
@@ -385,10 +407,10 @@ export class LogWriter {
   }
 
   /** Makes a change of the log's ends or state, whose turn it is. */
-  async #change(change: () => Promise<void>): Promise<void> {
+  async #change<T>(change: () => Promise<T>): Promise<T> {
     try {
       this.#look();
-      await change();
+      return await change();
     } catch (error) {
       if (isFileSystemError(error)) throw ioFailed("change", this.#log.path, error);
       throw this.#failed(error);

@@ -20,7 +20,7 @@ import type { Place } from "../../src/cli/checked_segment.ts";
 import { Verification } from "../../src/cli/verification.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
 import { MAX_INTERNAL_SIZE } from "../../src/format/kinds.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { spawnSync } from "../../kit/child.ts";
 import { concat, framesOf as wholeFramesOf } from "../../kit/frames.ts";
@@ -66,7 +66,7 @@ async function check(
   const places: Place[] = [];
   const notes: string[] = [];
   const verification = await Verification.create(
-    fileSystem ?? await runtimeFileSystem(),
+    fileSystem ?? await defaultFileSystem(),
     path,
     LIMIT,
     { damage: (place) => places.push(place), note: (line) => notes.push(line) },

@@ -4,6 +4,7 @@
  * @module
  */
 import { test } from "node:test";
+import { Batches } from "../../src/segment/batches.ts";
 import { assertEquals } from "@std/assert";
 import { EntryCursor } from "../../src/files/entry_cursor.ts";
 import { frameChecksum } from "../../src/format/checksum.ts";
@@ -27,7 +28,7 @@ function shown(frames: number, known: readonly number[]): number[] {
   const file = new MemoryFileSystem().open(PATH, "create");
   file.write(bytes, 0);
   for (const i of known) offsets.push(i * SIZE);
-  const entries = { offsets, end: bytes.length, cuts: 0 };
+  const entries = { offsets, batches: new Batches(), end: bytes.length, cuts: 0 };
   const reader = new EntryReader({ file, path: PATH, checksum: frameChecksum }, 1, entries);
   const cursor = new EntryCursor(() => ({ reader, firstIndex: 1 }), 1, known.length, "views");
   const found: number[] = [];

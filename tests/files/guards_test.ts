@@ -16,14 +16,14 @@ import {
 import { FileSystemError, type Guard, LockedError, MovedError, Wal, WalError } from "../../mod.ts";
 import { pause } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
 import { Contender, openElsewhere } from "../support/contender.ts";
 import { bytes, text } from "../../kit/logs.ts";
 import { RUNTIME, RUNTIMES } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
-const own = await runtimeFileSystem();
+const own = await defaultFileSystem();
 
 /** Some ten entries fill a segment. */
 const SMALL = { segmentSize: 512, format: 2 } as const;

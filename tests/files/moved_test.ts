@@ -25,7 +25,7 @@ import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from 
 import { type FileHandle, MovedError, type OpenMode, Wal, type WalOptions } from "../../mod.ts";
 import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
 import { bytes } from "../../kit/logs.ts";
 import { withFolder } from "../../kit/temporary.ts";
@@ -247,7 +247,7 @@ class Meddled extends FaultyFileSystem {
 test("a roll in the moment in which its directory is replaced leaves nothing there", () =>
   withFolder(async (temporary) => {
     const directory = join(realpathSync(temporary), "logs");
-    const fileSystem = new Meddled(await runtimeFileSystem());
+    const fileSystem = new Meddled(await defaultFileSystem());
     const log = await Wal.open(join(directory, "a.wal"), { ...OPTIONS, fileSystem });
     for (let i = 0; i < 4; i++) await log.appendAndSync(DATA);
     fileSystem.meddle = () => {

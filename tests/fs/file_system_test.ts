@@ -11,7 +11,7 @@ import process from "node:process";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { type FileSystem, FileSystemError, Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { attempt, attemptAsync, codeOf, requireProgress } from "../../src/fs/posix/system_call.ts";
 import { CrashFileSystem, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { conformance } from "./conformance.ts";
@@ -19,7 +19,7 @@ import { like } from "../../kit/like.ts";
 import { ROOT, RUNTIME } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
-const own = await runtimeFileSystem();
+const own = await defaultFileSystem();
 
 conformance(RUNTIME, () => own, withFolder);
 

@@ -11,10 +11,10 @@ import process from "node:process";
 import { assertEquals, assertThrows } from "@std/assert";
 import { FileSystemError } from "../../mod.ts";
 import { type Names, realPathBy } from "../../src/fs/posix/real_path.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
-const own = await runtimeFileSystem();
+const own = await defaultFileSystem();
 
 /** A folder with links in it. */
 async function withLinks(

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { spawnSync } from "../../kit/child.ts";
 import { Wal } from "../../mod.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { bytes, readFile, text, withLog } from "../../kit/logs.ts";
 import { command, ROOT } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
@@ -243,7 +243,7 @@ traced(
   "a killed writer's log opens although the quota leaves no space for the redo file",
   async (folder) => {
     const path = join(folder, "a.wal");
-    const fileSystem = await runtimeFileSystem();
+    const fileSystem = await defaultFileSystem();
     const log = await Wal.open(path, { fileSystem });
     log.append(bytes("never synced"));
     const killed = readFile(fileSystem, path);

@@ -8,7 +8,7 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import process from "node:process";
 import { Wal } from "../../mod.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { bytes, text } from "../../kit/logs.ts";
 
 /** The most bytes that a call takes. */
@@ -25,7 +25,7 @@ function hesitant(call: Call): Call {
 }
 
 // Loaded before: Node reads modules by the same calls.
-const fileSystem = await runtimeFileSystem();
+const fileSystem = await defaultFileSystem();
 
 Object.assign(fs, {
   readSync: hesitant(fs.readSync as Call),

@@ -7,10 +7,10 @@
 import process from "node:process";
 import { FileSystemError } from "../../mod.ts";
 import { pathIn } from "../../src/fs/path.ts";
-import { runtimeFileSystem } from "../../src/fs/runtime.ts";
+import { defaultFileSystem } from "../../src/fs/runtime.ts";
 
 const folder = process.argv[2] ?? "";
-const fileSystem = await runtimeFileSystem();
+const fileSystem = await defaultFileSystem();
 const path = pathIn(folder, "file");
 const file = fileSystem.open(path, "create", 0o600);
 

@@ -35,6 +35,7 @@ const CALLS: Readonly<Record<Call, (log: Wal) => unknown>> = {
   syncBlocking: (log) => log.syncBlocking(),
   truncateFromIndex: (log) => log.truncateFromIndex(1),
   truncateBeforeIndex: (log) => log.truncateBeforeIndex(1),
+  retain: (log) => log.retain({ bytes: 1 }),
   reset: (log) => log.reset(1),
   setState: (log) => log.setState(bytes("state")),
   getEntry: (log) => log.getEntry(1),
@@ -42,12 +43,15 @@ const CALLS: Readonly<Record<Call, (log: Wal) => unknown>> = {
   readAll: (log) => log.readAll(),
   replay: (log) => log.replay(() => {}),
   follow: (log) => log.follow().return(),
+  durable: (log) => log.durable(1),
   refresh: (log) => log.refresh(),
 };
 
 /** What is allowed in every state. */
 const ALWAYS: Readonly<Record<string, (log: Wal) => unknown>> = {
   path: (log) => log.path,
+  id: (log) => log.id,
+  segments: (log) => log.segments(),
   firstIndex: (log) => log.firstIndex,
   lastIndex: (log) => log.lastIndex,
   durableIndex: (log) => log.durableIndex,

@@ -80,6 +80,11 @@ export class BunFileSystem implements FileSystem {
     return nodeFiles.identify(path);
   }
 
+  /** When a file was last written or cut. */
+  modified(path: string): number {
+    return nodeFiles.modified(path);
+  }
+
   /** The one path of a file or directory. */
   realPath(path: string): string {
     return nodeFiles.realPath(path);

@@ -81,6 +81,7 @@ interface FileInfo {
   ino: number | null;
   isFile: boolean;
   isDirectory: boolean;
+  mtime: Date | null;
 }
 
 interface FsEvent {
@@ -160,6 +161,11 @@ export class DenoFileSystem implements FileSystem {
   identify(path: string): string | undefined {
     const found = whatIsThere(() => attempt("Stat", path, () => this.#deno.statSync(path)));
     return found === undefined ? undefined : identityOf(found);
+  }
+
+  /** When a file was last written or cut. */
+  modified(path: string): number | undefined {
+    return attempt("Stat", path, () => this.#deno.statSync(path)).mtime?.getTime();
   }
 
   /** The one path of a file or directory, as far as this process has the right to read its parts. */

@@ -49,6 +49,8 @@ export type {
 interface Content {
   bytes: Uint8Array;
   size: number;
+  /** When it was last written or cut. */
+  modified: number;
   readonly identity: string;
 }
 
@@ -70,7 +72,8 @@ export class MemoryFileSystem implements FileSystem {
     if (mode === "create") {
       if (content !== undefined || this.#directories.has(name)) fail("EEXIST");
       this.#requireDirectory(parentOf(name), "Open", path);
-      content = { bytes: new Uint8Array(64), size: 0, identity: this.#nextIdentity() };
+      const identity = this.#nextIdentity();
+      content = { bytes: new Uint8Array(64), size: 0, modified: Date.now(), identity };
       this.#files.set(name, content);
     } else if (content === undefined) {
       if (this.#directories.has(name)) fail("EISDIR");
@@ -93,6 +96,13 @@ export class MemoryFileSystem implements FileSystem {
   identify(path: string): string | undefined {
     const name = normalize(path);
     return this.#files.get(name)?.identity ?? this.#directories.get(name);
+  }
+
+  /** When a file was last written or cut. */
+  modified(path: string): number {
+    const content = this.#files.get(normalize(path));
+    if (content === undefined) throw new FileSystemError("ENOENT", "Stat", path);
+    return content.modified;
   }
 
   /** The path without what leads nowhere else, such as `"../"`; there are no links. */
@@ -196,6 +206,7 @@ class MemoryFile implements FileHandle {
     reserve(content, end);
     content.bytes.set(data.subarray(0, length), offset);
     content.size = Math.max(content.size, end);
+    content.modified = Date.now();
   }
 
   size(): number {
@@ -222,6 +233,7 @@ class MemoryFile implements FileHandle {
     reserve(content, size);
     if (size < content.size) content.bytes.fill(0, size, content.size);
     content.size = size;
+    content.modified = Date.now();
   }
 
   syncData(): Promise<void> {

@@ -175,6 +175,7 @@ export const nodeFiles: {
   open(path: string, mode: OpenMode, permissions?: number, mapper?: MemoryMapper): NodeFile;
   list(directory: string): string[];
   identify(path: string): string | undefined;
+  modified(path: string): number;
   realPath(path: string): string;
   remove(path: string): void;
   makeDirectory(path: string, permissions: number): void;
@@ -199,6 +200,10 @@ export const nodeFiles: {
       attempt("Stat", path, () => fs.statSync(path, { bigint: true }))
     );
     return found === undefined ? undefined : identityOf(found);
+  },
+
+  modified(path) {
+    return attempt("Stat", path, () => fs.statSync(path).mtimeMs);
   },
 
   realPath(path) {
