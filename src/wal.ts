@@ -258,8 +258,8 @@ export class Wal {
    * import { Wal } from "@durable/wal";
    * import { MemoryFileSystem } from "@durable/wal/memory";
    *
-   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem(), segmentSize: 256 });
-   * for (const n of [1, 2, 3]) log.append(new Uint8Array(80).fill(n));
+   * const log = await Wal.open("a.wal", { fileSystem: new MemoryFileSystem(), segmentSize: 560 });
+   * for (const n of [1, 2, 3]) log.append(new Uint8Array(200).fill(n));
    * const indexes = log.segments().map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]);
    * assertEquals(indexes, [[1, 2], [3, 3]]);
    * await log.close();
