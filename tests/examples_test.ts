@@ -20,6 +20,8 @@ import { withFolder } from "../kit/temporary.ts";
 const CRASH = join(ROOT, "examples/crash/main.ts");
 const SERVER = join(ROOT, "examples/key_value_server.ts");
 const SCRIPT = join(ROOT, "examples/durable_script.ts");
+const LINES = join(ROOT, "examples/line_log.ts");
+const SHARED = join(ROOT, "examples/shared_log.ts");
 
 /** A program that runs. */
 class Program {
@@ -30,12 +32,13 @@ class Program {
   readonly #child: ChildProcess;
   #hasEnded = false;
 
-  constructor({ program, args }: Command, folder: string) {
+  constructor({ program, args }: Command, folder: string, input: string = "") {
     this.#child = spawn(program, args, {
       cwd: folder,
       env: { ...process.env, TMPDIR: folder },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
+    this.#child.stdin?.end(input);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk) => this.output += chunk);
     }
@@ -308,8 +311,42 @@ test("the durable script does no finished step again", { timeout: 60_000 }, asyn
   });
 });
 
+test("the line log keeps each line, and prints those of another process", {
+  timeout: 60_000,
+}, async () => {
+  await withFolder(async (folder) => {
+    const lines = Array.from({ length: 3000 }, (_, n) => `line ${n}, ä`);
+    const inputs = [lines.slice(0, 2000), lines.slice(2000)].map((some) => some.join("\n"));
+    {
+      await using first = new Program(command(LINES, "a.wal"), folder, `${inputs[0]}\n`);
+      assertEquals(await first.ended, 0, first.output);
+      assertEquals(first.output, "2000 lines are durable\n");
+    }
+    await using follower = new Program(command(LINES, "a.wal", "--follow"), folder);
+    await follower.says(/^2000: line 1999, ä$/m);
+    await using second = new Program(command(LINES, "a.wal"), folder, inputs[1]);
+    assertEquals(await second.ended, 0, second.output);
+    await follower.says(/^3000: line 2999, ä$/m);
+    assertEquals(follower.output.trim().split("\n"), lines.map((line, n) => `${n + 1}: ${line}`));
+  });
+});
+
+test("the shared log has the entries of all its threads", { timeout: 60_000 }, async () => {
+  await withFolder(async (folder) => {
+    await using program = new Program(command(SHARED, "a.wal"), folder);
+    assertEquals(await program.ended, 0, program.output);
+    const [, syncs] =
+      program.output.match(/^3000 entries of 3 threads, durable by (\d+) syncs$/m) ??
+        fail(program.output);
+    assert(Number(syncs) <= 310, `${syncs} syncs`);
+    await using log = await Wal.open(join(folder, "a.wal"));
+    assertEquals([log.lastIndex, log.recovery.case], [3000, "A"]);
+  });
+});
+
 test("the short examples are short", () => {
   const [server, script] = [lineCountOf(SERVER), lineCountOf(SCRIPT)];
   assert(server < 80, `The key-value server has ${server} lines`);
   assert(script < 60, `The durable script has ${script} lines`);
+  for (const path of [LINES, SHARED]) assert(lineCountOf(path) < 80, path);
 });

@@ -7,6 +7,7 @@
 import { ENDS } from "./ends.ts";
 import { ERRORS } from "./errors.ts";
 import { IDENTITY } from "./identity.ts";
+import { LAYERS_BELOW } from "./layers_below.ts";
 import { LOCKS } from "./locks.ts";
 import { MAPPED_FILES } from "./mapped_files.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
@@ -1694,5 +1695,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MAPPED_FILES,
   ...DAMAGED_LOGS,
   ...READERS,
+  ...LAYERS_BELOW,
   ...ORDER_AND_OVERLAP,
 ];

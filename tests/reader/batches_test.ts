@@ -161,6 +161,8 @@ test("the end of a batch is found from its middle, after large entries and long 
       true,
     ]]);
     assertEquals(ends(40_006, 40_008), [false, false, true]);
+    const all = ends(1, 40_008).filter((ends) => ends);
+    assertEquals(all.length, 1 + 20_000 + 1 + 1 + 1, "one end for each atom");
   }
   await log.close();
 });
