@@ -10,6 +10,10 @@ import { memberOf } from "./fs/file_system.ts";
 
 /** The stable codes, one a kind of error. Compare with these, not with messages. */
 export type WalErrorCode =
+  | "ERR_EVENT_CODEC"
+  | "ERR_EVENT_CONFLICT"
+  | "ERR_EVENT_SCHEMA"
+  | "ERR_EVENT_UNREADABLE"
   | "ERR_WAL_BATCH_TOO_LARGE"
   | "ERR_WAL_BUSY"
   | "ERR_WAL_CLOSED"
@@ -271,6 +275,119 @@ export class MovedError extends WalError {
     this.path = path;
     this.durableIndex = durableIndex;
     this.what = what;
+  }
+}
+
+/**
+ * A value does not pass the schema of its log (`ERR_EVENT_SCHEMA`). Nothing was written.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { EventLog, json, SchemaError, type StandardSchema } from "@durable/wal/events";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const positive: StandardSchema<number> = {
+ *   "~standard": {
+ *     version: 1,
+ *     vendor: "example",
+ *     validate: (value) =>
+ *       Number(value) > 0 ? { value: Number(value) } : { issues: [{ message: "not positive" }] },
+ *   },
+ * };
+ * const fileSystem = new MemoryFileSystem();
+ * await using log = await EventLog.open("a.wal", { codec: json(), schema: positive, fileSystem });
+ * const error = await assertRejects(() => log.append(-1), SchemaError);
+ * assertEquals(error.issues[0]?.message, "not positive");
+ * ```
+ */
+export class SchemaError extends WalError {
+  /** What is wrong with the value, as the schema's library says it; it may quote the value. */
+  readonly issues: readonly SchemaIssue[];
+
+  /**
+   * Takes what the schema has answered.
+   *
+   * @param issues What is wrong with the value: at least one thing.
+   */
+  constructor(issues: readonly SchemaIssue[]) {
+    const count = issues.length;
+    super(
+      "ERR_EVENT_SCHEMA",
+      `The value does not pass its schema: ${count === 1 ? "one issue" : `${count} issues`}, the ` +
+        `first ${placeOf(issues[0])}. Nothing was written. The error's field "issues" has them all.`,
+    );
+    this.issues = issues;
+  }
+}
+
+/**
+ * One thing that is wrong with a value, as Standard Schema has it.
+ *
+ * @example
+ * ```ts
+ * import type { SchemaIssue } from "@durable/wal/events";
+ *
+ * const issue: SchemaIssue = { message: "not a number", path: ["items", 0, "price"] };
+ * ```
+ */
+export interface SchemaIssue {
+  /** What is wrong, in the library's words. */
+  readonly message: string;
+  /** Where in the value: a key for each level. */
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** Where in the value an issue is, in words; a key may be any value of another library's. */
+function placeOf(issue: SchemaIssue | undefined): string {
+  const path = issue?.path ?? [];
+  if (path.length === 0) return "about the whole value";
+  const keys = path.map((part) => String(typeof part === "object" ? part.key : part));
+  return `at ${JSON.stringify(keys.join("."))}`;
+}
+
+/**
+ * An entry of the log cannot be turned into a value again (`ERR_EVENT_UNREADABLE`): its version is
+ * unknown, or its codec or an upcast threw. Nothing was changed.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { EventLog, json, UnreadableEventError } from "@durable/wal/events";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ *
+ * const fileSystem = new MemoryFileSystem();
+ * const newer = { codec: json(), version: 2, upcast: { 1: (value: unknown) => value }, fileSystem };
+ * const writer = await EventLog.open("a.wal", newer);
+ * await writer.append("of version 2");
+ * await writer.close();
+ *
+ * await using reader = await EventLog.open("a.wal", { codec: json(), fileSystem });
+ * const error = assertThrows(() => reader.get(1), UnreadableEventError);
+ * assertEquals([error.index, error.version], [1, 2]);
+ * ```
+ */
+export class UnreadableEventError extends WalError {
+  /** The entry's index. */
+  readonly index: number;
+  /** The version that the entry says it has; `undefined` if it has none. */
+  readonly version: number | undefined;
+
+  /**
+   * Names the entry.
+   *
+   * @param message What is wrong and what to do next.
+   * @param place The entry's index, and the version that it says it has.
+   * @param options The error that caused this one, if any.
+   */
+  constructor(
+    message: string,
+    place: { index: number; version: number | undefined },
+    options?: ErrorOptions,
+  ) {
+    super("ERR_EVENT_UNREADABLE", message, options);
+    this.index = place.index;
+    this.version = place.version;
   }
 }
 

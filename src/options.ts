@@ -147,11 +147,12 @@ const METHODS: Readonly<Record<Exclude<keyof FileSystem, "watch" | "modified">, 
   guard: true,
 };
 
-const NAMES: readonly string[] = [...Object.keys(DEFAULTS), "fileSystem"];
+/** The names of all options. */
+export const WAL_OPTIONS: readonly string[] = [...Object.keys(DEFAULTS), "fileSystem"];
 
 /** Fills in the defaults and refuses what makes no sense. */
 export function resolveOptions(options: WalOptions): ResolvedOptions {
-  requireOptions("options", options, NAMES);
+  requireOptions("options", options, WAL_OPTIONS);
   requireFileSystem(options.fileSystem);
   const given = Object.keys(DEFAULTS)
     .map((name) => [name, options[name as keyof WalOptions]])

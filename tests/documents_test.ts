@@ -54,6 +54,10 @@ const HARDER_FILES: readonly string[] = [
   "segments.ts",
 ];
 
+/** The codes of errors, in the source and in the headings of their document. */
+const CODES_IN_SOURCE = /"(ERR_[A-Z]+_\w+)"/g;
+const SECTIONS_OF_CODES = /^## (ERR_[A-Z]+_\w+)$/gm;
+
 /** How many characters a line of a table may have, so that a screen shows it whole. */
 const SCREEN = 100;
 
@@ -131,9 +135,9 @@ const text = (words: string): Uint8Array => new TextEncoder().encode(words);
 
 test("docs/errors.md has a section for each error code, in order", () => {
   const union = read("src/errors.ts").match(/export type WalErrorCode =([^;]*);/)?.[1] ?? "";
-  const codes = all(union, /"(ERR_WAL_\w+)"/g);
+  const codes = all(union, CODES_IN_SOURCE);
   assert(codes.length > 0);
-  assertEquals(all(read("docs/errors.md"), /^## (ERR_WAL_\w+)$/gm), codes.toSorted());
+  assertEquals(all(read("docs/errors.md"), SECTIONS_OF_CODES), codes.toSorted());
 });
 
 test("docs/errors.md says of every call what becomes of it in each state", () => {
@@ -151,7 +155,7 @@ test("docs/errors.md says of every call what becomes of it in each state", () =>
 });
 
 test("each section of an error code says when, in what state, and what next", () => {
-  for (const code of all(read("docs/errors.md"), /^## (ERR_WAL_\w+)$/gm)) {
+  for (const code of all(read("docs/errors.md"), SECTIONS_OF_CODES)) {
     const body = section("docs/errors.md", `## ${code}`);
     for (const part of ["- When", "- State: ", "- Next: "]) {
       assertStringIncludes(body, part, `${code} has no "${part}"`);
@@ -180,9 +184,9 @@ test("docs/errors.md names, of each code, the calls whose description names it",
 });
 
 test("the documents name no error code that does not exist", () => {
-  const codes = all(read("src/errors.ts"), /"(ERR_WAL_\w+)"/g);
+  const codes = all(read("src/errors.ts"), CODES_IN_SOURCE);
   for (const path of DOCUMENTS) {
-    const unknown = all(read(path), /(ERR_WAL_\w+)/g).filter((code) => !codes.includes(code));
+    const unknown = all(read(path), /(ERR_(?:WAL|EVENT|MACHINE|QUEUE|SNAPSHOT)_\w+)/g).filter((code) => !codes.includes(code));
     assertEquals(unknown, [], path);
   }
 });
