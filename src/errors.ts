@@ -315,7 +315,9 @@ export class SchemaError extends WalError {
     super(
       "ERR_EVENT_SCHEMA",
       `The value does not pass its schema: ${count === 1 ? "one issue" : `${count} issues`}, the ` +
-        `first ${placeOf(issues[0])}. Nothing was written. The error's field "issues" has them all.`,
+        `first ${
+          issuePlace(issues[0])
+        }. Nothing was written. The error's field "issues" has them all.`,
     );
     this.issues = issues;
   }
@@ -339,7 +341,7 @@ export interface SchemaIssue {
 }
 
 /** Where in the value an issue is, in words; a key may be any value of another library's. */
-function placeOf(issue: SchemaIssue | undefined): string {
+function issuePlace(issue: SchemaIssue | undefined): string {
   const path = issue?.path ?? [];
   if (path.length === 0) return "about the whole value";
   const keys = path.map((part) => String(typeof part === "object" ? part.key : part));

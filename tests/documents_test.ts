@@ -9,6 +9,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { Wal } from "../mod.ts";
+import { EventLog, json } from "../src/events/events.ts";
 import { type Kind, KINDS, type KnownFrame, MAX_INTERNAL_SIZE } from "../src/format/kinds.ts";
 import { MAX_SEGMENT_ENTRIES, sealFrameSize } from "../src/format/seal_frame.ts";
 import { SEGMENT_FRAME_SIZE } from "../src/format/segment_frame.ts";
@@ -186,7 +187,9 @@ test("docs/errors.md names, of each code, the calls whose description names it",
 test("the documents name no error code that does not exist", () => {
   const codes = all(read("src/errors.ts"), CODES_IN_SOURCE);
   for (const path of DOCUMENTS) {
-    const unknown = all(read(path), /(ERR_(?:WAL|EVENT|MACHINE|QUEUE|SNAPSHOT)_\w+)/g).filter((code) => !codes.includes(code));
+    const unknown = all(read(path), /(ERR_(?:WAL|EVENT|MACHINE|QUEUE|SNAPSHOT)_\w+)/g).filter((
+      code,
+    ) => !codes.includes(code));
     assertEquals(unknown, [], path);
   }
 });
@@ -370,6 +373,20 @@ test("the known bytes of version 1 are what the library writes", async () => {
   for (const words of ["hello", "", "transaction_data"]) log.append(text(words));
   await log.close();
   assertEquals(contentOf(fileSystem, "a.wal"), known);
+});
+
+test("the known bytes of the tag and of events are what a log of events has", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const now = (): number => Date.UTC(2026, 0, 1);
+  for (const timestamps of [true, false]) {
+    const options = { codec: json<{ id: number }>(), now, timestamps, fileSystem };
+    await using events = await EventLog.open("a.wal", options);
+    await events.append({ id: 7 });
+  }
+  await using log = await Wal.open("a.wal", { fileSystem, readOnly: true });
+  assertEquals(log.state, bytesOf(section("docs/layers.md", "## The tag")));
+  const written = log.readAll().flatMap((data) => [...data]);
+  assertEquals(Uint8Array.from(written), bytesOf(section("docs/layers.md", "## Events")));
 });
 
 test("the known bytes of version 1 are read", async () => {

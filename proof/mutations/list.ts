@@ -6,6 +6,7 @@
  */
 import { ENDS } from "./ends.ts";
 import { ERRORS } from "./errors.ts";
+import { EVENT_LOGS } from "./events.ts";
 import { IDENTITY } from "./identity.ts";
 import { LAYERS_BELOW } from "./layers_below.ts";
 import { LOCKS } from "./locks.ts";
@@ -1697,4 +1698,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...READERS,
   ...LAYERS_BELOW,
   ...ORDER_AND_OVERLAP,
+  ...EVENT_LOGS,
 ];

@@ -54,7 +54,11 @@ export function requireSchema(schema: unknown): asserts schema is StandardSchema
   const standard: unknown = isHolder ? (schema as Partial<StandardSchema>)["~standard"] : undefined;
   const { version, validate } = (standard ?? {}) as Partial<StandardSchema["~standard"]>;
   if (version !== 1 || typeof validate !== "function") {
-    throw invalid("schema", "a Standard Schema of version 1, as zod, valibot and arktype make", schema);
+    throw invalid(
+      "schema",
+      "a Standard Schema of version 1, as zod, valibot and arktype make",
+      schema,
+    );
   }
 }
 
@@ -65,7 +69,10 @@ export function requireSchema(schema: unknown): asserts schema is StandardSchema
  * @throws {SchemaError} `ERR_EVENT_SCHEMA`: the value does not pass.
  * @throws {WalError} `ERR_EVENT_SCHEMA`: the schema threw, or answered with a promise.
  */
-export function validate<Input, Output>(schema: StandardSchema<Input, Output>, value: Input): Output {
+export function validate<Input, Output>(
+  schema: StandardSchema<Input, Output>,
+  value: Input,
+): Output {
   let result: SchemaResult<Output> | Promise<SchemaResult<Output>>;
   try {
     result = schema["~standard"].validate(value);

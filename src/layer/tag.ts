@@ -128,7 +128,9 @@ async function ownState(log: Wal, isReadOnly: boolean, tag: Tag): Promise<Uint8A
 function notTaggedYet(path: string, tag: Tag): WalError {
   return new WalError(
     "ERR_WAL_NOT_FOUND",
-    `"${path}" is not ${whatIs(tag)} yet: it is empty, and has no tag of a layer. Open it without ` +
+    `"${path}" is not ${
+      whatIs(tag)
+    } yet: it is empty, and has no tag of a layer. Open it without ` +
       "readOnly once, or wait until its writer has.",
   );
 }
@@ -136,7 +138,9 @@ function notTaggedYet(path: string, tag: Tag): WalError {
 function otherCodec(path: string, found: Tag, wanted: Tag): WalError {
   return new WalError(
     "ERR_WAL_FORMAT",
-    `"${path}" is ${whatIs(found)}, and was opened with the codec ${JSON.stringify(wanted.codec)}. ` +
+    `"${path}" is ${whatIs(found)}, and was opened with the codec ${
+      JSON.stringify(wanted.codec)
+    }. ` +
       "Nothing was changed. Open it with its own codec, or give another path.",
   );
 }
@@ -144,7 +148,9 @@ function otherCodec(path: string, found: Tag, wanted: Tag): WalError {
 function otherLayer(path: string, state: Uint8Array, wanted: Tag): WalError {
   return new WalError(
     "ERR_WAL_FORMAT",
-    `"${path}" is ${describeState(state)}, and not ${whatIs(wanted)}. Its entries and its state were ` +
+    `"${path}" is ${describeState(state)}, and not ${
+      whatIs(wanted)
+    }. Its entries and its state were ` +
       `not changed. ${adviceFor(state, wanted)}`,
   );
 }
