@@ -4,7 +4,9 @@
  * @module
  */
 import type { Readable } from "node:stream";
+import { WalError } from "../errors.ts";
 import type { FormatVersion } from "../format/file_header.ts";
+import { describeState, readTag } from "../layer/tag.ts";
 import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, UsageError } from "./arguments.ts";
 import { chunksOf, openInput } from "./input.ts";
@@ -26,11 +28,25 @@ export async function append(args: string[]): Promise<number> {
   const input = await openInput(rest[0]);
   try {
     const log = await Wal.open(path, { maxEntrySize, format });
+    const { path: real, state } = log;
+    if (readTag(state) !== undefined) {
+      await log.close();
+      throw ofLayer(real, state);
+    }
     await appendAndTell(log, input, maxEntrySize);
     return 0;
   } finally {
     input.destroy();
   }
+}
+
+/** The error of a log whose entries a line of text is none of. */
+function ofLayer(path: string, state: Uint8Array): WalError {
+  return new WalError(
+    "ERR_WAL_FORMAT",
+    `"${path}" is ${describeState(state)}, and a line would be no entry of it. Nothing was ` +
+      "appended. Append to it by a program that opens it as what it is.",
+  );
 }
 
 /**

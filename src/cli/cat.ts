@@ -10,6 +10,7 @@ import { locateLog } from "../opening/open.ts";
 import { Wal } from "../wal.ts";
 import { MAX_ENTRY_SIZE, maxEntrySizeOf, parseArguments, wholeNumber } from "./arguments.ts";
 import { entryLine } from "./entry_lines.ts";
+import { layerOf, type LayerView } from "./layer_view.ts";
 import { LineWriter, printLines, toStandardOutput, write } from "./output.ts";
 import { MAX_LINE_ENTRY, missingInWords, missingLine, recoveredLine } from "./recovered_lines.ts";
 import { RecoveredLog } from "./recovered_log.ts";
@@ -21,6 +22,7 @@ export async function cat(args: string[]): Promise<number> {
     from: { type: "string" },
     to: { type: "string" },
     json: { type: "boolean", default: false },
+    raw: { type: "boolean", default: false },
     "skip-damaged": { type: "boolean", default: false },
   });
   const range: EntryRange = {};
@@ -32,12 +34,17 @@ export async function cat(args: string[]): Promise<number> {
   const maxEntrySize = maxEntrySizeOf(values);
   if (values["skip-damaged"]) return await catWhole(path, range, values.json, maxEntrySize);
   await using log = await Wal.open(path, { readOnly: true, maxEntrySize });
-  await printLines(linesOf(log.entries(range), values.json));
+  const layer = values.raw ? undefined : layerOf(log.state);
+  await printLines(linesOf(log.entries(range), values.json, layer));
   return 0;
 }
 
-function* linesOf(entries: Iterable<Entry>, json: boolean): Generator<Uint8Array | string> {
-  for (const entry of entries) yield entryLine(entry, json);
+function* linesOf(
+  entries: Iterable<Entry>,
+  json: boolean,
+  layer: LayerView | undefined,
+): Generator<Uint8Array | string> {
+  for (const entry of entries) yield entryLine(entry, json, layer);
 }
 
 /** Writes what is whole of a log that may be damaged, and reports the rest. */

@@ -5,13 +5,24 @@
  */
 import { Buffer } from "node:buffer";
 import type { Entry } from "../entry.ts";
+import type { LayerView } from "./layer_view.ts";
+import { base64Of } from "./shown.ts";
 
 /** An entry's bytes in JSON: text where they are some, and otherwise base64. */
 export type Content = { readonly text: string } | { readonly base64: string };
 
-/** An entry as a line, without its end. */
-export function entryLine(entry: Entry, json: boolean): Uint8Array | string {
-  return json ? JSON.stringify({ index: entry.index, ...contentOf(entry.data) }) : entry.data;
+/**
+ * An entry as a line, without its end: its bytes, or what they are to the log's layer. As JSON it has
+ * its bytes in any case, so that it can be imported.
+ */
+export function entryLine(
+  { index, data }: Entry,
+  json: boolean,
+  layer?: LayerView,
+): Uint8Array | string {
+  const shown = layer?.show(data);
+  if (json) return JSON.stringify({ index, ...shown?.fields, ...contentOf(data) });
+  return shown === undefined ? data : `${index} ${shown.words}`;
 }
 
 /** Bytes as JSON has them. */
@@ -19,7 +30,7 @@ export function contentOf(data: Uint8Array): Content {
   try {
     return { text: utf8.decode(data) };
   } catch {
-    return { base64: Buffer.from(data.buffer, data.byteOffset, data.length).toString("base64") };
+    return { base64: base64Of(data) };
   }
 }
 

@@ -72,6 +72,9 @@ function* describe(report: Report): Generator<string> {
   yield `format    ${version === null ? "no valid beginning" : `version ${version}`}`;
   yield `log id    ${logId ?? "none"}`;
   if (meta !== null) yield `meta      head ${meta.headIndex}, state of ${bytes(meta.stateSize)}`;
+  yield* (meta?.layer?.words ?? []).map((line, i) =>
+    (i === 0 ? "layer     " : "          ") + line
+  );
   yield `size      ${bytes(report.size)}`;
   yield `entries   ${entries}${entries === 0 ? "" : ` (index ${firstIndex} to ${lastIndex})`}`;
   yield* report.segments.map((segment, i) =>

@@ -6,9 +6,11 @@
  */
 import { Buffer } from "node:buffer";
 import type { Beginning } from "../files/beginning.ts";
+import type { Meta } from "../files/meta.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import { type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import type { Tag } from "../layer/tag.ts";
 import type { EndFinding, Findings } from "../opening/findings.ts";
 import type { Reason, Step } from "../opening/plan.ts";
 import { isAbandoned, reportOf } from "../opening/report.ts";
@@ -17,6 +19,7 @@ import { fromHead } from "./chain.ts";
 import { foresee, type Foreseen } from "./foreseen.ts";
 import { ForeseenFiles } from "./foreseen_files.ts";
 import { type Frame, framesOf, sizeOf } from "./frames.ts";
+import { layerOf } from "./layer_view.ts";
 
 /** What each case means. */
 const VERDICT: Readonly<Record<RecoveryCase, string>> = {
@@ -104,6 +107,14 @@ export interface MetaReport {
   readonly headIndex: number;
   /** The size of the application's state in bytes. */
   readonly stateSize: number;
+  /** The layer whose tag the state begins with, and what it has beside the log. */
+  readonly layer: LayerReport | null;
+}
+
+/** What the state of a layer's log tells; a layer adds fields of its own. */
+export interface LayerReport extends Tag {
+  /** The same in words, a line each. */
+  readonly words: readonly string[];
 }
 
 /** What is said about a log; in this form with `--json`. */
@@ -168,7 +179,7 @@ export function inspectLog(
     path,
     version: scan?.version ?? null,
     logId: logId === undefined ? null : Buffer.from(logId).toString("hex"),
-    meta: meta === undefined ? null : { headIndex: meta.headIndex, stateSize: meta.state.length },
+    meta: meta === undefined ? null : metaReport(meta),
     size: segments.reduce((sum, { size }) => sum + size, 0),
     entries: lastIndex - firstIndex + 1,
     firstIndex,
@@ -182,6 +193,17 @@ export function inspectLog(
     recovery,
     broken: isBroken ? plan.error.message : null,
     opening: openingOf(foreseen),
+  };
+}
+
+function metaReport({ headIndex, state }: Meta): MetaReport {
+  const layer = layerOf(state);
+  return {
+    headIndex,
+    stateSize: state.length,
+    layer: layer === undefined
+      ? null
+      : { ...layer.tag, ...layer.fields, words: [layer.what, ...layer.lines] },
   };
 }
 

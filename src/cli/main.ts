@@ -40,6 +40,7 @@ Commands:
   cat LOG                  Write each entry as a line.
     --from N, --to N       Only the entries from index N, up to index N.
     --json                 One JSON object a line, with "index" and "text" or else "base64".
+    --raw                  Also of a layer's log the bytes alone: no time, version and value.
     --skip-damaged         Continue after damage, and report it; exits with 1 if there is some.
   inspect LOG              Tell what is in the files and what opening would do. Takes no lock and
                            changes nothing. Exits with 1 if opening would be refused.
@@ -52,7 +53,7 @@ Commands:
     -n, --lines N          How many (default 10).
     -f, --follow           Then those that come, each once it is durable, until interrupted.
     --no-durable           With -f: each as soon as it is appended.
-    --json                 As for cat.
+    --json, --raw          As for cat.
   truncate LOG             Drop entries for good.
     --from N               The entry at index N and all after it.
     --before N             All entries below index N.

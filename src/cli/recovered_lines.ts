@@ -8,6 +8,7 @@ import { constants } from "node:buffer";
 import { bytesOf, contentOf } from "./entry_lines.ts";
 import { type IndexRange, isExact } from "./index_range.ts";
 import type { Missing, RecoveredEntry, RecoveredState } from "./recovered.ts";
+import { LAYER_FIELDS } from "./shown.ts";
 
 /** Larger entries are too long for a string. */
 export const MAX_LINE_ENTRY: number = 256 * 1024 * 1024;
@@ -109,6 +110,7 @@ export function parseLine(line: Uint8Array): ParsedLine {
 
 /** The fields of an entry's line. */
 const KNOWN: ReadonlySet<string> = new Set([
+  ...LAYER_FIELDS,
   ..."index text base64 fromIndex toIndex found batch dropped setAside file offset".split(" "),
 ]);
 
