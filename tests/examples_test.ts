@@ -22,6 +22,8 @@ const SERVER = join(ROOT, "examples/key_value_server.ts");
 const SCRIPT = join(ROOT, "examples/durable_script.ts");
 const LINES = join(ROOT, "examples/line_log.ts");
 const SHARED = join(ROOT, "examples/shared_log.ts");
+const EVENT_SOURCING = join(ROOT, "examples/event_sourcing.ts");
+const REPLICA = join(ROOT, "examples/replica.ts");
 
 /** A program that runs. */
 class Program {
@@ -344,9 +346,39 @@ test("the shared log has the entries of all its threads", { timeout: 60_000 }, a
   });
 });
 
+test("the bank keeps its events, and its replica follows", { timeout: 60_000 }, async () => {
+  await withFolder(async (folder) => {
+    const bank = async (...args: string[]): Promise<string> => {
+      const all = commandOn("node", EVENT_SOURCING, "bank.wal", ...args);
+      await using program = new Program(all, folder);
+      const code = await program.ended;
+      return `${program.output}${code === 0 ? "" : `exit code ${code}`}`.trim();
+    };
+    // It waits for the log to be made.
+    await using replica = new Program(commandOn("node", REPLICA, "bank.wal"), folder);
+    assertEquals(await bank("deposit", "ada", "500"), "ada: 500 cents");
+    assertEquals(await bank("transfer", "ada", "bob", "200"), "ada: 300 cents\nbob: 200 cents");
+    const refused = await bank("withdraw", "bob", "201");
+    assertEquals(refused, "Refused: bob has 200 cents only\nexit code 1");
+    for (const cents of ["-5", "0.5", "much"]) {
+      assertMatch(await bank("deposit", "ada", cents), /^Refused: The value does not pass/);
+    }
+    assertEquals(await bank("show"), "ada: 300 cents\nbob: 200 cents");
+    await replica.says(/bob has 200/);
+    assertEquals(await replica.terminate(), 0);
+    assertEquals(replica.output.trim().split("\n"), [
+      "1: ada has 500 cents",
+      "2: ada has 300 cents",
+      "3: bob has 200 cents",
+    ]);
+  });
+});
+
 test("the short examples are short", () => {
   const [server, script] = [lineCountOf(SERVER), lineCountOf(SCRIPT)];
   assert(server < 80, `The key-value server has ${server} lines`);
   assert(script < 60, `The durable script has ${script} lines`);
-  for (const path of [LINES, SHARED]) assert(lineCountOf(path) < 80, path);
+  for (const path of [LINES, SHARED, EVENT_SOURCING, REPLICA]) {
+    assert(lineCountOf(path) < 80, path);
+  }
 });
