@@ -119,9 +119,9 @@ export const EVENT_LOGS: readonly Mutation[] = [
   },
   {
     name: "text that is not UTF-8 is decoded as something else",
-    in: "TEXT beside requireCodec",
-    find: '"utf-8", { fatal: true',
-    replace: '"utf-8", { fatal: false',
+    in: "textOf beside requireCodec",
+    find: "string.includes(REPLACEMENT) ? STRICT_TEXT.decode(bytes) : string",
+    replace: "string.includes(REPLACEMENT) ? TEXT.decode(bytes) : string",
     caughtBy: [CODEC, "a byte order mark stays, and bytes that are not UTF-8 are refused"],
   },
   {
