@@ -35,8 +35,12 @@ const bank = await open();
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void bank.close());
 
 const balances = new Map<string, number>();
-for await (const { index, value: { type, account, cents } } of bank.follow()) {
-  const balance = (balances.get(account) ?? 0) + (type === "deposited" ? cents : -cents);
-  balances.set(account, balance);
-  console.log(`${index}: ${account} has ${balance} cents`);
+// Both events of a transfer come in one array, so no balance is ever that of half of one.
+for await (const events of bank.follow({ batches: true })) {
+  for (const { value: { type, account, cents } } of events) {
+    const change = type === "deposited" ? cents : -cents;
+    balances.set(account, (balances.get(account) ?? 0) + change);
+  }
+  const shown = Array.from(balances, ([account, cents]) => `${account} has ${cents} cents`);
+  console.log(`${events.at(-1)?.index}: ${shown.join(", ")}`);
 }

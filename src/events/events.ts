@@ -23,14 +23,17 @@
  */
 import { invalid, isArray, requireOptions } from "../arguments.ts";
 import { copyOf } from "../bytes.ts";
-import type { EntryRange } from "../entry.ts";
+import type { Entry, EntryRange } from "../entry.ts";
 import { WalError } from "../errors.ts";
+import type { Retained, RetainOptions } from "../files/retention.ts";
+import type { SegmentInfo } from "../files/segment_list.ts";
 import { openTagged, type Tag } from "../layer/tag.ts";
 import type { Recovery } from "../opening/open.ts";
-import type { FollowOptions } from "../reader/follow.ts";
+import type { FollowBatchesOptions, FollowOptions } from "../reader/follow.ts";
 import type { BatchRange, Wal } from "../wal.ts";
 import { Decoded } from "./decoded.ts";
 import { EventCoder, type EventEntry } from "./event_coder.ts";
+import { readHeader } from "./format.ts";
 import {
   type CheckedEventLogOptions,
   type EventLogOptions,
@@ -83,6 +86,19 @@ export interface EventRange extends EntryRange {
   reverse?: boolean;
 }
 
+/**
+ * How much of a log of events is kept; their age is that of their times.
+ *
+ * @example
+ * ```ts
+ * import type { EventRetainOptions } from "@durable/wal/events";
+ *
+ * const options: EventRetainOptions = { age: 7 * 24 * 60 * 60 * 1000, keep: { replica: 90 } };
+ * ```
+ */
+export type EventRetainOptions = Omit<RetainOptions, "timeOf">;
+
+const RETAIN_OPTIONS: readonly (keyof EventRetainOptions)[] = ["bytes", "age", "keep"];
 const APPEND_OPTIONS: readonly (keyof EventAppendOptions)[] = ["expect"];
 const RANGE: readonly (keyof EventRange)[] = ["from", "to", "reverse"];
 
@@ -391,11 +407,39 @@ export class EventLog<T, I = T> {
    * }
    * ```
    */
-  follow(options: FollowOptions = {}): AsyncGenerator<EventEntry<T>, void, undefined> {
-    return new Decoded(
-      this.#log.follow(options),
-      ({ index, data }) => this.#coder.decode(index, data),
-    );
+  follow(options?: FollowOptions): AsyncGenerator<EventEntry<T>, void, undefined>;
+  /**
+   * Yields atoms as they come: an array of the events of one `appendAll`, or of one `append`. So the
+   * caller never sees half of what belongs together. All else is as without `batches`.
+   *
+   * @param options From where, until when, and whether to wait for the disk; `batches: true`.
+   * @throws As without `batches`.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { EventLog, text } from "@durable/wal/events";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const fileSystem = new MemoryFileSystem();
+   * await using log = await EventLog.open("a.wal", { codec: text(), fileSystem });
+   * await log.appendAll(["debit", "credit"]);
+   * for await (const events of log.follow({ batches: true })) {
+   *   assertEquals(events.map(({ value }) => value), ["debit", "credit"]);
+   *   break;
+   * }
+   * ```
+   */
+  follow(
+    options: FollowBatchesOptions,
+  ): AsyncGenerator<readonly EventEntry<T>[], void, undefined>;
+  follow(
+    options: FollowOptions & { batches?: boolean } = {},
+  ): AsyncGenerator<EventEntry<T> | readonly EventEntry<T>[], void, undefined> {
+    const decode = ({ index, data }: Entry): EventEntry<T> => this.#coder.decode(index, data);
+    return isOfBatches(options)
+      ? new Decoded(this.#log.follow(options), (batch) => batch.map(decode))
+      : new Decoded(this.#log.follow(options), decode);
   }
 
   /**
@@ -421,6 +465,41 @@ export class EventLog<T, I = T> {
    */
   truncateBefore(index: number): Promise<void> {
     return this.#log.truncateBeforeIndex(index);
+  }
+
+  /**
+   * Drops whole segments from the head, oldest first, while the log is larger than `bytes` or the
+   * newest event of the segment is older than `age`, by its time. Never drops an event that something
+   * named in `keep` still needs, and never the last segment.
+   *
+   * Durability at return: the events are gone and never come back.
+   *
+   * @param options How much is kept, and what still needs events.
+   * @returns The new first index, the bytes that were given back, and the holder that held back more.
+   * @throws As `retain` of `Wal`.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { EventLog, text } from "@durable/wal/events";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   *
+   * const fileSystem = new MemoryFileSystem();
+   * const options = { codec: text(), segmentSize: 256, fileSystem };
+   * let time = Date.now() - 7 * 24 * 60 * 60 * 1000; // a week ago
+   * await using log = await EventLog.open("a.wal", { ...options, now: () => time });
+   * await log.append("old".padEnd(200));
+   * time = Date.now();
+   * await log.append("new".padEnd(200));
+   * const { firstIndex } = await log.retain({ age: 24 * 60 * 60 * 1000 });
+   * assertEquals(firstIndex, 2);
+   * ```
+   */
+  async retain(options: EventRetainOptions): Promise<Retained> {
+    requireOptions("options", options, RETAIN_OPTIONS);
+    const timeOf = ({ lastIndex }: SegmentInfo): number | undefined =>
+      readHeader(this.#log.getEntry(lastIndex))?.time;
+    return await this.#log.retain({ ...options, timeOf });
   }
 
   /**
@@ -515,6 +594,13 @@ export class EventLog<T, I = T> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Whether a follower is to yield batches; what else it is, the log checks. */
+function isOfBatches(
+  options: FollowOptions & { batches?: boolean },
+): options is FollowBatchesOptions {
+  return options?.batches === true;
 }
 
 /** The index that an append expects to follow; `undefined` for any. */

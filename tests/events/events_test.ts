@@ -490,6 +490,43 @@ test("a follower gets each event as it becomes durable, in a reader too", async 
   assertEquals(await aborted.next().catch((error) => error), reason);
 });
 
+test("a follower of batches gets what was appended as one atom as one array", async () => {
+  const fileSystem = new MemoryFileSystem();
+  await using log = await open(fileSystem);
+  await log.append("a");
+  await log.appendAll(["b", "c"]);
+  await using reader = await open(fileSystem, { readOnly: true });
+  for (const handle of [log, reader]) {
+    const found: string[][] = [];
+    for await (const events of handle.follow({ batches: true, durable: false })) {
+      found.push(valuesOf(events));
+      if (events.at(-1)?.index === 3) break;
+    }
+    assertEquals(found, [["a"], ["b", "c"]]);
+  }
+  throws("ERR_WAL_INVALID_ARGUMENT", () => log.follow({ batches: 1 as unknown as true }));
+  throws("ERR_WAL_INVALID_ARGUMENT", () => log.follow(null as unknown as { batches: true }));
+});
+
+test("events are kept by the log's size, and by their own times", async () => {
+  const day = 24 * 60 * 60 * 1000;
+  let time = Date.now() - 10 * day;
+  await using log = await open(new MemoryFileSystem(), {
+    segmentSize: 256,
+    timestamps: true,
+    now: () => time,
+  });
+  for (let i = 0; i < 10; i++, time += day) await log.append(`${i}`.padEnd(150));
+  assertEquals((await log.retain({ age: 5.5 * day })).firstIndex, 6);
+  const kept = await log.retain({ age: 2 * day, keep: { replica: 7 } });
+  assertEquals([kept.firstIndex, kept.heldBy], [7, "replica"]);
+  assertEquals((await log.retain({ bytes: 0 })).firstIndex, 10);
+  assertEquals(log.get(10).value.trim(), "9");
+  const wrong = { age: 1, timeOf: () => 0 };
+  await rejects("ERR_WAL_INVALID_ARGUMENT", () => log.retain(wrong));
+  await rejects("ERR_WAL_INVALID_ARGUMENT", () => log.retain({}));
+});
+
 test("of calls of a follower that wait together, none gets an event after one that cannot be read", async () => {
   const fileSystem = await withEntries(["0161", "0261", "0161"]);
   await using log = await open(fileSystem);
