@@ -27,8 +27,8 @@ export const LAYERS_BELOW: readonly Mutation[] = [
   {
     name: "a chunk that joins the last one does not know its open batch",
     in: "EntryCursor.#beginChunk",
-    find: "this.#openEnd = this.#first + (this.#batchEnds[this.#otherCount - 1] as number);",
-    replace: "this.#openEnd = 0;",
+    find: "if (!this.#joins(segment)) this.#batchEnd = undefined;",
+    replace: "if (!this.#joins(segment)) this.#batchEnd = undefined; else this.#batchEnd = 0;",
     caughtBy: [
       BATCHES,
       "the end of a batch is found from its middle, after large entries and long runs",

@@ -9,7 +9,7 @@
 import type { Entry, EntryView } from "../entry.ts";
 import type { EntryReader, Frames } from "../segment/entry_reader.ts";
 import type { OffsetIndex } from "../segment/offset_index.ts";
-import { CHECKSUM_AT, FRAME_HEADER_SIZE, TYPE_DATA } from "../format/frame.ts";
+import { CHECKSUM_AT, FRAME_HEADER_SIZE, frameLengthAt, TYPE_DATA } from "../format/frame.ts";
 import { readUint32 } from "../format/integers.ts";
 import { batchCountAt } from "../format/kinds.ts";
 
@@ -50,17 +50,14 @@ export class EntryCursor implements EntryView {
   #ends: Uint32Array = this.#starts;
   #used = 0;
   #found = 0;
-  /** The index of the chunk's first entry, and where in the file the frames end that were looked at. */
+  /** The chunk's first entry, where its frame is in the file, and how many bytes of frames follow. */
   #first = 0;
-  #chunkEnd = 0;
-  /** After the last entry of the batch that is open where the chunk begins, if that is known. */
-  #openEnd: number | undefined;
-  /** The other frames in the chunk: how many entries are before each, and how many with its batch. */
-  #others: Uint32Array = this.#starts;
-  #batchEnds: Uint32Array = this.#starts;
-  #otherCount = 0;
-  /** How many of them are before the entry that was asked about last. */
-  #passed = 0;
+  #offset = 0;
+  #size = 0;
+  /** How many entries of the chunk were looked at for what {@linkcode endsBatch} needs. */
+  #looked = 0;
+  /** After the last batch that begins at the last one of these or before it, if that is known. */
+  #batchEnd: number | undefined;
   #readSize = FIRST_READ;
   index: number;
   bytes: Uint8Array = this.#chunk;
@@ -107,14 +104,29 @@ export class EntryCursor implements EntryView {
   }
 
   get endsBatch(): boolean {
-    const used = Math.max(0, this.#used - 1);
-    while (this.#passed < this.#otherCount && (this.#others[this.#passed] as number) <= used) {
-      this.#passed++;
+    this.#lookUpTo(this.#used);
+    this.#batchEnd ??= this.#findBatchEnd();
+    return this.index + 1 >= this.#batchEnd || this.#isLastOfSegment;
+  }
+
+  /** Looks for the batches that begin with the first entries of the chunk. */
+  #lookUpTo(count: number): void {
+    for (; this.#looked < count; this.#looked++) {
+      const start = this.#starts[this.#looked] as number;
+      const before = this.#looked === 0 ? start : this.#ends[this.#looked - 1] as number;
+      if (before < start) this.#takeOthers(before, start, this.#first + this.#looked);
     }
-    const end = this.#passed === 0
-      ? this.#openEnd ??= this.#findOpenEnd()
-      : this.#first + (this.#batchEnds[this.#passed - 1] as number);
-    return this.index + 1 >= end || this.#isLastOfSegment;
+  }
+
+  /** Takes in the frames that stand between two entries, of which the next has an index. */
+  #takeOthers(from: number, to: number, next: number): void {
+    let count = 0;
+    for (let at = from; at < to;) {
+      const end = at + FRAME_HEADER_SIZE + frameLengthAt(this.#chunk, at);
+      count = batchCountAt(this.#chunk, at, end);
+      at = end;
+    }
+    this.#batchEnd = next + count;
   }
 
   /** A Seal may list less than the whole of the last batch. */
@@ -123,7 +135,7 @@ export class EntryCursor implements EntryView {
   }
 
   /** After the last entry of the atom that has the chunk's first entry. */
-  #findOpenEnd(): number {
+  #findBatchEnd(): number {
     const start = this.#segmentStart;
     // Its file may have been given back for others.
     const isClosed = this.#reader?.isClosed === true;
@@ -166,8 +178,10 @@ export class EntryCursor implements EntryView {
     if (frames === undefined) return this.#loadOne(reader, position);
     this.#keep(reader.staging, frames.stop);
     const found = this.#findEntries(reader, position, last, frames);
-    this.#requireBatches();
+    if (this.tellsBatches) this.#batchEnd ??= this.#findBatchEnd();
     this.#found = found;
+    this.#offset = offsets.at(position);
+    this.#size = frames.stop;
     this.#readSize = Math.min(2 * this.#readSize, MAX_READ);
     return this.advance();
   }
@@ -175,8 +189,9 @@ export class EntryCursor implements EntryView {
   /** Reads the next entry, which is too large for a chunk, and shows it. */
   #loadOne(reader: EntryReader, position: number): boolean {
     const bytes = reader.read(position);
-    this.#requireBatches();
-    this.#chunkEnd = reader.entries.offsets.at(position) + FRAME_HEADER_SIZE + bytes.length;
+    if (this.tellsBatches) this.#batchEnd ??= this.#findBatchEnd();
+    this.#offset = reader.entries.offsets.at(position);
+    this.#size = FRAME_HEADER_SIZE + bytes.length;
     this.bytes = bytes;
     this.start = 0;
     this.end = bytes.length;
@@ -184,31 +199,31 @@ export class EntryCursor implements EntryView {
     return true;
   }
 
-  /** Forgets the chunk; what is known of its last batch stays if the next one joins it. */
+  /** Forgets the chunk; what is known of its batches stays, if the next one follows it in the file. */
   #beginChunk(segment: SegmentEntries | undefined): void {
-    const next = this.index + 1;
-    const entries = segment?.reader.entries;
-    const isJoined = entries !== undefined && segment?.reader === this.#reader &&
-      entries.cuts === this.#cuts && next > this.#first && this.#used === this.#found &&
-      entries.offsets.at(next - this.#segmentStart) === this.#chunkEnd;
-    if (!isJoined) this.#openEnd = undefined;
-    else if (this.#otherCount > 0) {
-      this.#openEnd = this.#first + (this.#batchEnds[this.#otherCount - 1] as number);
-    }
+    if (!this.#joins(segment)) this.#batchEnd = undefined;
     this.#used = 0;
     this.#found = 0;
-    this.#otherCount = 0;
-    this.#passed = 0;
-    this.#first = next;
+    this.#looked = 0;
+    this.#first = this.index + 1;
     this.#reader = segment?.reader;
     this.#segmentStart = segment?.firstIndex ?? 0;
-    this.#cuts = entries?.cuts ?? 0;
+    this.#cuts = segment?.reader.entries.cuts ?? 0;
   }
 
-  /** Finds out whether a batch is open where the chunk begins, if that is wanted. */
-  #requireBatches(): void {
-    const isKnown = this.#otherCount > 0 && this.#others[0] === 0;
-    if (this.tellsBatches && !isKnown) this.#openEnd ??= this.#findOpenEnd();
+  /** Whether all frames from the chunk to the next entry are in it, and its batches are known. */
+  #joins(segment: SegmentEntries | undefined): boolean {
+    const next = this.index + 1;
+    if (this.#batchEnd === undefined || segment === undefined) return false;
+    const { reader, firstIndex } = segment;
+    const isSame = reader === this.#reader && reader.entries.cuts === this.#cuts;
+    if (!isSame || next <= this.#first || this.#used < this.#found) return false;
+    const to = reader.entries.offsets.at(next - firstIndex) - this.#offset;
+    if (to > this.#size) return false;
+    this.#lookUpTo(this.#found);
+    const from = this.#found === 0 ? this.#size : this.#ends[this.#found - 1] as number;
+    if (from < to) this.#takeOthers(from, to, next);
+    return true;
   }
 
   /** Copies the staged frames: the next call overwrites them. */
@@ -225,8 +240,7 @@ export class EntryCursor implements EntryView {
   #findEntries(reader: EntryReader, position: number, last: number, frames: Frames): number {
     const { offsets, checksums } = reader.entries;
     const base = offsets.at(position);
-    const all = this.#findData(frames, last + 1 - position);
-    let found = all;
+    let found = this.#findData(frames, last + 1 - position);
     // The index and the frames must agree; an index is only as good as its writer.
     found = offsets.countMatching(position, this.#starts, found, base);
     if (checksums !== undefined) found = this.#countUnchanged(checksums, position, found);
@@ -234,8 +248,6 @@ export class EntryCursor implements EntryView {
     const end = base + (this.#ends[found - 1] ?? 0);
     if (found > 0 && reader.endOf(position + found - 1) < end) found--;
     if (found === 0) throw reader.damaged(position);
-    // Of what is read again the other frames do not count.
-    this.#chunkEnd = found === all ? this.#chunkEnd + base : -1;
     return found;
   }
 
@@ -254,31 +266,13 @@ export class EntryCursor implements EntryView {
     const begins = this.#starts;
     const ends = this.#ends;
     let found = 0;
-    let end = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count && found < wanted; i++) {
       const at = starts[i] as number;
-      end = i + 1 < count ? starts[i + 1] as number : stop;
-      if (chunk[at] !== TYPE_DATA) this.#noteOther(found, batchCountAt(chunk, at, end));
-      else if (found < wanted) {
-        begins[found] = at;
-        ends[found++] = end;
-      } else {
-        end = at;
-        break;
-      }
+      if (chunk[at] !== TYPE_DATA) continue;
+      begins[found] = at;
+      ends[found++] = i + 1 < count ? starts[i + 1] as number : stop;
     }
-    this.#chunkEnd = end;
     return found;
-  }
-
-  /** Notes a frame that is no entry, after the first entries of the chunk. */
-  #noteOther(before: number, batch: number): void {
-    if (this.#others.length < this.#starts.length) {
-      this.#others = new Uint32Array(this.#starts.length);
-      this.#batchEnds = new Uint32Array(this.#starts.length);
-    }
-    this.#others[this.#otherCount] = before;
-    this.#batchEnds[this.#otherCount++] = before + batch;
   }
 
   /** How many of the found entries, from the first on, are those that a reader has seen before. */

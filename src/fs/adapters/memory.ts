@@ -49,8 +49,10 @@ export type {
 interface Content {
   bytes: Uint8Array;
   size: number;
-  /** When it was last written or cut. */
+  /** When its last change was synced; the clock is not asked at each write, which takes as long. */
   modified: number;
+  /** Whether it was changed since. */
+  isChanged: boolean;
   readonly identity: string;
 }
 
@@ -73,7 +75,7 @@ export class MemoryFileSystem implements FileSystem {
       if (content !== undefined || this.#directories.has(name)) fail("EEXIST");
       this.#requireDirectory(parentOf(name), "Open", path);
       const identity = this.#nextIdentity();
-      content = { bytes: new Uint8Array(64), size: 0, modified: Date.now(), identity };
+      content = { bytes: new Uint8Array(64), size: 0, modified: 0, isChanged: true, identity };
       this.#files.set(name, content);
     } else if (content === undefined) {
       if (this.#directories.has(name)) fail("EISDIR");
@@ -102,7 +104,7 @@ export class MemoryFileSystem implements FileSystem {
   modified(path: string): number {
     const content = this.#files.get(normalize(path));
     if (content === undefined) throw new FileSystemError("ENOENT", "Stat", path);
-    return content.modified;
+    return timeOf(content);
   }
 
   /** The path without what leads nowhere else, such as `"../"`; there are no links. */
@@ -206,7 +208,7 @@ class MemoryFile implements FileHandle {
     reserve(content, end);
     content.bytes.set(data.subarray(0, length), offset);
     content.size = Math.max(content.size, end);
-    content.modified = Date.now();
+    content.isChanged = true;
   }
 
   size(): number {
@@ -233,27 +235,28 @@ class MemoryFile implements FileHandle {
     reserve(content, size);
     if (size < content.size) content.bytes.fill(0, size, content.size);
     content.size = size;
-    content.modified = Date.now();
+    content.isChanged = true;
   }
 
   syncData(): Promise<void> {
-    return settle(() => void this.#opened("Fdatasync"));
+    return settle(() => void timeOf(this.#opened("Fdatasync")));
   }
 
   sync(): Promise<void> {
-    return settle(() => void this.#opened("Fsync"));
+    return settle(() => void timeOf(this.#opened("Fsync")));
   }
 
   syncDataBlocking(): void {
-    this.#opened("Fdatasync");
+    timeOf(this.#opened("Fdatasync"));
   }
 
   syncBlocking(): void {
-    this.#opened("Fsync");
+    timeOf(this.#opened("Fsync"));
   }
 
   close(): void {
     this.#open = false;
+    timeOf(this.#content);
     unmapBeyond(this.#mappings, 0);
   }
 
@@ -317,6 +320,13 @@ function reserve(content: Content, size: number): void {
   const bytes = new Uint8Array(Math.max(size, content.bytes.length * 2));
   bytes.set(content.bytes.subarray(0, content.size));
   content.bytes = bytes;
+}
+
+/** When a file was last changed, or a later time. */
+function timeOf(content: Content): number {
+  if (content.isChanged) content.modified = Date.now();
+  content.isChanged = false;
+  return content.modified;
 }
 
 /** A promise of what a call returns or throws. */
