@@ -791,7 +791,8 @@ function read(from: Where, to: Where): Command {
         errors: [...closed, ...m.indexErrors(a, false)],
       },
       {
-        run: () => [...log.entries({ from: a, to: b })],
+        run: () =>
+          Array.from(log.entries({ from: a, to: b }), ({ index, data }) => ({ index, data })),
         wanted: () => wanted,
         errors: [
           ...closed,
@@ -838,7 +839,8 @@ function follow(from: Where, isDurable: boolean): Command {
     const limit = isDurable ? m.log.durable : lastOf(m.log);
     for (let next = index; next <= limit; next++) {
       const data = entriesOf(m.log)[next - m.log.first];
-      assertEquals<unknown>((await entries.next()).value, { index: next, data });
+      const { value } = await entries.next();
+      assertEquals<unknown>([value?.index, value?.data], [next, data]);
     }
     const reason = new Error("enough");
     const more = settle(() => entries.next());
@@ -902,6 +904,7 @@ function readOnly(isDurable: boolean): Command {
         () => reader.sync(),
         () => reader.truncateFromIndex(view.last),
         () => reader.truncateBeforeIndex(view.first),
+        () => reader.retain({ bytes: 0 }),
         () => reader.reset(1),
         () => reader.setState(data),
       ];
@@ -914,10 +917,8 @@ function readOnly(isDurable: boolean): Command {
       let next = view.first;
       const entries = reader.follow({ durable: isDurable });
       while (next <= limit) {
-        assertEquals<unknown>((await entries.next()).value, {
-          index: next,
-          data: view.entries[next - view.first],
-        });
+        const { value } = await entries.next();
+        assertEquals<unknown>([value?.index, value?.data], [next, view.entries[next - view.first]]);
         next++;
       }
       await entries.return();
