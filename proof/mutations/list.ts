@@ -14,6 +14,7 @@ import { MAPPED_FILES } from "./mapped_files.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import { READERS } from "./readers.ts";
 import { ORDER_AND_OVERLAP } from "./order_and_overlap.ts";
+import { SNAPSHOT_FILES } from "./snapshot_files.ts";
 import type { Runtime } from "../../kit/runtime.ts";
 
 /** A change that breaks a promise, and the test that fails then. */
@@ -1694,6 +1695,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...IDENTITY,
   ...LOCKS,
   ...MAPPED_FILES,
+  ...SNAPSHOT_FILES,
   ...DAMAGED_LOGS,
   ...READERS,
   ...LAYERS_BELOW,

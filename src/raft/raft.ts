@@ -261,6 +261,14 @@ export class RaftStorage {
     return this.#wal.path;
   }
 
+  /**
+   * The log's own id, in hexadecimal digits: a snapshot that is written with `SnapshotFile` of
+   * `@durable/wal/snapshot` states it.
+   */
+  get id(): string {
+    return this.#wal.id;
+  }
+
   /** What open found at the end of the log and did about it. */
   get recovery(): Recovery {
     return this.#wal.recovery;
@@ -618,7 +626,8 @@ export class RaftStorage {
    * otherwise all of the log is dropped. A snapshot that is older than the log's own changes
    * nothing.
    *
-   * The snapshot must be durable before this is called. A crash leaves the log as it was, or with the
+   * The snapshot must be durable before this is called, as a file of `SnapshotFile` is once its
+   * `finish` has resolved. A crash leaves the log as it was, or with the
    * snapshot installed once it is opened.
    *
    * Durability at return: the change.
