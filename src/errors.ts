@@ -14,6 +14,12 @@ export type WalErrorCode =
   | "ERR_EVENT_CONFLICT"
   | "ERR_EVENT_SCHEMA"
   | "ERR_EVENT_UNREADABLE"
+  | "ERR_MACHINE_ASYNC"
+  | "ERR_MACHINE_DIVERGED"
+  | "ERR_MACHINE_NO_SNAPSHOT"
+  | "ERR_MACHINE_REFUSED"
+  | "ERR_MACHINE_REPLAY"
+  | "ERR_MACHINE_STATE"
   | "ERR_SNAPSHOT_DAMAGED"
   | "ERR_SNAPSHOT_ENDED"
   | "ERR_SNAPSHOT_EXISTS"
@@ -398,6 +404,63 @@ export class UnreadableEventError extends WalError {
     super("ERR_EVENT_UNREADABLE", message, options);
     this.index = place.index;
     this.version = place.version;
+  }
+}
+
+/**
+ * An event of a state machine's log cannot be applied again (`ERR_MACHINE_REPLAY`): it cannot be
+ * read, or `apply` refused it. Nothing was changed, and no event is ever skipped.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ * import { ReplayError, StateMachine } from "@durable/wal/machine";
+ *
+ * const fileSystem = new MemoryFileSystem();
+ * const initial = () => 0;
+ * const first = await StateMachine.open("a.wal", {
+ *   initial,
+ *   apply: (sum, amount: number) => sum + amount,
+ *   fileSystem,
+ * });
+ * await first.dispatch(7);
+ * await first.close();
+ *
+ * const apply = (sum: number, amount: number): number => {
+ *   if (amount > 5) throw new RangeError("Too much"); // a rule that came later
+ *   return sum + amount;
+ * };
+ * const opening = () => StateMachine.open("a.wal", { initial, apply, fileSystem });
+ * const error = await assertRejects(opening, ReplayError);
+ * assertEquals([error.index, error.version], [1, 1]);
+ * ```
+ */
+export class ReplayError extends WalError {
+  /** The event's index. */
+  readonly index: number;
+  /** The version that the event was written in; `undefined` if it cannot be read. */
+  readonly version: number | undefined;
+
+  /**
+   * Names the event.
+   *
+   * @param index The event's index.
+   * @param version The version that it was written in.
+   * @param cause Why it cannot be applied.
+   */
+  constructor(index: number, version: number | undefined, cause: unknown) {
+    super(
+      "ERR_MACHINE_REPLAY",
+      `Event ${index}, of version ${version ?? "unknown"}, cannot be applied again: ` +
+        `${
+          reasonOf(cause)
+        }. It was applied when it was dispatched, so apply, the codec or an upcast ` +
+        "has changed since. Nothing was changed. Use the program that wrote it, or mend this one.",
+      { cause },
+    );
+    this.index = index;
+    this.version = version;
   }
 }
 

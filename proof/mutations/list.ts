@@ -10,6 +10,7 @@ import { EVENT_LOGS } from "./events.ts";
 import { IDENTITY } from "./identity.ts";
 import { LAYERS_BELOW } from "./layers_below.ts";
 import { LOCKS } from "./locks.ts";
+import { MACHINES } from "./machines.ts";
 import { MAPPED_FILES } from "./mapped_files.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
 import { READERS } from "./readers.ts";
@@ -1694,6 +1695,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...ERRORS,
   ...IDENTITY,
   ...LOCKS,
+  ...MACHINES,
   ...MAPPED_FILES,
   ...SNAPSHOT_FILES,
   ...DAMAGED_LOGS,

@@ -1,0 +1,58 @@
+/**
+ * A state machine and a durable map on a disk that may have any part of what no sync has covered: every
+ * crash, and every failing call, in a short form.
+ *
+ * @module
+ */
+import { test } from "node:test";
+import { assert } from "@std/assert";
+import { exploreCrashes, exploreFaults } from "../../src/testing/testing.ts";
+import {
+  machineTrial,
+  mapTrial,
+  newMachineTally,
+  slowSyncs,
+  useALittleOfIt,
+  useMachine,
+} from "./trials.ts";
+
+const TIMEOUT = { timeout: 120_000 };
+
+for (const way of ["immutable", "mutating"] as const) {
+  test(`every crash of a machine keeps every promise, ${way}`, TIMEOUT, async () => {
+    const tally = newMachineTally();
+    const trial = machineTrial(useMachine, way, tally);
+    const { crashes, states } = await exploreCrashes(trial, { statesPerCrash: 6 });
+    assert(crashes > 100, `${crashes} crashes`);
+    assert(states > 200, `${states} states`);
+    assert(tally.fromSnapshot > 50, `${tally.fromSnapshot} states from a snapshot`);
+  });
+
+  test(`every failing call of a machine keeps every promise, ${way}`, TIMEOUT, async () => {
+    const trial = machineTrial(useALittleOfIt, way, newMachineTally());
+    const { crashes } = await exploreFaults(trial, { statesPerCrash: 1 });
+    assert(crashes > 100, `${crashes} crashes`);
+  });
+}
+
+for (
+  const [what, isSlow] of [
+    ["a log that is slower than its snapshots", (call: string) => !call.includes(".snapshot-")],
+    ["snapshots that are slower than their log", (call: string) => call.includes(".snapshot-")],
+  ] as const
+) {
+  test(`every crash of a machine keeps every promise, with ${what}`, TIMEOUT, async () => {
+    const tally = newMachineTally();
+    const trial = machineTrial(useMachine, "immutable", tally);
+    const observe = slowSyncs(isSlow);
+    const { states } = await exploreCrashes(trial, { statesPerCrash: 12, observe });
+    assert(states > 100, `${states} states`);
+  });
+}
+
+test("every crash of a durable map keeps every promise", TIMEOUT, async () => {
+  const tally = newMachineTally();
+  const { states } = await exploreCrashes(mapTrial(tally), { statesPerCrash: 6 });
+  assert(states > 200, `${states} states`);
+  assert(tally.fromSnapshot > 50, `${tally.fromSnapshot} states from a snapshot`);
+});

@@ -1,0 +1,188 @@
+/**
+ * The mutations of what state machines and durable maps promise.
+ *
+ * @module
+ */
+import type { Mutation } from "./list.ts";
+
+const MACHINE = "tests/machine/machine_test.ts";
+const SNAPSHOTS = "tests/machine/machine_snapshots_test.ts";
+const REPLICA = "tests/machine/machine_replica_test.ts";
+const MAP = "tests/map/map_test.ts";
+const CRASH = "proof/machine/machine_crash_test.ts";
+
+const EVERY_CRASH = "every crash of a machine keeps every promise, immutable";
+const FULL_DISK = "on a full disk the whole turn rejects, and the state goes back";
+
+/** Of the order in which a snapshot is taken. */
+const ORDER: readonly Mutation[] = [
+  {
+    name: "a snapshot is named before the log has its entries",
+    in: "Snapshots.take",
+    find: "if (log.durableIndex < index) await log.sync();",
+    replace: "",
+    caughtBy: [
+      SNAPSHOTS,
+      "a snapshot is not named before the log has the entries that are in it",
+    ],
+  },
+  {
+    name: "entries are dropped before the snapshot is named that has them",
+    in: "Snapshots.take",
+    find: "await log.setState(stateWith(encodeNamed(named)));",
+    replace: "if (named.length === KEPT) " +
+      "await log.truncateBeforeIndex((named.at(-1)?.index ?? 0) + 1); " +
+      "await log.setState(stateWith(encodeNamed(named)));",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "files are removed before the snapshot is named that takes their place",
+    in: "Snapshots.take",
+    find: "await log.setState(stateWith(encodeNamed(named)));",
+    replace: "this.removeOthers(named); await log.setState(stateWith(encodeNamed(named)));",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "the same name is written again",
+    in: "Snapshots.take",
+    find: "const number = this.#nextNumber++;",
+    replace: "const number = this.#nextNumber;",
+    caughtBy: [SNAPSHOTS, "the last two snapshots are kept, and all events after the older one"],
+  },
+  {
+    name: "a name is taken that was used by a file that is not named",
+    in: "MachineCore.open",
+    find: "const known = [...snapshotNumbers(fileSystem, log.path), ...inState];",
+    replace: "const known = inState;",
+    caughtBy: [
+      SNAPSHOTS,
+      "files that the state does not name are removed, but not those that are something else",
+    ],
+  },
+  {
+    name: "the last sync of a snapshot file is not waited for",
+    in: "SnapshotWriter.finish",
+    find: "this.#append(this.#durableFrame()); await this.#file.sync();",
+    replace: "this.#append(this.#durableFrame()); this.#file.sync().catch(() => {});",
+    caughtBy: [
+      SNAPSHOTS,
+      "a snapshot is not named before sync 2 of its file, if it is slower than the log",
+    ],
+  },
+  {
+    name: "entries are dropped up to the newest snapshot",
+    in: "Snapshots.#giveSpaceBack",
+    find: "this.#named.at(-1)",
+    replace: "this.#named[0]",
+    caughtBy: [SNAPSHOTS, "where the newest snapshot is missing, the one before it stands in"],
+  },
+  {
+    name: "a lost snapshot counts as one of the two that are kept",
+    in: "loadBeginning",
+    find: "usable: named.slice(i)",
+    replace: "usable: named",
+    caughtBy: [SNAPSHOTS, "where the newest snapshot is missing, the one before it stands in"],
+  },
+];
+
+/** Of dispatches. */
+const DISPATCHES: readonly Mutation[] = [
+  {
+    name: "a dispatch is acknowledged before its event is synced",
+    in: "MachineCore.#answer",
+    find: "await this.#log.sync();",
+    replace: "await Promise.resolve();",
+    caughtBy: [CRASH, EVERY_CRASH],
+  },
+  {
+    name: "what was applied stays where the log has refused it",
+    in: "MachineCore.#takeBack",
+    find: "if (!this.#held.takeBack(turn.mark))",
+    replace: "if (this.#index < 0)",
+    caughtBy: [MACHINE, FULL_DISK],
+  },
+  {
+    name: "a key is remembered whose call the log has refused",
+    in: "MachineCore.#takeBack",
+    find: "for (const [key] of turn.keys()) this.#keys.drop(key);",
+    replace: "",
+    caughtBy: [MACHINE, FULL_DISK],
+  },
+  {
+    name: "a turn that is appended early tells its calls nothing of a full disk",
+    in: "MachineCore.#flush",
+    find: "turn.reject(this.#takeBack(turn, cause));",
+    replace: "this.#takeBack(turn, cause); turn.resolve();",
+    caughtBy: [
+      MACHINE,
+      "a turn that is too large for one atom is appended early, and each part answers for itself",
+    ],
+  },
+  {
+    name: "a state that apply has changed counts as taken back",
+    in: "PlainState.takeBack",
+    find: 'if (this.#way === "mutating") return false;',
+    replace: "",
+    caughtBy: [
+      MACHINE,
+      "an apply that changes the state and throws ends the machine, and a reopen rebuilds it",
+    ],
+  },
+  {
+    name: "a key of a snapshot is loaded with another index",
+    in: "Keys.load",
+    find: "const firstIndex = readUint64(fields, 0);",
+    replace: "const firstIndex = readUint64(fields, 0) + 1;",
+    caughtBy: [
+      MACHINE,
+      "a key that is given again is answered as the first time, also after an open and a snapshot",
+    ],
+  },
+  {
+    name: "a replica shows half a batch",
+    in: "Replica.#run",
+    find: "for await (const batch of this.#log.follow({ from, batches: true, signal })) {",
+    replace:
+      "for await (const entry of this.#log.follow({ from, signal })) { const batch = [entry];",
+    caughtBy: [REPLICA, "a replica shows no call in part"],
+  },
+];
+
+/** Of maps. */
+const MAPS: readonly Mutation[] = [
+  {
+    name: "a key that changes leaves no old value with a running snapshot",
+    in: "MapState.apply",
+    find: "if (slot !== undefined) this.#leave(key, slot);",
+    replace: "",
+    caughtBy: [MAP, "a snapshot is the map as it was when it began, whatever changes meanwhile"],
+  },
+  {
+    name: "a key that is new is in a snapshot that began before",
+    in: "MapState.apply",
+    find: "order, saved: this.#snapshot",
+    replace: "order, saved: 0",
+    caughtBy: [MAP, "a snapshot is the map as it was when it began, whatever changes meanwhile"],
+  },
+  {
+    name: "the keys of a snapshot keep the order of its items",
+    in: "MapState.load",
+    find: "if (!isSorted) this.#sort();",
+    replace: "",
+    caughtBy: [MAP, "a snapshot is the map as it was when it began, whatever changes meanwhile"],
+  },
+  {
+    name: "a key that is put back stands at the end",
+    in: "MapState.takeBack",
+    find: "if (!isInOrder) this.#sort();",
+    replace: "",
+    caughtBy: [
+      MAP,
+      "on a full disk the changes of the turn are taken back, in the order of the keys",
+    ],
+  },
+];
+
+/** The changes, each of which a test notices. */
+export const MACHINES: readonly Mutation[] = [...ORDER, ...DISPATCHES, ...MAPS]
+  .map((mutation) => ({ ...mutation, group: "machines" }));

@@ -1,0 +1,101 @@
+/**
+ * The content of a machine's snapshot: how the state is held, the keys, and the state.
+ *
+ * ```text
+ * format u8 = 1 | flags u8 | the keys, as in keys.ts | the state, to the end
+ * ```
+ *
+ * @module
+ */
+import { isBytes } from "../bytes.ts";
+import { reasonOf, WalError } from "../errors.ts";
+import type { HeldState } from "./held_state.ts";
+import type { Keys } from "./keys.ts";
+import { PieceReader } from "./piece_reader.ts";
+
+const FORMAT = 1;
+const HEAD_SIZE = 2;
+
+/**
+ * The content of a snapshot, as it is at the call.
+ *
+ * @throws {WalError} `ERR_MACHINE_STATE`: the state cannot be written; also a piece may throw that.
+ */
+export function contentOf<E>(held: HeldState<E>, keys: Keys): Iterable<Uint8Array> {
+  const { pieces, flags } = orStateError("saved", () => held.save());
+  return joined(new Uint8Array([FORMAT, flags]), keys.save(), pieces);
+}
+
+function* joined(
+  head: Uint8Array,
+  keys: Iterable<Uint8Array>,
+  state: Iterable<Uint8Array>,
+): Generator<Uint8Array, void, undefined> {
+  // The state is begun first: what it does at its first piece belongs to the moment of the save.
+  const pieces = state[Symbol.iterator]();
+  try {
+    let piece = orStateError("saved", () => pieces.next());
+    yield head;
+    yield* keys;
+    while (piece.done !== true) {
+      const bytes: unknown = piece.value;
+      if (!isBytes(bytes)) throw stateError("saved", new TypeError("save yielded no Uint8Array"));
+      yield bytes;
+      piece = orStateError("saved", () => pieces.next());
+    }
+  } finally {
+    pieces.return?.();
+  }
+}
+
+/**
+ * Takes a state and its keys from a content.
+ *
+ * @throws {WalError} `ERR_MACHINE_STATE`: the state cannot be read. `ERR_SNAPSHOT_VERSION`: it is of a
+ * later version, or no upgrade leads from it.
+ */
+export function loadContent<E>(
+  pieces: Iterable<Uint8Array>,
+  version: number,
+  held: HeldState<E>,
+  keys: Keys,
+): void {
+  const content = new PieceReader(pieces);
+  const [format, flags = 0] = content.take(HEAD_SIZE);
+  if (format !== FORMAT) throw ofLaterVersion(`the format ${format} of a state machine's snapshot`);
+  if (version > held.version) {
+    throw ofLaterVersion(`version ${version} of the state, and this program knows ${held.version}`);
+  }
+  keys.load(content);
+  orStateError("loaded", () => held.load(content.rest(), version, flags));
+  // The last piece is followed by the check of all.
+  for (const _ of content.rest());
+}
+
+function orStateError<T>(what: "saved" | "loaded", call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    if (cause instanceof WalError) throw cause;
+    throw stateError(what, cause);
+  }
+}
+
+function stateError(what: "saved" | "loaded", cause: unknown): WalError {
+  return new WalError(
+    "ERR_MACHINE_STATE",
+    `The state cannot be ${what}: ${reasonOf(cause)}. The log and its snapshots are as before. ` +
+      `Mend ${
+        what === "saved" ? "save, or the state" : "load or the upgrade, or the version"
+      }, and ` +
+      "try again.",
+    { cause },
+  );
+}
+
+function ofLaterVersion(what: string): WalError {
+  return new WalError(
+    "ERR_SNAPSHOT_VERSION",
+    `The newest snapshot has ${what}: a later program wrote it. Nothing was changed. Use that program.`,
+  );
+}

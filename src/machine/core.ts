@@ -1,0 +1,477 @@
+/**
+ * The machine without its face: a state, its log, and its snapshots. `StateMachine` and `DurableMap`
+ * are made of it.
+ *
+ * A call encodes its events, applies them in memory, and joins the turn: the calls that are made
+ * together. At its end all events of the turn are appended as one batch, then synced, then all its
+ * calls are answered. So what `apply` refuses never reaches the log, and of a turn the log has all or nothing.
+ *
+ * @module
+ */
+import { invalid, isArray } from "../arguments.ts";
+import { isEnd, reasonOf, WalError } from "../errors.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { isPromise } from "../fs/promise.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
+import { openTagged, type Tag, withTag } from "../layer/tag.ts";
+import type { WalOptions } from "../options.ts";
+import type { BatchRange, Wal } from "../wal.ts";
+import { contentOf } from "./content.ts";
+import { isKey, MAX_KEY_SIZE } from "./entry_format.ts";
+import type { HeldState } from "./held_state.ts";
+import { Keys } from "./keys.ts";
+import type { MachineCoder } from "./machine_coder.ts";
+import { decodeNamed, type NamedSnapshot } from "./named_snapshots.ts";
+import { type Beginning, loadBeginning, replayEvents } from "./recovery.ts";
+import { snapshotNumbers, Snapshots } from "./snapshots.ts";
+import { sizeOf, Turn } from "./turn.ts";
+
+/** What a machine is made of. */
+export interface CoreSetting<E, I = E> {
+  readonly tag: Tag;
+  readonly held: HeldState<E>;
+  readonly coder: MachineCoder<E, I>;
+  /** How many keys are remembered. */
+  readonly keys: number;
+  /** After how many bytes of entries the next snapshot is taken. */
+  readonly everyBytes: number;
+  readonly compress: boolean;
+  readonly log: WalOptions;
+}
+
+/**
+ * What an open of a machine found.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ * import { type MachineRecovery, StateMachine } from "@durable/wal/machine";
+ *
+ * const machine = await StateMachine.open("a.wal", {
+ *   initial: () => 0,
+ *   apply: (sum, amount: number) => sum + amount,
+ *   fileSystem: new MemoryFileSystem(),
+ * });
+ * const { snapshotIndex, replayed, skipped }: MachineRecovery = machine.recovery;
+ * assertEquals([snapshotIndex, replayed, skipped], [0, 0, []]);
+ * await machine.close();
+ * ```
+ */
+export interface MachineRecovery {
+  /** The index of the snapshot that was loaded; 0 for none. */
+  readonly snapshotIndex: number;
+  /** How many events were applied after it. */
+  readonly replayed: number;
+  /** Why newer snapshots could not be used: the errors of their files. */
+  readonly skipped: readonly WalError[];
+}
+
+/**
+ * After how many turns of a promise a turn ends. Callers that were answered together and call again at
+ * once, also from within a few functions, get into one turn; and the log, which waits for the end of
+ * the event loop's turn before it syncs, syncs it with all others of that.
+ */
+const HOPS = 4;
+
+/** The most bytes of a turn: beyond, what is there is appended before the turn ends. */
+const TURN_BYTES = 1024 * 1024;
+
+/** What a segment has beside the entries of a batch, at the most, in bytes. */
+const BESIDE_BATCH = 256;
+
+const MAX_BATCH = 1_048_576;
+const DEFAULT_SEGMENT_SIZE = 64 * 1024 * 1024;
+const DEFAULT_ENTRY_SIZE = 10 * 1024 * 1024;
+const DEFAULT_MODE = 0o600;
+
+/** A machine that writes. */
+export class MachineCore<E, I = E> {
+  readonly recovery: MachineRecovery;
+  readonly #log: Wal;
+  readonly #setting: CoreSetting<E, I>;
+  readonly #held: HeldState<E>;
+  readonly #coder: MachineCoder<E, I>;
+  readonly #keys: Keys;
+  readonly #snapshots: Snapshots;
+  #index: number;
+  #turn: Turn | undefined;
+  /** Resolves when the turns that were appended are answered. */
+  #answered: Promise<void> = Promise.resolve();
+  /** What ended the machine. */
+  #ending: { readonly error: unknown } | undefined;
+  #isClosed = false;
+  #bytesSinceSnapshot = 0;
+  #snapshotting: Promise<unknown> = Promise.resolve();
+  #isSnapshotDue = false;
+  /** Why the last snapshot that was taken by itself failed. */
+  snapshotError: unknown;
+
+  private constructor(
+    log: Wal,
+    setting: CoreSetting<E, I>,
+    keys: Keys,
+    snapshots: Snapshots,
+    index: number,
+    recovery: MachineRecovery,
+  ) {
+    this.#log = log;
+    this.#setting = setting;
+    this.#held = setting.held;
+    this.#coder = setting.coder;
+    this.#keys = keys;
+    this.#snapshots = snapshots;
+    this.#index = index;
+    this.recovery = recovery;
+  }
+
+  /** Opens the log and rebuilds the state. */
+  static async open<E, I>(path: string, setting: CoreSetting<E, I>): Promise<MachineCore<E, I>> {
+    const fileSystem = setting.log.fileSystem ?? await defaultFileSystem();
+    const { log, own } = await openTagged(path, { ...setting.log, fileSystem }, setting.tag);
+    try {
+      const named = requireNamed(log, own);
+      const keys = new Keys(setting.keys);
+      const { held, coder } = setting;
+      const parts = { log, fileSystem, held, coder, keys };
+      const inState = named.map(({ number }) => number);
+      const known = [...snapshotNumbers(fileSystem, log.path), ...inState];
+      const beginning = await loadBeginning(parts, named);
+      await requireEnd(log, beginning, setting.log);
+      const { index, bytes } = replayEvents(parts, beginning.index);
+      const snapshots = snapshotsOf(log, fileSystem, setting, beginning.usable, known);
+      snapshots.removeOthers(named);
+      const recovery = {
+        snapshotIndex: beginning.index,
+        replayed: index - beginning.index,
+        skipped: beginning.skipped,
+      };
+      const core = new MachineCore(log, setting, keys, snapshots, index, recovery);
+      core.#bytesSinceSnapshot = bytes;
+      return core;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  /** The log underneath. */
+  get log(): Wal {
+    return this.#log;
+  }
+
+  /** The index of the last event that the state has. */
+  get index(): number {
+    this.requireState();
+    return this.#index;
+  }
+
+  /**
+   * Refuses a look at a state that may have what the log has not.
+   *
+   * @throws What ended the machine.
+   */
+  requireState(): void {
+    if (this.#ending !== undefined) throw this.#ending.error;
+  }
+
+  /**
+   * Refuses a call that changes something.
+   *
+   * @throws What ended the machine; `WalError` `ERR_WAL_CLOSED`.
+   */
+  admit(): void {
+    if (this.#isClosed) {
+      throw new WalError("ERR_WAL_CLOSED", `The log "${this.#log.path}" is closed: open it again.`);
+    }
+    this.requireState();
+  }
+
+  /**
+   * Applies the events of one call and appends them with the turn.
+   *
+   * @returns Their indexes, once they are durable; of no events, one that is empty.
+   */
+  append(events: readonly I[], key: string | undefined): Promise<BatchRange> {
+    try {
+      return this.#append(events, key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Decides events by the state, and appends them as one atom.
+   *
+   * @param decide Returns the events. What it throws is thrown, and nothing was changed.
+   */
+  decide(decide: () => readonly I[], key: string | undefined): Promise<BatchRange> {
+    try {
+      this.admit();
+      const known = this.#known(key);
+      if (known !== undefined) return known;
+      const events: unknown = decide();
+      if (!isArray(events)) {
+        // What becomes of a promise is of no interest, and must not end the process.
+        if (isPromise(events)) events.then(undefined, () => {});
+        throw invalid("answer of a transaction", "an array of events, at once", events);
+      }
+      return this.#append(events as I[], key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #append(events: readonly I[], key: string | undefined): Promise<BatchRange> {
+    this.admit();
+    const known = this.#known(key);
+    if (known !== undefined) return known;
+    const count = events.length;
+    const nothing = { firstIndex: this.#index + 1, lastIndex: this.#index };
+    if (count === 0) return Promise.resolve(nothing);
+    const time = this.#coder.now();
+    const entries: Uint8Array[] = [];
+    for (const event of events) {
+      const first = entries.length === 0 && key !== undefined ? { key, count } : undefined;
+      entries.push(this.#coder.encode(event, time, first));
+    }
+    const size = sizeOf(entries);
+    this.#requireSizes(entries, size);
+    this.#makeRoom(size);
+    const mark = this.#held.mark();
+    const before = this.#index;
+    this.#apply(entries, time ?? 0, mark);
+    const turn = this.#turn ??= this.#begin(mark, before);
+    for (const entry of entries) turn.push(entry);
+    const [firstIndex, lastIndex] = [before + 1, before + count];
+    this.#index = lastIndex;
+    const result = turn.wait(firstIndex, lastIndex, key);
+    if (key !== undefined) this.#keys.add(key, { firstIndex, lastIndex }, result);
+    return result;
+  }
+
+  /** What the call with a key has answered, or will. */
+  #known(key: string | undefined): Promise<BatchRange> | undefined {
+    if (key === undefined) return undefined;
+    if (!isKey(key)) {
+      throw invalid("key", `well-formed text of 1 to ${MAX_KEY_SIZE} bytes of UTF-8`, key);
+    }
+    return this.#keys.find(key);
+  }
+
+  /** Applies events as a replay would: as they are read from their bytes. */
+  #apply(entries: readonly Uint8Array[], time: number, mark: unknown): void {
+    try {
+      let index = this.#index;
+      for (const entry of entries) {
+        const event = this.#coder.readBack(++index, entry);
+        this.#held.apply(event, { index, time });
+      }
+    } catch (cause) {
+      if (!this.#held.takeBack(mark)) throw this.#end(diverged(this.#log.path, "an event", cause));
+      if (cause instanceof WalError) throw cause;
+      throw refused(this.#log.path, cause);
+    }
+  }
+
+  #requireSizes(entries: readonly Uint8Array[], size: number): void {
+    const { maxEntrySize = DEFAULT_ENTRY_SIZE, segmentSize = DEFAULT_SEGMENT_SIZE } =
+      this.#setting.log;
+    let largest = 0;
+    for (const { length } of entries) largest = Math.max(largest, length);
+    if (largest > maxEntrySize) {
+      throw new WalError(
+        "ERR_WAL_ENTRY_TOO_LARGE",
+        `Cannot append an event of ${largest} bytes to "${this.#log.path}": the limit is ` +
+          `${maxEntrySize}. Nothing was written. Open the log with a larger maxEntrySize.`,
+      );
+    }
+    if (entries.length === 1) return;
+    if (size + BESIDE_BATCH <= segmentSize && entries.length <= MAX_BATCH) return;
+    throw new WalError(
+      "ERR_WAL_BATCH_TOO_LARGE",
+      `Cannot append ${entries.length} events of ${size} bytes as one atom to "${this.#log.path}": ` +
+        `they fit no segment of ${segmentSize} bytes. Nothing was written. Append fewer at a time, ` +
+        "or open the log with a larger segmentSize.",
+    );
+  }
+
+  /** Appends what the turn has so far, if an atom with more would be too large. */
+  #makeRoom(bytes: number): void {
+    const { segmentSize = DEFAULT_SEGMENT_SIZE } = this.#setting.log;
+    const most = Math.min(TURN_BYTES, segmentSize - BESIDE_BATCH);
+    if (this.#turn === undefined || this.#turn.bytes + bytes <= most) return;
+    this.#flush();
+    this.admit();
+  }
+
+  #begin(mark: unknown, before: number): Turn {
+    const turn = new Turn(mark, before);
+    void this.#endTurn(turn);
+    return turn;
+  }
+
+  async #endTurn(turn: Turn): Promise<void> {
+    for (let hops = 0; hops < HOPS; hops++) await undefined;
+    // It may have been appended before.
+    if (this.#turn === turn) this.#flush();
+  }
+
+  /** Appends the events of the turn so far, and answers its calls once they are durable. */
+  #flush(): void {
+    const turn = this.#turn;
+    if (turn === undefined) return;
+    this.#turn = undefined;
+    try {
+      this.#log.appendBatch(turn.entries);
+    } catch (cause) {
+      turn.reject(this.#takeBack(turn, cause));
+      return;
+    }
+    this.#held.settle();
+    this.#bytesSinceSnapshot += turn.bytes;
+    this.#answered = this.#answer(turn);
+  }
+
+  /** Takes the turn back that the log has refused. Returns what its calls are to be told. */
+  #takeBack(turn: Turn, cause: unknown): unknown {
+    // After any other error of the log, the log is as before.
+    if (isEnd(cause) || !(cause instanceof WalError)) return this.#end(cause);
+    if (!this.#held.takeBack(turn.mark)) {
+      return this.#end(diverged(this.#log.path, "the events of a turn", cause));
+    }
+    this.#index = turn.before;
+    for (const [key] of turn.keys()) this.#keys.drop(key);
+    return cause;
+  }
+
+  async #answer(turn: Turn): Promise<void> {
+    try {
+      await this.#log.sync();
+    } catch (error) {
+      turn.reject(this.#end(error));
+      return;
+    }
+    for (const [key, range] of turn.keys()) this.#keys.settle(key, range);
+    turn.resolve();
+    if (this.#bytesSinceSnapshot >= this.#setting.everyBytes) this.#takeDueSnapshot();
+  }
+
+  /** Ends the machine: from now on only an open knows the state. Returns what its calls throw. */
+  #end(error: unknown): unknown {
+    this.#ending ??= { error };
+    const turn = this.#turn;
+    this.#turn = undefined;
+    turn?.reject(this.#ending.error);
+    return this.#ending.error;
+  }
+
+  #takeDueSnapshot(): void {
+    if (this.#isSnapshotDue || this.#isClosed || this.#ending !== undefined) return;
+    this.#isSnapshotDue = true;
+    const done = (error: unknown): void => {
+      this.snapshotError = error;
+      this.#isSnapshotDue = false;
+      // After a failure the next one is not tried at once.
+      if (error !== undefined) this.#bytesSinceSnapshot = 0;
+    };
+    this.snapshot().then(() => done(undefined), done);
+  }
+
+  /** Takes a snapshot of the state as it is when its turn comes; returns its index. */
+  snapshot(): Promise<number> {
+    const run = this.#snapshotting.then(() => this.#takeSnapshot());
+    this.#snapshotting = run.catch(() => {});
+    return run;
+  }
+
+  async #takeSnapshot(): Promise<number> {
+    this.admit();
+    const newest = this.#snapshots.newest?.index ?? 0;
+    if (newest === this.#index) return newest;
+    try {
+      const { index } = await this.#snapshots.take(() => this.#capture(), () => this.admit());
+      return index;
+    } catch (error) {
+      throw isEnd(error) ? this.#end(error) : error;
+    }
+  }
+
+  /** The state as it is now, all of whose events are in the log. */
+  #capture(): { index: number; version: number; content: Iterable<Uint8Array> } {
+    this.#flush();
+    this.admit();
+    this.#bytesSinceSnapshot = 0;
+    const content = contentOf(this.#held, this.#keys);
+    return { index: this.#index, version: this.#held.version, content };
+  }
+
+  /** Makes everything durable, ends a snapshot that is being taken, and closes the log. */
+  async close(): Promise<void> {
+    if (!this.#isClosed && this.#ending === undefined) this.#flush();
+    this.#isClosed = true;
+    await this.#answered;
+    await this.#snapshotting;
+    await this.#log.close();
+  }
+}
+
+function snapshotsOf<E, I>(
+  log: Wal,
+  fileSystem: FileSystem,
+  { tag, compress, log: { mode = DEFAULT_MODE } }: CoreSetting<E, I>,
+  named: readonly NamedSnapshot[],
+  known: readonly number[],
+): Snapshots {
+  const stateWith = (own: Uint8Array): Uint8Array => withTag(tag, own);
+  return new Snapshots({ log, fileSystem, mode, compress, stateWith }, named, known);
+}
+
+/** The snapshots that the log's state names. */
+export function requireNamed(log: Wal, own: Uint8Array): NamedSnapshot[] {
+  const named = decodeNamed(own);
+  if (named !== undefined) return named;
+  throw new WalError(
+    "ERR_WAL_FORMAT",
+    `The state of "${log.path}" does not name snapshots as this version does. Nothing was changed. ` +
+      "Open it with the version of this package that wrote it.",
+  );
+}
+
+/**
+ * Refuses a log that ends before its snapshot does; where damage was given up on purpose, it continues
+ * after the snapshot.
+ */
+async function requireEnd(log: Wal, { index }: Beginning, { recovery }: WalOptions): Promise<void> {
+  if (log.lastIndex >= index) return;
+  if (recovery === "salvage") return await log.reset(index + 1);
+  throw new WalError(
+    "ERR_MACHINE_NO_SNAPSHOT",
+    `"${log.path}" ends with entry ${log.lastIndex}, and its newest snapshot has the entries up to ` +
+      `${index}: entries that were durable are gone. Nothing was changed. Restore the log's files from ` +
+      'a copy; without one, open it with { recovery: "salvage" }, which continues after the snapshot.',
+  );
+}
+
+function refused(path: string, cause: unknown): WalError {
+  return new WalError(
+    "ERR_MACHINE_REFUSED",
+    `apply has refused an event for "${path}": ${
+      reasonOf(cause)
+    }. Nothing was written, and the state ` +
+      "is as before. What it threw is the cause.",
+    { cause },
+  );
+}
+
+function diverged(path: string, what: string, cause: unknown): WalError {
+  return new WalError(
+    "ERR_MACHINE_DIVERGED",
+    `The state of "${path}" may have what its log has not: ${what} failed (${
+      reasonOf(cause)
+    }), and ` +
+      "apply changes the state that it gets, so this could not be taken back. The machine has ended. " +
+      "Close it and open it again, which rebuilds the state from the log.",
+    { cause },
+  );
+}

@@ -1,0 +1,449 @@
+/**
+ * A state that survives: {@linkcode StateMachine} keeps what events have made of it, with snapshots,
+ * so that an open reads the newest one and the events after it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ * import { StateMachine } from "@durable/wal/machine";
+ *
+ * type Accounts = Readonly<Record<string, number>>;
+ * interface Moved {
+ *   account: string;
+ *   amount: number;
+ * }
+ *
+ * // Leave fileSystem out to keep the log on disk.
+ * const options = {
+ *   initial: (): Accounts => ({}),
+ *   apply: (accounts: Accounts, { account, amount }: Moved): Accounts => {
+ *     const balance = (accounts[account] ?? 0) + amount;
+ *     if (balance < 0) throw new Error(`${account} has not that much`);
+ *     return { ...accounts, [account]: balance };
+ *   },
+ *   fileSystem: new MemoryFileSystem(),
+ * };
+ * const bank = await StateMachine.open("bank.wal", options);
+ * await bank.dispatch({ account: "ada", amount: 10 }); // survives a power cut
+ * await bank.transact(() => [{ account: "ada", amount: -4 }, { account: "bob", amount: 4 }]);
+ * assertEquals(bank.state, { ada: 6, bob: 4 });
+ * await bank.close();
+ * ```
+ *
+ * @module
+ */
+import { invalid, requireOptions } from "../arguments.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
+import { openTagged, type Tag, type TaggedLog } from "../layer/tag.ts";
+import type { WalOptions } from "../options.ts";
+import type { BatchRange } from "../wal.ts";
+import { MachineCore, type MachineRecovery } from "./core.ts";
+import { Keys } from "./keys.ts";
+import { MachineCoder } from "./machine_coder.ts";
+import {
+  type MachineOptions,
+  type ResolvedMachineOptions,
+  resolveMachineOptions,
+} from "./options.ts";
+import { PlainState } from "./plain_state.ts";
+import { Replica } from "./replica.ts";
+import { verifyEvents } from "./verification.ts";
+
+export { ReplayError, SchemaError, type SchemaIssue, UnreadableEventError } from "../errors.ts";
+export type { EventOptions, Upcast } from "../events/options.ts";
+export { bytes, type Codec, json, text } from "../layer/codec.ts";
+export type { LayerOptions } from "../layer/options.ts";
+export type { SchemaResult, StandardSchema } from "../layer/schema.ts";
+export type { MachineRecovery } from "./core.ts";
+export type { EventPlace } from "./held_state.ts";
+export type { MachineDefinition, MachineOptions, SnapshotOptions } from "./options.ts";
+export { Replica } from "./replica.ts";
+
+/** The version of the bytes of a machine's entries and state. */
+const FORMAT = 1;
+
+/**
+ * What a call asks for.
+ *
+ * @example
+ * ```ts
+ * import type { DispatchOptions } from "@durable/wal/machine";
+ *
+ * const options: DispatchOptions = { key: "order-17" };
+ * ```
+ */
+export interface DispatchOptions {
+  /**
+   * Names the call, so that it may be repeated: a call with a key that was given before does nothing,
+   * and is answered as the first one was.
+   */
+  key?: string;
+}
+
+/** Those of a call that gives none: they need no check. */
+const NO_OPTIONS: DispatchOptions = {};
+
+const DISPATCH_OPTIONS: readonly (keyof DispatchOptions)[] = ["key"];
+
+/**
+ * A state, and the log of the events that made it.
+ *
+ * - What a call has resolved to is in every later state, whatever crash comes.
+ * - After an open the state is what `apply` makes of a prefix of the events, in the order of the calls,
+ *   and of the events of one call all or none.
+ * - What `apply` refuses is never written.
+ *
+ * `state` shows an event as soon as its call was made; `index` and `durableIndex` say how far it is
+ * ahead of the disk. The events of calls that are made together are one batch: if the disk is full,
+ * all these calls reject and the state goes back, if `apply` returns a new state. If it changes the
+ * state that it gets, the machine ends, and an open rebuilds the state.
+ *
+ * @example Validation that refuses, and a key that makes a repeat harmless
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { WalError } from "@durable/wal";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ * import { StateMachine } from "@durable/wal/machine";
+ *
+ * const stock = await StateMachine.open("stock.wal", {
+ *   initial: () => 0,
+ *   apply(left: number, change: number) {
+ *     if (left + change < 0) throw new RangeError("Sold out");
+ *     return left + change;
+ *   },
+ *   fileSystem: new MemoryFileSystem(),
+ * });
+ * await stock.dispatch(5, { key: "delivery-1" });
+ * await stock.dispatch(5, { key: "delivery-1" }); // a retry: nothing happens
+ * const error = await assertRejects(() => stock.dispatch(-6), WalError);
+ * assertEquals([stock.state, error.code], [5, "ERR_MACHINE_REFUSED"]);
+ * await stock.close();
+ * ```
+ */
+export class StateMachine<S, E, I = E> {
+  readonly #core: MachineCore<E, I>;
+  readonly #held: PlainState<S, E>;
+
+  private constructor(core: MachineCore<E, I>, held: PlainState<S, E>) {
+    this.#core = core;
+    this.#held = held;
+  }
+
+  /**
+   * Opens the machine at `path`, or makes it: loads the newest snapshot that is whole, and applies the
+   * events after it.
+   *
+   * Durability at return: every event that the state then has.
+   *
+   * @param path The path of the log's first file.
+   * @param options See {@linkcode MachineOptions}.
+   * @throws As `Wal.open`, and `WalError` `ERR_WAL_FORMAT`: what is there is no state machine's log, or
+   * one of another codec. `ERR_MACHINE_REPLAY`: an event cannot be applied any more.
+   * `ERR_MACHINE_NO_SNAPSHOT`: no snapshot can be used and the first events are gone.
+   * `ERR_MACHINE_STATE`: `load` or an upgrade threw. `ERR_SNAPSHOT_VERSION`: a later program wrote the
+   * newest snapshot. `ERR_SNAPSHOT_ZSTD`.
+   *
+   * @example
+   * ```ts
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   * import { StateMachine } from "@durable/wal/machine";
+   *
+   * const machine = await StateMachine.open("words.wal", {
+   *   initial: (): readonly string[] => [],
+   *   apply: (words, word: string) => [...words, word],
+   *   snapshot: { everyBytes: 1024 * 1024 },
+   *   fileSystem: new MemoryFileSystem(),
+   * });
+   * await machine.close();
+   * ```
+   */
+  static async open<S, E, I = E>(
+    path: string,
+    options: MachineOptions<S, E, I>,
+  ): Promise<StateMachine<S, E, I>> {
+    const resolved = resolveMachineOptions(options);
+    const held = new PlainState(resolved);
+    const core = await MachineCore.open<E, I>(path, {
+      tag: tagOf(resolved),
+      held,
+      coder: new MachineCoder(resolved.events),
+      keys: resolved.keys,
+      everyBytes: resolved.snapshot.everyBytes,
+      compress: resolved.snapshot.compress,
+      log: resolved.log,
+    });
+    return new StateMachine(core, held);
+  }
+
+  /**
+   * Opens the state for reading, beside the machine that writes it, in this process or another. It
+   * takes no lock, writes nothing, and follows the log.
+   *
+   * Durability at return: every event that the replica ever shows is durable.
+   *
+   * @param path The path of the log's first file.
+   * @param options As those of the machine.
+   * @throws As {@linkcode open}, and `ERR_WAL_NOT_FOUND`: there is no such machine yet.
+   *
+   * @example
+   * ```ts
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   * import { StateMachine } from "@durable/wal/machine";
+   *
+   * const options = {
+   *   initial: () => 0,
+   *   apply: (sum: number, amount: number) => sum + amount,
+   *   fileSystem: new MemoryFileSystem(),
+   * };
+   * await using machine = await StateMachine.open("a.wal", options);
+   * await using replica = await StateMachine.replica("a.wal", options);
+   * console.log(machine.state, replica.state);
+   * ```
+   */
+  static async replica<S, E, I = E>(
+    path: string,
+    options: MachineOptions<S, E, I>,
+  ): Promise<Replica<S, E, I>> {
+    const resolved = resolveMachineOptions(options);
+    const { log, fileSystem } = await openToRead(path, resolved);
+    try {
+      const held = new PlainState(resolved);
+      const coder = new MachineCoder(resolved.events);
+      return await Replica.start({ log, fileSystem, held, coder });
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Applies the events between the last two snapshots again, and compares what comes of them with the
+   * newest one: whether `apply` gives the same whenever it runs. It takes no lock and changes nothing,
+   * so it may run beside the machine, in a worker or another process. It takes the time of an open and
+   * of a snapshot.
+   *
+   * Two states are the same if they are saved as the same bytes.
+   *
+   * @param path The path of the log's first file.
+   * @param options As those of the machine.
+   * @returns The index up to which the events were compared; 0 if there is nothing to compare with: no
+   * snapshot, or one of an older version of the state.
+   * @throws As {@linkcode replica}, and `WalError` `ERR_MACHINE_DIVERGED`: the states differ.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   * import { StateMachine } from "@durable/wal/machine";
+   *
+   * const options = {
+   *   initial: () => 0,
+   *   apply: (sum: number, amount: number) => sum + amount,
+   *   fileSystem: new MemoryFileSystem(),
+   * };
+   * await using machine = await StateMachine.open("a.wal", options);
+   * await machine.dispatch(1);
+   * await machine.snapshot();
+   * assertEquals(await StateMachine.verify("a.wal", options), 1);
+   * ```
+   */
+  static async verify<S, E, I = E>(
+    path: string,
+    options: MachineOptions<S, E, I>,
+  ): Promise<number> {
+    const resolved = resolveMachineOptions(options);
+    const { log, own, fileSystem } = await openToRead(path, resolved);
+    try {
+      const held = new PlainState(resolved);
+      const coder = new MachineCoder(resolved.events);
+      const keys = new Keys(resolved.keys);
+      return await verifyEvents({ log, fileSystem, held, coder, keys }, own);
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** The path of the log's first file, absolute and without links. */
+  get path(): string {
+    return this.#core.log.path;
+  }
+
+  /**
+   * The state, with every event that was dispatched and not refused. Do not change it.
+   *
+   * @throws What ended the machine: then the state may have what the log has not.
+   */
+  get state(): S {
+    this.#core.requireState();
+    return this.#held.state;
+  }
+
+  /**
+   * The index of the last event that {@linkcode state} has.
+   *
+   * @throws As {@linkcode state}.
+   */
+  get index(): number {
+    return this.#core.index;
+  }
+
+  /** The index of the last event that is known to be durable. */
+  get durableIndex(): number {
+    return this.#core.log.durableIndex;
+  }
+
+  /** The size of the log in bytes, without the snapshots. */
+  get byteLength(): number {
+    return this.#core.log.byteLength;
+  }
+
+  /** What open found, and what it rebuilt the state from. */
+  get recovery(): MachineRecovery {
+    return this.#core.recovery;
+  }
+
+  /**
+   * Why the last snapshot failed that was taken by itself; `undefined` if it did not. It is tried again
+   * after as many bytes as are between two.
+   */
+  get snapshotError(): unknown {
+    return this.#core.snapshotError;
+  }
+
+  /**
+   * Applies an event and makes it durable; many at once share a write and a sync.
+   *
+   * Durability at return: the event, and all that were dispatched before it.
+   *
+   * @param event The event. It is encoded before the call returns, and `apply` gets what its bytes say.
+   * @param options The call's key.
+   * @returns The event's index; with a key that was given before, that of the first event of that call.
+   * @throws `WalError` `ERR_MACHINE_REFUSED`: `apply` threw, which is the cause. `ERR_MACHINE_ASYNC`: it
+   * returned a promise. `ERR_EVENT_SCHEMA`, `ERR_EVENT_CODEC`, `ERR_EVENT_UNREADABLE`: the event has no
+   * form. `ERR_WAL_ENTRY_TOO_LARGE`, `ERR_WAL_WRITE_FAILED` (a full disk). After all of these the state
+   * and the log are as before, if `apply` returns a new state. `ERR_MACHINE_DIVERGED`: it changes the
+   * one that it gets, and the machine has ended. `ERR_WAL_SYNC_FAILED`, `ERR_WAL_MOVED`: the machine has
+   * ended. `ERR_WAL_CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   * import { StateMachine } from "@durable/wal/machine";
+   *
+   * await using machine = await StateMachine.open("a.wal", {
+   *   initial: () => 0,
+   *   apply: (sum, amount: number) => sum + amount,
+   *   fileSystem: new MemoryFileSystem(),
+   * });
+   * const indexes = await Promise.all([machine.dispatch(1), machine.dispatch(2)]);
+   * assertEquals([indexes, machine.state], [[1, 2], 3]);
+   * ```
+   */
+  async dispatch(event: I, options: DispatchOptions = NO_OPTIONS): Promise<number> {
+    if (options !== NO_OPTIONS) requireOptions("options", options, DISPATCH_OPTIONS);
+    const { firstIndex } = await this.#core.append([event], options.key);
+    return firstIndex;
+  }
+
+  /**
+   * Decides by the state, and makes what was decided durable as one atom: after any crash all of its
+   * events are there or none.
+   *
+   * Durability at return: the events, and all that were dispatched before them.
+   *
+   * @param decide Gets the state and returns events, at once; none is allowed. It must not change the
+   * state. What it throws rejects the call, and nothing has happened.
+   * @param options The call's key. With one that was given before, `decide` is not called.
+   * @returns The indexes of the events; of none, a range that ends before it begins.
+   * @throws As {@linkcode dispatch}, and `ERR_WAL_BATCH_TOO_LARGE`: the events fit no segment.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   * import { StateMachine } from "@durable/wal/machine";
+   *
+   * await using machine = await StateMachine.open("a.wal", {
+   *   initial: () => 10,
+   *   apply: (sum, amount: number) => sum + amount,
+   *   fileSystem: new MemoryFileSystem(),
+   * });
+   * const halve = (sum: number) => (sum % 2 === 0 ? [-sum / 2] : []);
+   * assertEquals(await machine.transact(halve), { firstIndex: 1, lastIndex: 1 });
+   * assertEquals(machine.state, 5);
+   * ```
+   */
+  async transact(
+    decide: (state: S) => readonly I[],
+    options: DispatchOptions = {},
+  ): Promise<BatchRange> {
+    if (typeof decide !== "function") throw invalid("decide", "a function", decide);
+    requireOptions("options", options, DISPATCH_OPTIONS);
+    return await this.#core.decide(() => decide(this.#held.state), options.key);
+  }
+
+  /**
+   * Takes a snapshot of the state as it is when the call's turn comes, and drops the events that no
+   * snapshot needs any more. Calls of {@linkcode dispatch} are answered meanwhile.
+   *
+   * Durability at return: the snapshot, and its name in the log's state.
+   *
+   * @returns The index of the last event that is in the newest snapshot.
+   * @throws `WalError` `ERR_SNAPSHOT_WRITE_FAILED`, `ERR_WAL_WRITE_FAILED`: a full disk; the machine
+   * continues with the snapshots that it had. `ERR_MACHINE_STATE`: `save` threw. `ERR_WAL_SYNC_FAILED`,
+   * `ERR_WAL_MOVED`: the machine has ended. `ERR_WAL_CLOSED`: the machine was closed meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   * import { StateMachine } from "@durable/wal/machine";
+   *
+   * await using machine = await StateMachine.open("a.wal", {
+   *   initial: () => 0,
+   *   apply: (sum, amount: number) => sum + amount,
+   *   fileSystem: new MemoryFileSystem(),
+   * });
+   * await machine.dispatch(1);
+   * assertEquals(await machine.snapshot(), 1);
+   * ```
+   */
+  snapshot(): Promise<number> {
+    return this.#core.snapshot();
+  }
+
+  /**
+   * Closes the machine. Calls that wait are answered first; a snapshot that is being taken is given up.
+   * A second call does nothing more.
+   *
+   * Durability at return: every event that was not refused.
+   *
+   * @throws As `close` of the log.
+   */
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  /** Closes the machine at the end of a block that holds it with `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Opens a machine's log beside its writer. */
+async function openToRead<S, E, I>(
+  path: string,
+  resolved: ResolvedMachineOptions<S, E, I>,
+): Promise<TaggedLog & { readonly fileSystem: FileSystem }> {
+  const fileSystem = resolved.log.fileSystem ?? await defaultFileSystem();
+  const options: WalOptions = { ...resolved.log, fileSystem, readOnly: true };
+  return { ...await openTagged(path, options, tagOf(resolved)), fileSystem };
+}
+
+/** What a machine's log is marked with. */
+function tagOf<S, E, I>({ events: { codec } }: ResolvedMachineOptions<S, E, I>): Tag {
+  return { kind: "machine", codec: codec.name, format: FORMAT };
+}

@@ -1,0 +1,83 @@
+/**
+ * From an event and its key to an entry of the log, and back.
+ *
+ * @module
+ */
+import { UnreadableEventError } from "../errors.ts";
+import { EventCoder } from "../events/event_coder.ts";
+import { headerSize } from "../events/format.ts";
+import type { ResolvedEventOptions } from "../events/options.ts";
+import type { Codec } from "../layer/codec.ts";
+import { type EntryKey, joinEntry, splitEntry } from "./entry_format.ts";
+
+/** What an entry holds. */
+export interface MachineEntry<E> {
+  readonly event: E;
+  /** When it was dispatched, in milliseconds since 1970. */
+  readonly time: number;
+  /** The version that it was written in. */
+  readonly version: number;
+  readonly key: EntryKey | undefined;
+}
+
+/** Turns events into entries and back. */
+export class MachineCoder<E, I = E> {
+  readonly #events: EventCoder<E, I>;
+  readonly #codec: Codec<E>;
+  /** How many bytes stand in front of an event's own. */
+  readonly #headerSize: number;
+
+  constructor(options: ResolvedEventOptions<E, I>) {
+    this.#events = new EventCoder(options);
+    this.#codec = options.codec;
+    this.#headerSize = headerSize(options.now !== undefined);
+  }
+
+  /** The time that events of this moment get, in milliseconds since 1970; `undefined` for none. */
+  now(): number | undefined {
+    return this.#events.now();
+  }
+
+  /**
+   * The entry of an event, in memory of its own.
+   *
+   * @param time What {@linkcode now} has returned.
+   * @throws {WalError} `ERR_EVENT_SCHEMA`, `ERR_EVENT_CODEC`.
+   */
+  encode(event: I, time: number | undefined, key: EntryKey | undefined): Uint8Array {
+    return joinEntry(this.#events.encode(event, time), key);
+  }
+
+  /**
+   * The event of an entry that {@linkcode encode} has made, as a replay will read it.
+   *
+   * @throws {UnreadableEventError} `ERR_EVENT_UNREADABLE`: the codec does not read what it wrote.
+   */
+  readBack(index: number, entry: Uint8Array): E {
+    const at = (splitEntry(entry)?.eventAt ?? 0) + this.#headerSize;
+    try {
+      return this.#codec.decode(entry.subarray(at));
+    } catch {
+      // This says what is wrong.
+      return this.decode(index, entry).event;
+    }
+  }
+
+  /**
+   * What an entry holds.
+   *
+   * @param entry May be memory that is used again.
+   * @throws {UnreadableEventError} `ERR_EVENT_UNREADABLE`.
+   */
+  decode(index: number, entry: Uint8Array): MachineEntry<E> {
+    const parts = splitEntry(entry);
+    if (parts === undefined) {
+      const message = `Entry ${index} is none of a state machine of this version: it has ` +
+        `${entry.length} bytes, and no event where its first byte says. Use the version that wrote it.`;
+      throw new UnreadableEventError(message, { index, version: undefined });
+    }
+    const bytes = parts.eventAt === 0 ? entry : entry.subarray(parts.eventAt);
+    const { value, time = 0, version } = this.#events.decode(index, bytes);
+    return { event: value, time, version, key: parts.key };
+  }
+}

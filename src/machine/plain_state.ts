@@ -1,0 +1,158 @@
+/**
+ * A state that is any value, with an `apply` that returns the next one or changes the one it gets.
+ *
+ * @module
+ */
+import { isBytes } from "../bytes.ts";
+import { WalError } from "../errors.ts";
+import { isPromise } from "../fs/promise.ts";
+import type { EventPlace, HeldState, SavedState } from "./held_state.ts";
+import { jsonAtOnce, jsonPieces, parsePieces } from "./json_pieces.ts";
+import type { ResolvedStateOptions } from "./options.ts";
+import { warn } from "./warning.ts";
+
+/**
+ * How `apply` works: it returns the next state and leaves the one it gets as it is, or it changes that.
+ * Before the first event it is not known.
+ */
+type Way = "unknown" | "immutable" | "mutating";
+
+const MUTATING_FLAG = 1;
+
+/** Above so many code units of JSON, a state that is saved at once holds up the event loop. */
+const LARGE = 16 * 1024 * 1024;
+
+/** What a mark remembers. */
+interface Mark<S> {
+  readonly state: S;
+}
+
+/** Holds a state of a user. */
+export class PlainState<S, E> implements HeldState<E> {
+  readonly #options: ResolvedStateOptions<S, E>;
+  #state: S;
+  #way: Way;
+  #hasWarned = false;
+
+  constructor(options: ResolvedStateOptions<S, E>) {
+    this.#options = options;
+    this.#way = this.#firstWay();
+    this.#state = options.initial();
+  }
+
+  /** The state now. */
+  get state(): S {
+    return this.#state;
+  }
+
+  get version(): number {
+    return this.#options.snapshot.version;
+  }
+
+  reset(): void {
+    this.#way = this.#firstWay();
+    this.#state = this.#options.initial();
+  }
+
+  #firstWay(): Way {
+    return this.#options.immutable ? "immutable" : "unknown";
+  }
+
+  apply(event: E, place: EventPlace): void {
+    const next: unknown = this.#options.apply(this.#state, event, place);
+    if (next === undefined && this.#options.immutable) {
+      throw new TypeError(
+        "apply returned nothing, and the machine was opened with { immutable: true }",
+      );
+    }
+    if (isPromise(next)) {
+      // What becomes of it is of no interest, and must not end the process.
+      next.then(undefined, () => {});
+      throw asynchronous();
+    }
+    this.#way = this.#wayAfter(next);
+    if (next !== undefined) this.#state = next as S;
+  }
+
+  /** An object that is returned as it came may have been changed, unless the user says otherwise. */
+  #wayAfter(next: unknown): Way {
+    if (this.#options.immutable) return "immutable";
+    if (this.#way === "mutating" || next === undefined) return "mutating";
+    const isSame = next === this.#state && typeof next === "object" && next !== null;
+    return isSame && !Object.isFrozen(next) ? "mutating" : "immutable";
+  }
+
+  mark(): Mark<S> {
+    return { state: this.#state };
+  }
+
+  takeBack(mark: Mark<S>): boolean {
+    if (this.#way === "mutating") return false;
+    // It may have been changed by the first event of all.
+    this.#state = this.#way === "unknown" ? this.#options.initial() : mark.state;
+    return true;
+  }
+
+  settle(): void {}
+
+  save(): SavedState {
+    const { save } = this.#options.snapshot;
+    const state = this.#state;
+    const flags = this.#way === "mutating" ? MUTATING_FLAG : 0;
+    if (this.#way === "immutable") {
+      return { pieces: save === undefined ? jsonPieces(state) : save(state), flags };
+    }
+    if (save !== undefined) return { pieces: copiesOf(save(state)), flags };
+    const { pieces, length } = jsonAtOnce(state);
+    if (length > LARGE) this.#warn(length);
+    return { pieces, flags };
+  }
+
+  #warn(length: number): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    warn(
+      "WAL_LARGE_STATE",
+      `A snapshot of a state machine holds up the event loop: its state has ${length} characters of ` +
+        "JSON and is changed in place, so it was written at once. Return a new state from apply and " +
+        "change none that it gets, or use a DurableMap: these are saved a piece at a time.",
+    );
+  }
+
+  load(pieces: Iterable<Uint8Array>, version: number, flags: number): void {
+    const { load, upgrades, version: newest } = this.#options.snapshot;
+    let state: unknown = load === undefined ? parsePieces(pieces) : load(pieces);
+    for (let from = version; from < newest; from++) {
+      const upgrade = upgrades[from];
+      if (upgrade === undefined) throw noUpgrade(from);
+      state = upgrade(state);
+    }
+    this.#state = state as S;
+    const isMutating = (flags & MUTATING_FLAG) !== 0 && !this.#options.immutable;
+    this.#way = isMutating ? "mutating" : "immutable";
+  }
+}
+
+/** The pieces that an iterable yields now. */
+function copiesOf(pieces: Iterable<Uint8Array>): Uint8Array[] {
+  return Array.from(pieces, (piece) => {
+    if (!isBytes(piece)) throw new TypeError("save yielded what is no Uint8Array");
+    return piece.slice();
+  });
+}
+
+function noUpgrade(from: number): WalError {
+  return new WalError(
+    "ERR_SNAPSHOT_VERSION",
+    `The newest snapshot of the state is of version ${from}, or passes through it, and there is no ` +
+      `upgrade from version ${from} to ${from + 1}. Nothing was changed. Give that upgrade.`,
+  );
+}
+
+function asynchronous(): WalError {
+  return new WalError(
+    "ERR_MACHINE_ASYNC",
+    "apply returned a promise. Nothing was written. Wait for what you need before the call, and " +
+      "dispatch an event that has it: apply must be synchronous, so that a replay gives the same state.",
+  );
+}

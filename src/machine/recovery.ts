@@ -1,0 +1,149 @@
+/**
+ * From a log and its snapshots to the state: the newest snapshot that the log's state names, else the
+ * one before it, else all events, if the log still begins with the first; then the events after it.
+ *
+ * @module
+ */
+import { reasonOf, ReplayError, UnreadableEventError, WalError } from "../errors.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import type { Wal } from "../wal.ts";
+import { loadContent } from "./content.ts";
+import type { HeldState } from "./held_state.ts";
+import type { Keys } from "./keys.ts";
+import type { MachineCoder, MachineEntry } from "./machine_coder.ts";
+import type { NamedSnapshot } from "./named_snapshots.ts";
+import { openNamed } from "./snapshots.ts";
+
+/** The codes of a snapshot that is lost, for which another one may stand in. */
+const LOST: ReadonlySet<string> = new Set([
+  "ERR_SNAPSHOT_DAMAGED",
+  "ERR_SNAPSHOT_MISSING",
+  "ERR_SNAPSHOT_OTHER_LOG",
+]);
+
+/** What a machine is rebuilt from, and into. */
+export interface Rebuilt<E> {
+  readonly log: Wal;
+  readonly fileSystem: FileSystem;
+  readonly held: HeldState<E>;
+  readonly keys: Keys;
+  readonly coder: Pick<MachineCoder<E>, "decode">;
+}
+
+/** Where a rebuilding begins. */
+export interface Beginning {
+  /** The snapshots that can be used, the newest first. */
+  readonly usable: readonly NamedSnapshot[];
+  /** Why the newer ones could not be used. */
+  readonly skipped: readonly WalError[];
+  /** The index that the state has. */
+  readonly index: number;
+}
+
+/**
+ * Loads the state to begin with.
+ *
+ * @param named Those that the log's state names, the newest first.
+ * @throws {WalError} `ERR_MACHINE_NO_SNAPSHOT`: none can be used, and the first events are gone.
+ */
+export async function loadBeginning<E>(
+  parts: Rebuilt<E>,
+  named: readonly NamedSnapshot[],
+): Promise<Beginning> {
+  const { log, held, keys } = parts;
+  const skipped: WalError[] = [];
+  for (const [i, one] of named.entries()) {
+    const lost = await load(parts, one);
+    if (lost === undefined) {
+      requireNoGap(log, one.index, skipped);
+      return { usable: named.slice(i), skipped, index: one.index };
+    }
+    skipped.push(lost);
+  }
+  requireNoGap(log, 0, skipped);
+  held.reset();
+  keys.clear();
+  return { usable: [], skipped, index: 0 };
+}
+
+/** Loads a snapshot; returns the error if it is lost. */
+async function load<E>(
+  { log, fileSystem, held, keys }: Rebuilt<E>,
+  named: NamedSnapshot,
+): Promise<WalError | undefined> {
+  try {
+    const file = await openNamed(log, fileSystem, named);
+    try {
+      loadContent(file.pieces(), file.version, held, keys);
+    } catch (error) {
+      // What could not be read may be damaged further on: then that is what is wrong.
+      for (const _ of file.pieces());
+      throw error;
+    } finally {
+      file.close();
+    }
+    return undefined;
+  } catch (error) {
+    if (error instanceof WalError && LOST.has(error.code)) return error;
+    throw error;
+  }
+}
+
+/** Refuses a log without the events after an index. */
+function requireNoGap(log: Wal, index: number, skipped: readonly WalError[]): void {
+  if (log.firstIndex <= index + 1) return;
+  const what = index === 0
+    ? "no snapshot that can be used"
+    : `a snapshot up to entry ${index} only`;
+  const why = skipped.length === 0 ? "" : `: ${skipped.map(reasonOf).join(" ")}`;
+  const [cause] = skipped;
+  throw new WalError(
+    "ERR_MACHINE_NO_SNAPSHOT",
+    `The state of "${log.path}" cannot be rebuilt: there is ${what}, and the log begins with entry ` +
+      `${log.firstIndex}${why}. Nothing was changed. Restore the snapshot files from a copy.`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/**
+ * Applies the events after an index.
+ *
+ * @returns The index that the state has now, and how many bytes of entries were applied.
+ * @throws {ReplayError} `ERR_MACHINE_REPLAY`.
+ */
+export function replayEvents<E>(
+  { log, held, keys, coder }: Rebuilt<E>,
+  after: number,
+): { index: number; bytes: number } {
+  const index = Math.max(after, log.lastIndex);
+  let bytes = 0;
+  if (index === after) return { index, bytes };
+  log.replay(({ index, data }) => {
+    applyEntry(held, keys, coder, index, data);
+    held.settle();
+    bytes += data.length;
+  }, { from: after + 1 });
+  return { index, bytes };
+}
+
+/** Applies the event of an entry of the log. */
+export function applyEntry<E>(
+  held: HeldState<E>,
+  keys: Keys,
+  coder: Pick<MachineCoder<E>, "decode">,
+  index: number,
+  data: Uint8Array,
+): void {
+  let entry: MachineEntry<E> | undefined;
+  try {
+    entry = coder.decode(index, data);
+    held.apply(entry.event, { index, time: entry.time });
+  } catch (cause) {
+    const version = cause instanceof UnreadableEventError ? cause.version : entry?.version;
+    throw new ReplayError(index, version, cause);
+  }
+  if (entry.key === undefined) return;
+  const { key, count } = entry.key;
+  keys.add(key, { firstIndex: index, lastIndex: index + count - 1 });
+  keys.forget();
+}

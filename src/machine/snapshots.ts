@@ -1,0 +1,179 @@
+/**
+ * The snapshots of one machine: how one is taken, which ones count, and which files are left over.
+ *
+ * The order is what makes it safe, whenever a crash comes:
+ *
+ * 1. Write the file, a sync each 256 KiB; sync it and its directory.
+ * 2. Sync the log up to the snapshot's index: what the snapshot has must not be lost from the log.
+ * 3. Name it in the log's state.
+ * 4. Drop the entries up to the older of the last two.
+ * 5. Remove the files that the state does not name.
+ *
+ * @module
+ */
+import { isEnd, WalError } from "../errors.ts";
+import { readBeginning } from "../files/beginning.ts";
+import { frameChecksum } from "../format/checksum.ts";
+import { hexOf } from "../format/log_id.ts";
+import { clock } from "../fs/clock.ts";
+import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import { directoryOf, nameOf, pathIn } from "../fs/path.ts";
+import { SnapshotFile, type SnapshotReader } from "../snapshot/snapshot.ts";
+import type { Wal } from "../wal.ts";
+import {
+  encodeNamed,
+  KEPT,
+  type NamedSnapshot,
+  snapshotNumberOf,
+  snapshotPath,
+} from "./named_snapshots.ts";
+
+/** What a snapshot is to have. */
+export interface Captured {
+  /** The index of the last entry that is in it. */
+  readonly index: number;
+  readonly version: number;
+  readonly content: Iterable<Uint8Array>;
+}
+
+/** What snapshots need of their machine. */
+export interface SnapshotSetting {
+  readonly log: Wal;
+  readonly fileSystem: FileSystem;
+  readonly mode: number;
+  readonly compress: boolean;
+  /** The log's state with the layer's own bytes. */
+  readonly stateWith: (own: Uint8Array) => Uint8Array;
+}
+
+/** Takes snapshots, one at a time. */
+export class Snapshots {
+  readonly #setting: SnapshotSetting;
+  /** Those that the log's state names and that are whole, the newest first. */
+  #named: readonly NamedSnapshot[];
+  #nextNumber: number;
+
+  /**
+   * @param named Those that count.
+   * @param known The numbers that are or were in use.
+   */
+  constructor(setting: SnapshotSetting, named: readonly NamedSnapshot[], known: readonly number[]) {
+    this.#setting = setting;
+    this.#named = named;
+    this.#nextNumber = Math.max(0, ...known) + 1;
+  }
+
+  /** The newest one that counts. */
+  get newest(): NamedSnapshot | undefined {
+    return this.#named[0];
+  }
+
+  /**
+   * Takes a snapshot.
+   *
+   * Durability at return: the snapshot, its name in the log's state, and all entries that it has.
+   *
+   * @param capture Is called when the file is there; its content is taken from then on at once.
+   * @param requireGoing Throws if the machine has ended meanwhile.
+   */
+  async take(capture: () => Captured, requireGoing: () => void): Promise<NamedSnapshot> {
+    const { log, fileSystem, mode, compress, stateWith } = this.#setting;
+    const number = this.#nextNumber++;
+    const path = snapshotPath(log.path, number);
+    const options = { logId: log.id, fileSystem, mode, compress };
+    const writer = await SnapshotFile.create(path, options);
+    let taken: NamedSnapshot;
+    try {
+      requireGoing();
+      const { index, version, content } = capture();
+      for (const piece of content) {
+        await writer.write(piece);
+        await clock.endOfTurn();
+        requireGoing();
+      }
+      const { digest } = await writer.finish({ index, version });
+      taken = { number, index, digest };
+      requireGoing();
+      if (log.durableIndex < index) await log.sync();
+      const named = [taken, ...this.#named].slice(0, KEPT);
+      await log.setState(stateWith(encodeNamed(named)));
+      this.#named = named;
+    } catch (error) {
+      await writer.abort();
+      // Of what ended the log it is not known whether its state names the file.
+      if (!isEnd(error)) this.#tryToRemove(path);
+      throw error;
+    }
+    await this.#giveSpaceBack();
+    return taken;
+  }
+
+  /** Drops what no snapshot needs any more. What cannot be dropped now is dropped the next time. */
+  async #giveSpaceBack(): Promise<void> {
+    const { log } = this.#setting;
+    const oldest = this.#named.length === KEPT ? this.#named.at(-1) : undefined;
+    try {
+      if (oldest !== undefined && oldest.index >= log.firstIndex) {
+        await log.truncateBeforeIndex(oldest.index + 1);
+      }
+    } catch (error) {
+      if (isEnd(error) || !(error instanceof WalError)) throw error;
+    }
+    this.removeOthers(this.#named);
+  }
+
+  /** Removes the snapshot files of this log but those that its state names. */
+  removeOthers(named: readonly NamedSnapshot[]): void {
+    const { log, fileSystem } = this.#setting;
+    const directory = directoryOf(log.path);
+    for (const number of snapshotNumbers(fileSystem, log.path)) {
+      if (named.some((one) => one.number === number)) continue;
+      const path = pathIn(directory, nameOf(snapshotPath(log.path, number)));
+      if (mayBeOwn(fileSystem, path, log.id)) this.#tryToRemove(path);
+    }
+  }
+
+  #tryToRemove(path: string): void {
+    try {
+      this.#setting.fileSystem.remove(path);
+    } catch (error) {
+      if (!isFileSystemError(error)) throw error;
+    }
+  }
+}
+
+/** The numbers of the snapshot files that lie beside a log. */
+export function snapshotNumbers(fileSystem: FileSystem, log: string): number[] {
+  return fileSystem.list(directoryOf(log))
+    .map((name) => snapshotNumberOf(nameOf(log), name))
+    .filter((number) => number !== undefined);
+}
+
+/** Opens a snapshot that the log's state names, and compares it with what the state says of it. */
+export async function openNamed(
+  log: Pick<Wal, "path" | "id">,
+  fileSystem: FileSystem,
+  { number, index, digest }: NamedSnapshot,
+): Promise<SnapshotReader> {
+  const path = snapshotPath(log.path, number);
+  const file = await SnapshotFile.open(path, { logId: log.id, fileSystem });
+  if (file.index === index && file.digest === digest) return file;
+  file.close();
+  throw new WalError(
+    "ERR_SNAPSHOT_DAMAGED",
+    `"${path}" is another snapshot than the one that the log's state names: that has the entries up ` +
+      `to ${index}, and the file those up to ${file.index}. Nothing was changed. Put the right file ` +
+      "back.",
+  );
+}
+
+/** Whether a file with a snapshot's name is one of the log, or what a crash has left of one. */
+function mayBeOwn(fileSystem: FileSystem, path: string, logId: string): boolean {
+  try {
+    const { header, frame } = readBeginning(fileSystem, frameChecksum, { path, firstIndex: 1 });
+    return header !== "not a log" && (frame === undefined || hexOf(frame.logId) === logId);
+  } catch (error) {
+    if (isFileSystemError(error)) return false;
+    throw error;
+  }
+}
