@@ -1,6 +1,6 @@
 /**
- * A durable script on Deno: its named steps are remembered in a log, so that a run that was killed
- * can be started again, and resumes after the last step that it finished.
+ * A durable script on Deno: its named steps are remembered in a durable map, so that a run that was
+ * killed can be started again, and resumes after the last step that it finished.
  *
  * Usage: deno run --allow-read --allow-write examples/durable_script.ts [LOG]
  *
@@ -8,14 +8,9 @@
  */
 import process from "node:process";
 import { setTimeout as wait } from "node:timers/promises";
-import { Wal } from "@durable/wal";
+import { DurableMap } from "@durable/wal/map";
 
-await using log = await Wal.open(process.argv[2] ?? "order.wal");
-const results = new Map<string, unknown>();
-for (const { data } of log.entries()) {
-  const step = JSON.parse(new TextDecoder().decode(data)) as { name: string; result: unknown };
-  results.set(step.name, step.result);
-}
+await using results = await DurableMap.open<string, unknown>(process.argv[2] ?? "order.wal");
 
 /**
  * Does the work of a step unless a run before has; returns the result, which must be JSON, of
@@ -29,8 +24,7 @@ async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
   }
   console.log(`${name}: begun`);
   const result = await work();
-  await log.appendAndSync(new TextEncoder().encode(JSON.stringify({ name, result })));
-  results.set(name, result);
+  await results.set(name, result);
   console.log(`${name}: done`);
   return result;
 }

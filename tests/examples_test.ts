@@ -22,6 +22,7 @@ const SERVER = join(ROOT, "examples/key_value_server.ts");
 const SCRIPT = join(ROOT, "examples/durable_script.ts");
 const LINES = join(ROOT, "examples/line_log.ts");
 const SHARED = join(ROOT, "examples/shared_log.ts");
+const BANK = join(ROOT, "examples/bank.ts");
 const EVENT_SOURCING = join(ROOT, "examples/event_sourcing.ts");
 const REPLICA = join(ROOT, "examples/replica.ts");
 
@@ -273,6 +274,34 @@ test("the key-value server keeps what it has answered", { timeout: 60_000 }, asy
   });
 });
 
+test("the bank refuses, makes a repeat once, and opens with its snapshot", {
+  timeout: 60_000,
+}, async () => {
+  await withFolder(async (folder) => {
+    const run = async (): Promise<string[]> => {
+      await using program = new Program(command(BANK, "bank.wal"), folder);
+      assertEquals(await program.ended, 0, program.output);
+      return program.output.trim().split("\n");
+    };
+    assertEquals(await run(), [
+      "Opened with snapshot 0 and 0 events: alice 100, bob 0",
+      "alice to bob, 30: events 1 and 2",
+      "alice to bob, 5: events 3 and 4",
+      "alice to bob, 5: events 3 and 4",
+      "bob to carol, 1000: RangeError: bob has not that much",
+      "Now: alice 65, bob 35",
+    ]);
+    assertEquals(await run(), [
+      "Opened with snapshot 4 and 0 events: alice 65, bob 35",
+      "alice to bob, 30: events 5 and 6",
+      "alice to bob, 5: events 3 and 4",
+      "alice to bob, 5: events 3 and 4",
+      "bob to carol, 1000: RangeError: bob has not that much",
+      "Now: alice 35, bob 65",
+    ]);
+  });
+});
+
 test("the durable script does no finished step again", { timeout: 60_000 }, async () => {
   await withFolder(async (folder) => {
     const { program, args } = commandOn("deno", SCRIPT, "order.wal");
@@ -377,7 +406,7 @@ test("the short examples are short", () => {
   const [server, script] = [lineCountOf(SERVER), lineCountOf(SCRIPT)];
   assert(server < 80, `The key-value server has ${server} lines`);
   assert(script < 60, `The durable script has ${script} lines`);
-  for (const path of [LINES, SHARED, EVENT_SOURCING, REPLICA]) {
+  for (const path of [LINES, SHARED, EVENT_SOURCING, REPLICA, BANK]) {
     assert(lineCountOf(path) < 80, path);
   }
 });
