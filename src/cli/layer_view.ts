@@ -5,6 +5,7 @@
  */
 import { describeState, readTag, type Tag } from "../layer/tag.ts";
 import { showEvent } from "./event_view.ts";
+import { showChange, showMachineEvent, showSnapshots } from "./machine_view.ts";
 import type { ShownEntry } from "./shown.ts";
 
 /** A log of a layer. */
@@ -30,6 +31,8 @@ interface Kind {
 /** The layers whose entries are shown in their own terms. */
 const KINDS: Readonly<Record<string, Kind>> = {
   events: { show: showEvent },
+  machine: { own: showSnapshots, show: showMachineEvent },
+  map: { own: showSnapshots, show: showChange },
 };
 
 /** The layer whose tag is in a log's state; `undefined` if there is none. */
