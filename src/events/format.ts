@@ -55,6 +55,11 @@ export function readHeader(entry: Uint8Array): EventHeader | undefined {
   if ((first & HAS_TIME) === 0) return { version, time: undefined, size: VERSION_SIZE };
   const size = VERSION_SIZE + TIME_SIZE;
   if (entry.length < size) return undefined;
-  const high = ((entry[1] as number) << 8) | (entry[2] as number);
-  return { version, time: high * 2 ** 32 + readUint32(entry, 3), size };
+  return { version, time: readTime(entry, VERSION_SIZE), size };
+}
+
+/** The time that stands at a place. */
+export function readTime(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+  return high * 2 ** 32 + readUint32(bytes, at + 2);
 }

@@ -94,6 +94,8 @@ export class MachineCore<E, I = E> {
   readonly #coder: MachineCoder<E, I>;
   readonly #keys: Keys;
   readonly #snapshots: Snapshots;
+  readonly #maxEntrySize: number;
+  readonly #segmentSize: number;
   #index: number;
   #turn: Turn | undefined;
   /** Resolves when the turns that were appended are answered. */
@@ -121,6 +123,8 @@ export class MachineCore<E, I = E> {
     this.#coder = setting.coder;
     this.#keys = keys;
     this.#snapshots = snapshots;
+    this.#maxEntrySize = setting.log.maxEntrySize ?? DEFAULT_ENTRY_SIZE;
+    this.#segmentSize = setting.log.segmentSize ?? DEFAULT_SEGMENT_SIZE;
     this.#index = index;
     this.recovery = recovery;
   }
@@ -188,6 +192,21 @@ export class MachineCore<E, I = E> {
   }
 
   /**
+   * Applies one event and appends it with the turn.
+   *
+   * @returns Its index, once it is durable.
+   */
+  dispatch(event: I, key: string | undefined): Promise<number> {
+    if (key !== undefined) return this.append([event], key).then(({ firstIndex }) => firstIndex);
+    try {
+      this.admit();
+      return this.#take([event], undefined).waitForIndex(this.#index);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
    * Applies the events of one call and appends them with the turn.
    *
    * @returns Their indexes, once they are durable; of no events, one that is empty.
@@ -229,25 +248,31 @@ export class MachineCore<E, I = E> {
     const count = events.length;
     const nothing = { firstIndex: this.#index + 1, lastIndex: this.#index };
     if (count === 0) return Promise.resolve(nothing);
+    const turn = this.#take(events, key);
+    const [firstIndex, lastIndex] = [this.#index - count + 1, this.#index];
+    const result = turn.wait(firstIndex, lastIndex, key);
+    if (key !== undefined) this.#keys.add(key, { firstIndex, lastIndex }, result);
+    return result;
+  }
+
+  /** Encodes events, applies them, and takes them into the turn. */
+  #take(events: readonly I[], key: string | undefined): Turn {
     const time = this.#coder.now();
     const entries: Uint8Array[] = [];
     for (const event of events) {
-      const first = entries.length === 0 && key !== undefined ? { key, count } : undefined;
+      const isFirst = entries.length === 0 && key !== undefined;
+      const first = isFirst ? { key, count: events.length } : undefined;
       entries.push(this.#coder.encode(event, time, first));
     }
     const size = sizeOf(entries);
     this.#requireSizes(entries, size);
     this.#makeRoom(size);
     const mark = this.#held.mark();
-    const before = this.#index;
     this.#apply(entries, time ?? 0, mark);
-    const turn = this.#turn ??= this.#begin(mark, before);
+    const turn = this.#turn ??= this.#begin(mark, this.#index);
     for (const entry of entries) turn.push(entry);
-    const [firstIndex, lastIndex] = [before + 1, before + count];
-    this.#index = lastIndex;
-    const result = turn.wait(firstIndex, lastIndex, key);
-    if (key !== undefined) this.#keys.add(key, { firstIndex, lastIndex }, result);
-    return result;
+    this.#index += entries.length;
+    return turn;
   }
 
   /** What the call with a key has answered, or will. */
@@ -275,8 +300,8 @@ export class MachineCore<E, I = E> {
   }
 
   #requireSizes(entries: readonly Uint8Array[], size: number): void {
-    const { maxEntrySize = DEFAULT_ENTRY_SIZE, segmentSize = DEFAULT_SEGMENT_SIZE } =
-      this.#setting.log;
+    const maxEntrySize = this.#maxEntrySize;
+    const segmentSize = this.#segmentSize;
     let largest = 0;
     for (const { length } of entries) largest = Math.max(largest, length);
     if (largest > maxEntrySize) {
@@ -298,9 +323,8 @@ export class MachineCore<E, I = E> {
 
   /** Appends what the turn has so far, if an atom with more would be too large. */
   #makeRoom(bytes: number): void {
-    const { segmentSize = DEFAULT_SEGMENT_SIZE } = this.#setting.log;
-    const most = Math.min(TURN_BYTES, segmentSize - BESIDE_BATCH);
-    if (this.#turn === undefined || this.#turn.bytes + bytes <= most) return;
+    if (this.#turn === undefined) return;
+    if (this.#turn.bytes + bytes <= Math.min(TURN_BYTES, this.#segmentSize - BESIDE_BATCH)) return;
     this.#flush();
     this.admit();
   }

@@ -82,9 +82,6 @@ export interface DispatchOptions {
   key?: string;
 }
 
-/** Those of a call that gives none: they need no check. */
-const NO_OPTIONS: DispatchOptions = {};
-
 const DISPATCH_OPTIONS: readonly (keyof DispatchOptions)[] = ["key"];
 
 /**
@@ -342,10 +339,14 @@ export class StateMachine<S, E, I = E> {
    * assertEquals([indexes, machine.state], [[1, 2], 3]);
    * ```
    */
-  async dispatch(event: I, options: DispatchOptions = NO_OPTIONS): Promise<number> {
-    if (options !== NO_OPTIONS) requireOptions("options", options, DISPATCH_OPTIONS);
-    const { firstIndex } = await this.#core.append([event], options.key);
-    return firstIndex;
+  dispatch(event: I, options?: DispatchOptions): Promise<number> {
+    if (options === undefined) return this.#core.dispatch(event, undefined);
+    try {
+      requireOptions("options", options, DISPATCH_OPTIONS);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#core.dispatch(event, options.key);
   }
 
   /**

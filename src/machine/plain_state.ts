@@ -22,11 +22,6 @@ const MUTATING_FLAG = 1;
 /** Above so many code units of JSON, a state that is saved at once holds up the event loop. */
 const LARGE = 16 * 1024 * 1024;
 
-/** What a mark remembers. */
-interface Mark<S> {
-  readonly state: S;
-}
-
 /** Holds a state of a user. */
 export class PlainState<S, E> implements HeldState<E> {
   readonly #options: ResolvedStateOptions<S, E>;
@@ -82,14 +77,14 @@ export class PlainState<S, E> implements HeldState<E> {
     return isSame && !Object.isFrozen(next) ? "mutating" : "immutable";
   }
 
-  mark(): Mark<S> {
-    return { state: this.#state };
+  mark(): S {
+    return this.#state;
   }
 
-  takeBack(mark: Mark<S>): boolean {
+  takeBack(mark: S): boolean {
     if (this.#way === "mutating") return false;
     // It may have been changed by the first event of all.
-    this.#state = this.#way === "unknown" ? this.#options.initial() : mark.state;
+    this.#state = this.#way === "unknown" ? this.#options.initial() : mark;
     return true;
   }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { EntryView } from "../entry.ts";
 import { reasonOf, ReplayError, UnreadableEventError, WalError } from "../errors.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import type { Wal } from "../wal.ts";
@@ -27,7 +28,7 @@ export interface Rebuilt<E> {
   readonly fileSystem: FileSystem;
   readonly held: HeldState<E>;
   readonly keys: Keys;
-  readonly coder: Pick<MachineCoder<E>, "decode">;
+  readonly coder: Pick<MachineCoder<E>, "decodeAt">;
 }
 
 /** Where a rebuilding begins. */
@@ -118,10 +119,10 @@ export function replayEvents<E>(
   const index = Math.max(after, log.lastIndex);
   let bytes = 0;
   if (index === after) return { index, bytes };
-  log.replay(({ index, data }) => {
-    applyEntry(held, keys, coder, index, data);
+  log.replay((entry) => {
+    applyEntry(held, keys, coder, entry);
     held.settle();
-    bytes += data.length;
+    bytes += entry.end - entry.start;
   }, { from: after + 1 });
   return { index, bytes };
 }
@@ -130,13 +131,12 @@ export function replayEvents<E>(
 export function applyEntry<E>(
   held: HeldState<E>,
   keys: Keys,
-  coder: Pick<MachineCoder<E>, "decode">,
-  index: number,
-  data: Uint8Array,
+  coder: Pick<MachineCoder<E>, "decodeAt">,
+  { index, bytes, start, end }: Pick<EntryView, "index" | "bytes" | "start" | "end">,
 ): void {
   let entry: MachineEntry<E> | undefined;
   try {
-    entry = coder.decode(index, data);
+    entry = coder.decodeAt(index, bytes, start, end);
     held.apply(entry.event, { index, time: entry.time });
   } catch (cause) {
     const version = cause instanceof UnreadableEventError ? cause.version : entry?.version;

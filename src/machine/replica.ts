@@ -205,7 +205,8 @@ export class Replica<S, E, I = E> {
         const from = this.#index + 1;
         for await (const batch of this.#log.follow({ from, batches: true, signal })) {
           for (const { index, data } of batch) {
-            applyEntry(this.#held, this.#keys, this.#coder, index, data);
+            const entry = { index, bytes: data, start: 0, end: data.length };
+            applyEntry(this.#held, this.#keys, this.#coder, entry);
           }
           this.#index = batch.at(-1)?.index ?? this.#index;
           this.#wake();

@@ -14,7 +14,9 @@ interface Waiting {
   readonly firstIndex: number;
   readonly lastIndex: number;
   readonly key: string | undefined;
-  readonly resolve: (range: BatchRange) => void;
+  /** Whether it is answered with an index, and not with a range. */
+  readonly isSingle: boolean;
+  readonly resolve: (answer: never) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -47,10 +49,24 @@ export class Turn {
     this.bytes += entry.length + BESIDE_ENTRY;
   }
 
-  /** Lets a call wait whose entries are in. */
+  /** Lets a call wait whose entries are in: it is answered with their range. */
   wait(firstIndex: number, lastIndex: number, key: string | undefined): Promise<BatchRange> {
-    return new Promise((resolve, reject) =>
-      this.#waiting.push({ firstIndex, lastIndex, key, resolve, reject })
+    return new Promise<BatchRange>((resolve, reject) =>
+      this.#waiting.push({ firstIndex, lastIndex, key, isSingle: false, resolve, reject })
+    );
+  }
+
+  /** Lets a call wait whose one entry is in: it is answered with its index. */
+  waitForIndex(index: number): Promise<number> {
+    return new Promise<number>((resolve, reject) =>
+      this.#waiting.push({
+        firstIndex: index,
+        lastIndex: index,
+        key: undefined,
+        isSingle: true,
+        resolve,
+        reject,
+      })
     );
   }
 
@@ -63,8 +79,8 @@ export class Turn {
 
   /** Answers all calls: their events are durable. */
   resolve(): void {
-    for (const { resolve, firstIndex, lastIndex } of this.#waiting) {
-      resolve({ firstIndex, lastIndex });
+    for (const { resolve, isSingle, firstIndex, lastIndex } of this.#waiting) {
+      resolve((isSingle ? firstIndex : { firstIndex, lastIndex }) as never);
     }
   }
 

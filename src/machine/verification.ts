@@ -29,8 +29,8 @@ export async function verifyEvents<E>(parts: Rebuilt<E>, own: Uint8Array): Promi
   const { index: first, usable } = await loadBeginning(parts, older);
   if (usable.length === 0 && log.firstIndex > 1) return 0;
   if (last > first) {
-    log.replay(({ index, data }) => {
-      applyEntry(held, keys, coder, index, data);
+    log.replay((entry) => {
+      applyEntry(held, keys, coder, entry);
       held.settle();
     }, { from: first + 1, to: last });
   }
