@@ -25,6 +25,7 @@ const SHARED = join(ROOT, "examples/shared_log.ts");
 const BANK = join(ROOT, "examples/bank.ts");
 const EVENT_SOURCING = join(ROOT, "examples/event_sourcing.ts");
 const REPLICA = join(ROOT, "examples/replica.ts");
+const QUEUE_SERVER = join(ROOT, "examples/queue_server.ts");
 
 /** A program that runs. */
 class Program {
@@ -82,6 +83,10 @@ class Program {
 
 function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 function lineCountOf(file: string): number {
@@ -302,6 +307,55 @@ test("the bank refuses, makes a repeat once, and opens with its snapshot", {
   });
 });
 
+test("the queue server sends each mail that it has taken, though it is killed", {
+  timeout: 60_000,
+}, async () => {
+  await withFolder(async (folder) => {
+    const start = () =>
+      new Program(
+        commandOn("bun", QUEUE_SERVER, "--queue", "data/mail.wal", "--port", "0"),
+        folder,
+      );
+    const urlOf = (server: Program) => server.says(/http:\S+\/(?=\n)/);
+    const sent = () => linesOf(readFileSync(join(folder, "sent.txt"))).map(textOf);
+    const taken: string[] = [];
+    {
+      await using server = start();
+      const url = await urlOf(server);
+      const post = async (to: string, key?: string) => {
+        const body = JSON.stringify({ to, text: "hello" });
+        const headers = key === undefined ? {} : { "idempotency-key": key };
+        const answer = await fetch(url, { method: "POST", body, headers });
+        assertEquals(answer.status, 202);
+        const { index } = await answer.json() as { index: number };
+        return index;
+      };
+      const addresses = Array.from({ length: 40 }, (_, i) => `${i}@example.com`);
+      await Promise.all(
+        [...addresses, "nowhere"].map(async (to) => taken.push(`${await post(to)}`)),
+      );
+      assertEquals(await post("once@example.com", "k"), await post("once@example.com", "k"));
+      const wrong = await fetch(url, { method: "POST", body: "no mail" });
+      assertEquals([wrong.status, await wrong.text()], [400, "not a mail"]);
+      assert(sent().length < 40, "All was sent before the kill");
+      await server.kill();
+    }
+    await using server = start();
+    const url = await urlOf(server);
+    const told = async () => await (await fetch(url)).json() as { waiting: number; dead: object[] };
+    while ((await told()).waiting > 0) await wait(20);
+    const [dead, ...others] = (await told()).dead;
+    // The kill may have come in the middle of its last attempt.
+    assertMatch(JSON.stringify(dead), /"nowhere".*"(no address: nowhere|no attempt is left)"/);
+    assertEquals(others, []);
+    assertEquals(await server.terminate(), 0, server.output);
+    const mails = sent().map((line) => JSON.parse(line) as { key: string; to: string });
+    assertEquals(new Set(mails.map(({ to }) => to)).size, 41);
+    assertEquals(new Set(mails.map(({ key }) => key)).size, 41, "A mail has the same key twice");
+    assertEquals(taken.length, 41);
+  });
+});
+
 test("the durable script does no finished step again", { timeout: 60_000 }, async () => {
   await withFolder(async (folder) => {
     const { program, args } = commandOn("deno", SCRIPT, "order.wal");
@@ -406,7 +460,7 @@ test("the short examples are short", () => {
   const [server, script] = [lineCountOf(SERVER), lineCountOf(SCRIPT)];
   assert(server < 80, `The key-value server has ${server} lines`);
   assert(script < 60, `The durable script has ${script} lines`);
-  for (const path of [LINES, SHARED, EVENT_SOURCING, REPLICA, BANK]) {
+  for (const path of [LINES, SHARED, EVENT_SOURCING, REPLICA, BANK, QUEUE_SERVER]) {
     assert(lineCountOf(path) < 80, path);
   }
 });

@@ -7,14 +7,14 @@ import { type Contestant, type OpenOptions, type Store, touch } from "./contesta
 import { load, versionOf } from "./packages.ts";
 
 /** A statement, as far as the three bindings agree. */
-interface Statement {
+export interface Statement {
   run(...values: unknown[]): unknown;
   get(...values: unknown[]): unknown;
   iterate(): Iterable<unknown>;
 }
 
 /** A connection, as far as the three bindings agree. */
-interface Database {
+export interface Database {
   exec(sql: string): unknown;
   prepare(sql: string): Statement;
   close(): void;
@@ -27,6 +27,13 @@ const BINDINGS: Readonly<Record<string, (name: string) => DatabaseClass>> = {
   "bun:sqlite": (name) => (load(name) as { Database: DatabaseClass }).Database,
   "better-sqlite3": (name) => load(name) as DatabaseClass,
 };
+
+/** Opens a database by a binding. */
+export function openDatabase(binding: string, path: string): Database {
+  const Database = BINDINGS[binding]?.(binding);
+  if (Database === undefined) throw new Error(`There is no binding "${binding}".`);
+  return new Database(path);
+}
 
 /** SQLite by a binding; with `isOpenEnded`, all appends are in one transaction that stays open. */
 export function sqlite(binding: string, isOpenEnded = false): Contestant {

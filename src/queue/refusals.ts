@@ -1,0 +1,57 @@
+/**
+ * The errors of a queue.
+ *
+ * @module
+ */
+import { WalError } from "../errors.ts";
+import type { LeaseEnd } from "./subscription.ts";
+
+/** The queue is closed, or being closed. */
+export function queueClosed(path: string): WalError {
+  return new WalError("ERR_QUEUE_CLOSED", `The queue "${path}" is closed: open it again.`);
+}
+
+/** The consumer was removed. */
+export function consumerRemoved(path: string, name: string): WalError {
+  return new WalError(
+    "ERR_QUEUE_CLOSED",
+    `The consumer ${JSON.stringify(name)} of the queue "${path}" was removed: make it again by ` +
+      "consumer().",
+  );
+}
+
+/** How a lease ended, in words. */
+const ENDS: Readonly<Record<LeaseEnd, string>> = {
+  settled: "it was settled before",
+  expired: "it took longer than its visibility, and is delivered again",
+  closed: "the queue was closed, and it is delivered again once that is open",
+  removed: "its consumer was removed",
+};
+
+/** A job's lease is over, or what came of it is on its way. */
+export function leaseLost(path: string, index: number, end: LeaseEnd | undefined): WalError {
+  const why = end === undefined ? "what came of it is on its way to the disk" : ENDS[end];
+  return new WalError(
+    "ERR_QUEUE_LEASE_LOST",
+    `Message ${index} of the queue "${path}" is not this job's any more: ${why}. Nothing was ` +
+      "changed by this call. Settle a job once, and extend() its lease before it ends.",
+  );
+}
+
+/** There is no such dead letter. */
+export function notDead(path: string, name: string, index: number): WalError {
+  return new WalError(
+    "ERR_QUEUE_NOT_DEAD",
+    `Message ${index} of the queue "${path}" is not a dead letter of the consumer ` +
+      `${JSON.stringify(name)}: take an index from its dead().`,
+  );
+}
+
+/** The log has something that no queue wrote, or lacks what one wrote. */
+export function unreadable(path: string, what: string): WalError {
+  return new WalError(
+    "ERR_QUEUE_UNREADABLE",
+    `The queue "${path}" cannot be read: ${what}. Nothing was changed. Open it with the version of ` +
+      "this package that wrote it, or a later one; if entries were lost, restore the log from a copy.",
+  );
+}
