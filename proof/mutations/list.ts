@@ -13,6 +13,7 @@ import { LOCKS } from "./locks.ts";
 import { MACHINES } from "./machines.ts";
 import { MAPPED_FILES } from "./mapped_files.ts";
 import { DAMAGED_LOGS } from "./recovery_of_damaged.ts";
+import { QUEUES } from "./queues.ts";
 import { READERS } from "./readers.ts";
 import { ORDER_AND_OVERLAP } from "./order_and_overlap.ts";
 import { SNAPSHOT_FILES } from "./snapshot_files.ts";
@@ -1703,4 +1704,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...LAYERS_BELOW,
   ...ORDER_AND_OVERLAP,
   ...EVENT_LOGS,
+  ...QUEUES,
 ];
