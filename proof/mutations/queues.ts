@@ -100,16 +100,6 @@ const LEASES: readonly Mutation[] = [
     caughtBy: [QUEUE, "a lease ends in time also where no timer could ring"],
   },
   {
-    name: "a lease ends while its acknowledgement is on its way",
-    in: "Subscription.#ring",
-    find: "const held = [...this.#leases.values()].filter(({ isSettling }) => !isSettling);",
-    replace: "const held = [...this.#leases.values()];",
-    caughtBy: [
-      QUEUE,
-      "a lease does not end while what came of the job is on its way to the disk",
-    ],
-  },
-  {
     name: "a job that could not be settled is held no more",
     in: "LeasedJob.#settle",
     find: "this.#context.subscription.keep(this.#lease);",

@@ -21,7 +21,7 @@ export class Lease {
   readonly task: Task;
   /** Until when it lasts, by the clock that never goes back. */
   deadline: number;
-  /** Whether what came of it is on its way to the disk; meanwhile it does not expire. */
+  /** Whether what came of it is about to be appended, in this turn. Then it ends. */
   isSettling = false;
   #end: LeaseEnd | undefined;
   readonly #listeners: ((end: LeaseEnd) => void)[] = [];
@@ -146,7 +146,6 @@ export class Subscription {
   /** Keeps a lease that was to be settled and could not be. */
   keep(lease: Lease): void {
     lease.isSettling = false;
-    if (lease.end === undefined) this.#setAlarm(lease.deadline);
   }
 
   /** Ends the lease of a message, if there is one: the log has what came of it. */
@@ -218,8 +217,7 @@ export class Subscription {
   #ring(): void {
     this.#alarm = undefined;
     const now = this.#time.elapsed();
-    const held = [...this.#leases.values()].filter(({ isSettling }) => !isSettling);
-    for (const lease of held) {
+    for (const lease of [...this.#leases.values()]) {
       if (lease.deadline <= now) this.#expire(lease);
       else this.#setAlarm(lease.deadline);
     }
