@@ -6,6 +6,7 @@
 import { describeState, readTag, type Tag } from "../layer/tag.ts";
 import { showEvent } from "./event_view.ts";
 import { showChange, showMachineEvent, showSnapshots } from "./machine_view.ts";
+import { showCheckpoint, showRecord } from "./queue_view.ts";
 import type { ShownEntry } from "./shown.ts";
 
 /** A log of a layer. */
@@ -33,6 +34,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   events: { show: showEvent },
   machine: { own: showSnapshots, show: showMachineEvent },
   map: { own: showSnapshots, show: showChange },
+  queue: { own: showCheckpoint, show: showRecord },
 };
 
 /** The layer whose tag is in a log's state; `undefined` if there is none. */

@@ -12,6 +12,7 @@ import { bytes, withLog } from "../../kit/logs.ts";
 import { command, ROOT } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 import { type Codec, EventLog, json } from "../../src/events/events.ts";
+import { Queue } from "../../src/queue/queue.ts";
 
 const MAIN = join(ROOT, "src/cli/main.ts");
 const options = { timeout: 120_000 };
@@ -104,6 +105,39 @@ test("a value of a codec that is not the layers' own is shown as bytes", options
     await log.append(255);
     await log.close();
     assertEquals(run("cat", path).lines, ["1 2026-01-01T00:00:00.000Z v1 base64 /w=="]);
+  });
+});
+
+test("a queue is shown by its messages, its consumers and what these did", options, async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "mail.wal");
+    const mail = await Queue.open(path, { codec: json<string>() });
+    await mail.enqueue(["a", "b"], {});
+    await mail.enqueue(["c"], { key: "k", delay: 60_000 });
+    const smtp = mail.consumer("smtp");
+    const [job] = await smtp.reserve();
+    await job?.ack();
+    await mail.close();
+    const lines = run("cat", path).lines.map((line) =>
+      line.replaceAll(/\d{4}-[-\d]+T[\d:.]+Z/g, "TIME")
+    );
+    for (
+      const wanted of [
+        /^\d+ TIME message "a"$/,
+        /^\d+ TIME message "c" due TIME key "k"$/,
+        /^\d+ consumer 1 "smtp" from first$/,
+        /^\d+ consumer 1 delivered \d+$/,
+        /^\d+ consumer 1 acked \d+$/,
+      ]
+    ) {
+      assertEquals(lines.filter((line) => wanted.test(line)).length, 1, lines.join("\n"));
+    }
+    const json_ = run("cat", path, "--json").lines.map((line) => JSON.parse(line));
+    assertEquals(json_.every(({ record }) => record !== null), true);
+    assertStringIncludes(
+      run("inspect", path).lines.join("\n"),
+      "\nlayer     a queue with the codec",
+    );
   });
 });
 
