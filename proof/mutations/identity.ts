@@ -86,6 +86,30 @@ export const IDENTITY: readonly Mutation[] = [
     ],
   },
   {
+    name: "a name is believed after its directory has changed",
+    in: "LogDirectory.requireAfterSync",
+    find: "modified !== undefined && this.#seen?.modified === modified;",
+    replace: "modified !== undefined && this.#seen !== undefined;",
+    caughtBy: [MOVED, "a writer tells at once that the last file is renamed"],
+  },
+  {
+    name: "a directory is believed by its times",
+    in: "LogDirectory.requireAfterSync",
+    find: "this.#requireSelf(); const modified",
+    replace: "const modified",
+    caughtBy: [
+      MOVED,
+      "a writer tells at once that its directory is replaced by a copy with its times",
+    ],
+  },
+  {
+    name: "a directory that has just changed is believed",
+    in: "LogDirectory.requireAfterSync",
+    find: "Date.now() - modified < SETTLED",
+    replace: "false",
+    caughtBy: [MOVED, "a change that has the same time as the one before is seen"],
+  },
+  {
     name: "a roll does not look",
     in: "Segments.roll",
     find: "this.look(); const end = full.endWithSeal();",

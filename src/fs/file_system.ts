@@ -270,8 +270,10 @@ export interface FileSystem {
    */
   identify(path: string): string | undefined;
   /**
-   * When a file was last written or cut, in milliseconds since 1970. Only the age of segments is told
-   * by it, for `Wal.retain`. A file system without it has no such times.
+   * When a file was last written or cut, or a directory last got, lost or renamed a file, in
+   * milliseconds since 1970, as precisely as the system tells. `Wal.retain` tells the age of segments by
+   * it, and a writer whether the names of its files may lead elsewhere. A file system without it has no
+   * such times.
    *
    * @returns `undefined` where the platform cannot tell.
    */

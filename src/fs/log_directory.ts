@@ -17,6 +17,9 @@ import {
 } from "./file_system.ts";
 import { Syncs } from "./syncs.ts";
 
+/** How long a directory has not changed, in milliseconds, if its times tell each change from now on. */
+const SETTLED = 100;
+
 /** A directory, its syncs and its names. */
 export class LogDirectory {
   /** The directory's path. */
@@ -33,6 +36,8 @@ export class LogDirectory {
   /** The same of files that are not open. */
   readonly #closed = new Map<string, string>();
   #lock: { readonly path: string; readonly lock: WriterLock } | undefined;
+  /** When it was changed last, and the names that were looked at since. */
+  #seen: { readonly modified: number; readonly paths: Set<string> } | undefined;
 
   /** Names a directory; a reader does no more. */
   constructor(fileSystem: FileSystem, path: string) {
@@ -93,6 +98,35 @@ export class LogDirectory {
   require(path: string): void {
     const identity = this.#open.get(path) ?? this.#closed.get(path);
     if (identity !== undefined) this.#require(path, identity);
+  }
+
+  /**
+   * The same after a sync, where it has to take little time. A name leads where it led as long as the
+   * directory has not changed. So the file itself is not asked: since Linux 6.13 a file whose times
+   * were asked for gets new ones by the next write, and the next sync has those to write too.
+   *
+   * @throws {MovedError} If it does not.
+   */
+  requireAfterSync(path: string): void {
+    this.#requireSelf();
+    const modified = this.#modified();
+    const isSame = modified !== undefined && this.#seen?.modified === modified;
+    if (isSame && this.#seen?.paths.has(path) === true) return;
+    this.require(path);
+    // A change right after this one might have the same time.
+    if (modified === undefined || Date.now() - modified < SETTLED) this.#seen = undefined;
+    else if (isSame) this.#seen?.paths.add(path);
+    else this.#seen = { modified, paths: new Set([path]) };
+  }
+
+  /** When the directory was changed last; `undefined` if that cannot be told. */
+  #modified(): number | undefined {
+    try {
+      return this.#fileSystem.modified?.(this.path);
+    } catch (error) {
+      if (isFileSystemError(error)) return undefined;
+      throw error;
+    }
   }
 
   /**

@@ -410,7 +410,7 @@ export class Segment implements Entries {
    * @throws {MovedError} If not.
    */
   requireInPlace(): void {
-    this.#directory.require(this.path);
+    this.#directory.requireAfterSync(this.path);
     // What is missing may be what a sync could not write, whose verdict is still to come.
     if (this.#syncs.isPending || this.#syncs.hasFailed) return;
     if (!this.#lastWrite.isIn(this.#file, this.#end)) {

@@ -19,14 +19,22 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { type FileHandle, MovedError, type OpenMode, Wal, type WalOptions } from "../../mod.ts";
 import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
+import { like } from "../../kit/like.ts";
 import { bytes } from "../../kit/logs.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
@@ -86,6 +94,11 @@ const MEDDLINGS: Readonly<Record<string, Meddling>> = {
     for (const name of readdirSync(`${directory}.old`)) {
       copyFileSync(join(`${directory}.old`, name), join(directory, name));
     }
+    return directory;
+  },
+  "its directory is replaced by a copy with its times": ({ directory }) => {
+    rename(directory);
+    execFileSync("cp", ["-a", `${directory}.old`, directory]);
     return directory;
   },
   "its directory is removed": ({ directory }) => remove(directory),
@@ -173,6 +186,7 @@ async function check(
   name: string,
   call: (log: Wal) => unknown,
   isInPlace = false,
+  isAtRest = false,
 ): Promise<void> {
   await withFolder(async (temporary) => {
     const folder = realpathSync(temporary);
@@ -181,6 +195,8 @@ async function check(
     const log = await Wal.open(path, OPTIONS);
     await log.setState(bytes("old"));
     for (let i = 0; i < 9; i++) await log.appendAndSync(DATA);
+    if (isAtRest) await rested(log);
+    const { durableIndex } = log;
     const wanted = await meddle({
       folder,
       directory,
@@ -190,7 +206,8 @@ async function check(
     const before = contentOf(directory);
 
     const error = await assertRejects(async () => await call(log), MovedError);
-    assertEquals([error.code, error.path, error.durableIndex], ["ERR_WAL_MOVED", wanted, 9], name);
+    const told = [error.code, error.path, error.durableIndex];
+    assertEquals(told, ["ERR_WAL_MOVED", wanted, durableIndex], name);
     assertStringIncludes(error.message, wanted);
 
     // It has ended, reads still work, and close has nothing more to report.
@@ -208,6 +225,12 @@ async function check(
   });
 }
 
+/** Syncs when the directory has not changed for so long that it is asked in place of the file. */
+async function rested(log: Wal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  for (let i = 0; i < 2; i++) await log.appendAndSync(bytes("at rest"));
+}
+
 /** What is in a directory, if it is there. */
 function contentOf(directory: string): Record<string, string> {
   if (!existsSync(directory)) return {};
@@ -222,8 +245,60 @@ for (const [what, meddle] of Object.entries({ ...MEDDLINGS, ...MEDDLINGS_IN_PLAC
     const isInPlace = Object.hasOwn(MEDDLINGS_IN_PLACE, what);
     const calls = Object.entries({ ...ACKNOWLEDGING, ...CHANGING });
     await Promise.all(calls.map(([name, call]) => check(meddle, name, call, isInPlace)));
+    const syncs = Object.entries(ACKNOWLEDGING);
+    await Promise.all(syncs.map(([name, call]) => check(meddle, name, call, isInPlace, true)));
   });
 }
+
+test("a change that has the same time as the one before is seen", async () => {
+  await withFolder(async (folder) => {
+    const path = join(realpathSync(folder), "a.wal");
+    const real = await defaultFileSystem();
+    // A clock that moves once in so many milliseconds, as the file system's may.
+    const now = Date.now();
+    const fileSystem = like(real, { modified: () => now });
+    const log = await Wal.open(path, { fileSystem });
+    for (let i = 0; i < 3; i++) await log.appendAndSync(DATA);
+    rename(path);
+    await assertRejects(() => log.appendAndSync(DATA), MovedError);
+    await log.close();
+  });
+});
+
+test("a file is not asked for its times at a sync while its directory rests", async () => {
+  await withFolder(async (folder) => {
+    const path = join(realpathSync(folder), "a.wal");
+    const asked: string[] = [];
+    const real = await defaultFileSystem();
+    const fileSystem = like(real, {
+      identify: (path) => {
+        asked.push(path);
+        return real.identify(path);
+      },
+      open: (path, mode, permissions) => {
+        const file = real.open(path, mode, permissions);
+        return like(file, {
+          size: () => {
+            asked.push(path);
+            return file.size();
+          },
+        });
+      },
+    });
+    const log = await Wal.open(path, { fileSystem });
+    await log.appendAndSync(DATA);
+    await rested(log);
+    asked.length = 0;
+    for (let i = 0; i < 20; i++) await log.appendAndSync(DATA);
+    for (let i = 0; i < 20; i++) {
+      log.append(DATA);
+      log.syncBlocking();
+    }
+    // The look of an idle moment may come between.
+    assert(asked.filter((name) => name === path).length <= 4, asked.join());
+    await log.close();
+  });
+});
 
 for (const [what, meddle] of Object.entries(SLOWER_MEDDLINGS)) {
   test(`a writer tells that ${what}`, { timeout: 120_000 }, async () => {
