@@ -35,8 +35,7 @@ export class Encoder<T> {
     } catch (cause) {
       throw this.#refused(`cannot encode ${kindOf(value)}`, cause);
     }
-    // The first is the faster one; what only looks so, the log refuses.
-    if (!(isAfter && encoded instanceof Uint8Array) && !isBytes(encoded)) {
+    if (!isBytes(encoded)) {
       throw this.#refused(`returned ${kindOf(encoded)} and no Uint8Array`);
     }
     if (!isAfter) return this.#memory.copy(space, encoded);

@@ -321,7 +321,7 @@ test("inspect describes segments and the meta file", options, () =>
     assertEquals(segments.length, 2);
     const [first = "", second = ""] = segments;
     const roll = indexOf(second);
-    assertEquals(report.meta, { headIndex: 10, stateSize: 6 });
+    assertEquals(report.meta, { headIndex: 10, stateSize: 6, layer: null });
     assertEquals([report.firstIndex, report.lastIndex, report.entries], [10, 62, 53]);
     const shown = report.segments.map(({ frames: _, ...segment }: { frames: unknown }) => segment);
     const size = (path: string): number => readFileSync(path).length;
