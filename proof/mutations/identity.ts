@@ -71,7 +71,7 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "a file that was cut is taken for whole",
     in: "LastWrite.isIn",
-    find: "if (file.size() < end) return false;",
+    find: "if (file.read(word, end - 1, 1) < 1) return false;",
     replace: "",
     caughtBy: [MOVED, "what is cut off before it is synced is not acknowledged"],
   },
