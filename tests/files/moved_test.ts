@@ -19,7 +19,6 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import {
@@ -34,6 +33,7 @@ import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
+import { spawnSync } from "../../kit/child.ts";
 import { like } from "../../kit/like.ts";
 import { bytes } from "../../kit/logs.ts";
 import { withFolder } from "../../kit/temporary.ts";
@@ -98,7 +98,7 @@ const MEDDLINGS: Readonly<Record<string, Meddling>> = {
   },
   "its directory is replaced by a copy with its times": ({ directory }) => {
     rename(directory);
-    execFileSync("cp", ["-a", `${directory}.old`, directory]);
+    spawnSync("cp", ["-a", `${directory}.old`, directory]);
     return directory;
   },
   "its directory is removed": ({ directory }) => remove(directory),
