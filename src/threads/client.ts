@@ -209,7 +209,7 @@ class Remote implements RemoteWal {
   }
 
   async getEntry(index: number): Promise<Uint8Array> {
-    if (typeof index !== "number") throw invalid("index", "a number", index);
+    requireIndex("index", index);
     const { data } = await this.#link.call({ kind: "getEntry", index }, [], PIECE);
     return data;
   }
@@ -217,6 +217,8 @@ class Remote implements RemoteWal {
   async *entries(range: EntryRange = {}): AsyncGenerator<Entry, void, undefined> {
     requireOptions("range", range, RANGE);
     let { from, to } = range;
+    if (from !== undefined) requireIndex("from", from);
+    if (to !== undefined) requireIndex("to", to);
     for (let isFirst = true;; isFirst = false) {
       const request: Request = { kind: "entries", from, to, isFirst };
       const { entries, to: rest } = await this.#link.call(request, [], PIECE);
@@ -239,6 +241,11 @@ class Remote implements RemoteWal {
     const { value } = await this.#link.call(request, data, CALL + size);
     return value;
   }
+}
+
+/** Refuses what cannot go over; the log there checks the rest. */
+function requireIndex(name: string, index: unknown): void {
+  if (typeof index !== "number") throw invalid(name, "a number", index);
 }
 
 function requireEntry(data: unknown): void {

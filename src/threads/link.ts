@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { invalid } from "../arguments.ts";
 import type { Entry } from "../entry.ts";
 import { WalError } from "../errors.ts";
 import { OpenPort, type ThreadPort } from "./port.ts";
@@ -98,19 +99,23 @@ export class Link {
 
   /** Sends what there is room for. */
   #fill(): void {
-    let sent = 0;
+    let taken = 0;
     for (const { request, data, ...waiting } of this.#queue) {
+      if (!areWhole(request, data)) {
+        waiting.reject(invalid("entry", "left as it is until its call has resolved", data));
+        taken++;
+        continue;
+      }
       if (this.#inFlight > 0 && this.#inFlight + waiting.cost > this.#limit) break;
       const id = ++this.#count;
       for (const bytes of data) this.#parcel.add(bytes);
       this.#calls.push({ id, request });
       this.#waiting.set(id, waiting);
       this.#inFlight += waiting.cost;
-      sent++;
+      taken++;
     }
-    if (sent === 0) return;
-    this.#queue.splice(0, sent);
-    if (this.#isSending) return;
+    this.#queue.splice(0, taken);
+    if (this.#calls.length === 0 || this.#isSending) return;
     this.#isSending = true;
     queueMicrotask(() => this.#send());
   }
@@ -123,7 +128,24 @@ export class Link {
     this.#calls = [];
     const bytes = this.#parcel.take();
     const message: CallMessage = { protocol: PROTOCOL, calls, bytes };
-    this.#port.send(message, bytes);
+    try {
+      this.#port.send(message, bytes);
+    } catch (error) {
+      this.#refuse(calls, error);
+    }
+  }
+
+  /** Rejects calls that did not go over, and sends those that waited for their room. */
+  #refuse(calls: readonly Call[], error: unknown): void {
+    for (const { id } of calls) {
+      const waiting = this.#waiting.get(id);
+      if (waiting === undefined) continue;
+      this.#waiting.delete(id);
+      this.#inFlight -= waiting.cost;
+      waiting.reject(error);
+    }
+    this.#fill();
+    if (this.#waiting.size === 0) this.#port.keepAlive(false);
   }
 
   #receive(message: unknown): void {
@@ -163,6 +185,20 @@ export class Link {
     this.#queue = [];
     const error = this.#end;
     for (const { reject } of waiting) reject(error);
+  }
+}
+
+/** Whether the entries still have the sizes that the call tells: memory that was transferred has none. */
+function areWhole(request: Request, data: readonly Uint8Array[]): boolean {
+  switch (request.kind) {
+    case "append":
+    case "appendAndSync":
+      return data[0]?.length === request.size;
+    case "appendBatch":
+    case "appendBatchAndSync":
+      return data.every(({ length }, n) => length === request.sizes[n]);
+    default:
+      return true;
   }
 }
 

@@ -121,8 +121,15 @@ export class Unpacker {
     this.#bytes = bytes;
   }
 
-  /** The next so many bytes. */
+  /**
+   * The next so many bytes.
+   *
+   * @throws {RangeError} There are fewer.
+   */
   take(size: number): Uint8Array {
-    return this.#bytes.subarray(this.#at, this.#at += size);
+    const start = this.#at;
+    this.#at += size;
+    if (this.#at > this.#bytes.length) throw new RangeError("A message is short of bytes.");
+    return this.#bytes.subarray(start, this.#at);
   }
 }

@@ -197,6 +197,8 @@ test("wrong arguments are refused here, and change nothing there", async () => {
     () => remote.appendBatch([]),
     () => remote.appendBatchAndSync([bytes("a"), 5 as unknown as Uint8Array]),
     () => remote.getEntry("1" as unknown as number),
+    () => remote.entries({ from: Promise.resolve(1) as unknown as number }).next(),
+    () => remote.entries({ to: (() => 1) as unknown as number }).next(),
     () => remote.entries({ form: 1 } as unknown as { from: number }).next(),
   ];
   for (const call of wrong) assertEquals(await codeOf(call()), "ERR_WAL_INVALID_ARGUMENT");
@@ -209,6 +211,61 @@ test("wrong arguments are refused here, and change nothing there", async () => {
   port1.close();
   port2.close();
   await close();
+});
+
+test("an entry that was transferred while its call waited is refused alone", async () => {
+  const { log, remote, close } = await served(undefined, { inFlight: 100 });
+  const lent = bytes("lent");
+  const calls = [
+    remote.append(new Uint8Array(200)),
+    remote.append(lent),
+    remote.append(bytes("b")),
+    remote.appendBatch([bytes("c"), bytes("d")]),
+  ] as const;
+  structuredClone(lent, { transfer: [lent.buffer] });
+  const [first, refused, ...rest] = calls;
+  assertEquals(await codeOf(refused), "ERR_WAL_INVALID_ARGUMENT");
+  assertEquals([await first, await rest[0], (await rest[1]).lastIndex], [1, 2, 4]);
+  assertEquals(log.readAll().slice(1).map(text), ["b", "c", "d"]);
+  await close();
+});
+
+test("a message that does not go over rejects its calls, and the next is sent", async () => {
+  const log = await Wal.open(PATH, { fileSystem: new MemoryFileSystem() });
+  const { port1, port2 } = new MessageChannel();
+  const serving = serve(log, port1);
+  let isBroken = false;
+  const breaking: ThreadPort = {
+    postMessage: (message, transfer) => {
+      if (isBroken) throw new TypeError("it does not go over");
+      port2.postMessage(message, transfer);
+    },
+    addEventListener: (type, listener) => port2.addEventListener(type, listener),
+    removeEventListener: (type, listener) => port2.removeEventListener(type, listener),
+    start: () => port2.start(),
+    close: () => port2.close(),
+  };
+  const remote = await connect(breaking);
+  isBroken = true;
+  await assertRejects(() => remote.append(bytes("a")), TypeError);
+  isBroken = false;
+  assertEquals(await remote.append(bytes("b")), 1);
+  await remote.close();
+  await serving.closed;
+  await log.close();
+});
+
+test("of a message that is short of bytes nothing is appended", async () => {
+  const log = await Wal.open(PATH, { fileSystem: new MemoryFileSystem() });
+  const { port1, port2 } = new MessageChannel();
+  const serving = serve(log, port1);
+  const calls = [5, 1].map((size, n) => ({ id: 100 + n, request: { kind: "append", size } }));
+  port2.postMessage({ protocol: "@durable/wal 1", calls, bytes: new Uint8Array(4) });
+  const remote = await connect(port2);
+  assertEquals(remote.lastIndex, 0);
+  await remote.close();
+  await serving.closed;
+  await log.close();
 });
 
 test("messages of others on the port are left alone", async () => {
