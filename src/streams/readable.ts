@@ -164,6 +164,8 @@ function followOptions({ from, signal, durable }: ReadableFollowOptions): Follow
 class RangeChunks {
   readonly #entries: Generator<Entry, void, undefined>;
   readonly #size: number | undefined;
+  /** What a read after the last chunk has thrown. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(entries: Generator<Entry, void, undefined>, size: number | undefined) {
     this.#entries = entries;
@@ -171,11 +173,18 @@ class RangeChunks {
   }
 
   pull(controller: Controller): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
     const chunk: Entry[] = [];
-    while (chunk.length < (this.#size ?? 1)) {
-      const result = this.#entries.next();
-      if (result.done === true) break;
-      chunk.push(result.value);
+    try {
+      while (chunk.length < (this.#size ?? 1)) {
+        const result = this.#entries.next();
+        if (result.done === true) break;
+        chunk.push(result.value);
+      }
+    } catch (error) {
+      // The entries before are whole: they go first, and the next pull throws.
+      if (chunk.length === 0) throw error;
+      this.#failure = { error };
     }
     give(controller, chunk, this.#size);
     if (chunk.length === 0) controller.close();

@@ -292,6 +292,22 @@ test("a stream of a range has its entries, one by one or in arrays", async () =>
   await log.close();
 });
 
+test("a damaged entry errors a stream of arrays after the whole entries before it", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const log = await inMemory(fileSystem);
+  await log.appendBatchAndSync(["first", "second", "third"].map(bytes));
+  const file = fileSystem.open(PATH, "write");
+  const content = new Uint8Array(file.size());
+  file.read(content, 0);
+  file.write(bytes("T"), text(content).indexOf("third"));
+  file.close();
+  const reader = readable(log, { size: 64 }).getReader();
+  const { value } = await reader.read();
+  assertEquals(value?.map(({ data }) => text(data)), ["first", "second"]);
+  assertEquals(await codeOf(reader.read()), "ERR_WAL_CORRUPT");
+  await log.close();
+});
+
 test("nothing is read before it is asked for", async () => {
   const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
   const log = await hundred(fileSystem);
