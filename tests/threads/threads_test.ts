@@ -215,7 +215,7 @@ test("wrong arguments are refused here, and change nothing there", async () => {
 
 test("an entry that was transferred while its call waited is refused alone", async () => {
   const { log, remote, close } = await served(undefined, { inFlight: 100 });
-  const lent = bytes("lent");
+  const lent = new Uint8Array(4);
   const calls = [
     remote.append(new Uint8Array(200)),
     remote.append(lent),
