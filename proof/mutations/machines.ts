@@ -111,8 +111,8 @@ const DISPATCHES: readonly Mutation[] = [
   {
     name: "a turn that is appended early tells its calls nothing of a full disk",
     in: "MachineCore.#flush",
-    find: "turn.reject(this.#takeBack(turn, cause));",
-    replace: "this.#takeBack(turn, cause); turn.resolve();",
+    find: "turn.reject(error); return { error };",
+    replace: "turn.resolve(); return { error };",
     caughtBy: [
       MACHINE,
       "a turn that is too large for one atom is appended early, and each part answers for itself",

@@ -9,7 +9,7 @@
  * @module
  */
 import { invalid, isArray } from "../arguments.ts";
-import { isEnd, reasonOf, WalError } from "../errors.ts";
+import { isEnd, WalError } from "../errors.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { isPromise } from "../fs/promise.ts";
 import { defaultFileSystem } from "../fs/runtime.ts";
@@ -18,6 +18,7 @@ import type { WalOptions } from "../options.ts";
 import type { BatchRange, Wal } from "../wal.ts";
 import { contentOf } from "./content.ts";
 import { isKey, MAX_KEY_SIZE } from "./entry_format.ts";
+import { busy, diverged, refused } from "./core_errors.ts";
 import type { HeldState } from "./held_state.ts";
 import { Keys } from "./keys.ts";
 import type { MachineCoder } from "./machine_coder.ts";
@@ -98,6 +99,10 @@ export class MachineCore<E, I = E> {
   readonly #segmentSize: number;
   #index: number;
   #turn: Turn | undefined;
+  /** The last turn that was appended and is not answered yet. */
+  #syncing: Turn | undefined;
+  /** Whether `apply` or `decode` runs. */
+  #isApplying = false;
   /** Resolves when the turns that were appended are answered. */
   #answered: Promise<void> = Promise.resolve();
   /** What ended the machine. */
@@ -182,9 +187,10 @@ export class MachineCore<E, I = E> {
   /**
    * Refuses a call that changes something.
    *
-   * @throws What ended the machine; `WalError` `ERR_WAL_CLOSED`.
+   * @throws What ended the machine; `WalError` `ERR_WAL_CLOSED`. `ERR_WAL_BUSY`: an event is being applied.
    */
   admit(): void {
+    if (this.#isApplying) throw busy(this.#log.path);
     if (this.#isClosed) {
       throw new WalError("ERR_WAL_CLOSED", `The log "${this.#log.path}" is closed: open it again.`);
     }
@@ -235,20 +241,30 @@ export class MachineCore<E, I = E> {
         if (isPromise(events)) events.then(undefined, () => {});
         throw invalid("answer of a transaction", "an array of events, at once", events);
       }
-      return this.#append(events as I[], key);
+      return this.#append(events as I[], key, true);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #append(events: readonly I[], key: string | undefined): Promise<BatchRange> {
+  /** @param isDecided Whether the events were decided by the state as it is now. */
+  #append(
+    events: readonly I[],
+    key: string | undefined,
+    isDecided = false,
+  ): Promise<BatchRange> {
     this.admit();
     const known = this.#known(key);
     if (known !== undefined) return known;
     const count = events.length;
     const nothing = { firstIndex: this.#index + 1, lastIndex: this.#index };
-    if (count === 0) return Promise.resolve(nothing);
-    const turn = this.#take(events, key);
+    if (count === 0) {
+      // What the answer rests on may not be durable yet.
+      const last = this.#turn ?? this.#syncing;
+      return last?.wait(nothing.firstIndex, nothing.lastIndex, undefined) ??
+        Promise.resolve(nothing);
+    }
+    const turn = this.#take(events, key, isDecided);
     const [firstIndex, lastIndex] = [this.#index - count + 1, this.#index];
     const result = turn.wait(firstIndex, lastIndex, key);
     if (key !== undefined) this.#keys.add(key, { firstIndex, lastIndex }, result);
@@ -256,7 +272,7 @@ export class MachineCore<E, I = E> {
   }
 
   /** Encodes events, applies them, and takes them into the turn. */
-  #take(events: readonly I[], key: string | undefined): Turn {
+  #take(events: readonly I[], key: string | undefined, isDecided = false): Turn {
     const time = this.#coder.now();
     const entries: Uint8Array[] = [];
     for (const event of events) {
@@ -266,7 +282,7 @@ export class MachineCore<E, I = E> {
     }
     const size = sizeOf(entries);
     this.#requireSizes(entries, size);
-    this.#makeRoom(size);
+    this.#makeRoom(size, isDecided);
     const mark = this.#held.mark();
     this.#apply(entries, time ?? 0, mark);
     const turn = this.#turn ??= this.#begin(mark, this.#index);
@@ -286,6 +302,7 @@ export class MachineCore<E, I = E> {
 
   /** Applies events as a replay would: as they are read from their bytes. */
   #apply(entries: readonly Uint8Array[], time: number, mark: unknown): void {
+    this.#isApplying = true;
     try {
       let index = this.#index;
       for (const entry of entries) {
@@ -296,6 +313,8 @@ export class MachineCore<E, I = E> {
       if (!this.#held.takeBack(mark)) throw this.#end(diverged(this.#log.path, "an event", cause));
       if (cause instanceof WalError) throw cause;
       throw refused(this.#log.path, cause);
+    } finally {
+      this.#isApplying = false;
     }
   }
 
@@ -322,11 +341,13 @@ export class MachineCore<E, I = E> {
   }
 
   /** Appends what the turn has so far, if an atom with more would be too large. */
-  #makeRoom(bytes: number): void {
+  #makeRoom(bytes: number, isDecided: boolean): void {
     if (this.#turn === undefined) return;
     if (this.#turn.bytes + bytes <= Math.min(TURN_BYTES, this.#segmentSize - BESIDE_BATCH)) return;
-    this.#flush();
+    const refusal = this.#flush();
     this.admit();
+    // The state by which the events were decided is gone.
+    if (isDecided && refusal !== undefined) throw refusal.error;
   }
 
   #begin(mark: unknown, before: number): Turn {
@@ -341,20 +362,27 @@ export class MachineCore<E, I = E> {
     if (this.#turn === turn) this.#flush();
   }
 
-  /** Appends the events of the turn so far, and answers its calls once they are durable. */
-  #flush(): void {
+  /**
+   * Appends the events of the turn so far, and answers its calls once they are durable.
+   *
+   * @returns What the calls were told, if the log has refused the events.
+   */
+  #flush(): { readonly error: unknown } | undefined {
     const turn = this.#turn;
-    if (turn === undefined) return;
+    if (turn === undefined) return undefined;
     this.#turn = undefined;
     try {
       this.#log.appendBatch(turn.entries);
     } catch (cause) {
-      turn.reject(this.#takeBack(turn, cause));
-      return;
+      const error = this.#takeBack(turn, cause);
+      turn.reject(error);
+      return { error };
     }
     this.#held.settle();
     this.#bytesSinceSnapshot += turn.bytes;
+    this.#syncing = turn;
     this.#answered = this.#answer(turn);
+    return undefined;
   }
 
   /** Takes the turn back that the log has refused. Returns what its calls are to be told. */
@@ -375,6 +403,8 @@ export class MachineCore<E, I = E> {
     } catch (error) {
       turn.reject(this.#end(error));
       return;
+    } finally {
+      if (this.#syncing === turn) this.#syncing = undefined;
     }
     for (const [key, range] of turn.keys()) this.#keys.settle(key, range);
     turn.resolve();
@@ -474,28 +504,5 @@ async function requireEnd(log: Wal, { index }: Beginning, { recovery }: WalOptio
     `"${log.path}" ends with entry ${log.lastIndex}, and its newest snapshot has the entries up to ` +
       `${index}: entries that were durable are gone. Nothing was changed. Restore the log's files from ` +
       'a copy; without one, open it with { recovery: "salvage" }, which continues after the snapshot.',
-  );
-}
-
-function refused(path: string, cause: unknown): WalError {
-  return new WalError(
-    "ERR_MACHINE_REFUSED",
-    `apply has refused an event for "${path}": ${
-      reasonOf(cause)
-    }. Nothing was written, and the state ` +
-      "is as before. What it threw is the cause.",
-    { cause },
-  );
-}
-
-function diverged(path: string, what: string, cause: unknown): WalError {
-  return new WalError(
-    "ERR_MACHINE_DIVERGED",
-    `The state of "${path}" may have what its log has not: ${what} failed (${
-      reasonOf(cause)
-    }), and ` +
-      "apply changes the state that it gets, so this could not be taken back. The machine has ended. " +
-      "Close it and open it again, which rebuilds the state from the log.",
-    { cause },
   );
 }

@@ -77,9 +77,10 @@ export class Keys {
     this.#known = new Map();
   }
 
-  /** The bytes of all keys, as they are at the call, encoded as the loop asks for them. */
+  /** The bytes of the keys within the limit, as they are at the call, encoded as the loop asks for them. */
   save(): Iterable<Uint8Array> {
-    return encode([...this.#known]);
+    // Beyond the limit there are those whose calls are not answered yet.
+    return encode([...this.#known].slice(Math.max(0, this.#known.size - this.#limit)));
   }
 
   /** Takes the keys of a snapshot in. */

@@ -322,7 +322,7 @@ export class StateMachine<S, E, I = E> {
    * form. `ERR_WAL_ENTRY_TOO_LARGE`, `ERR_WAL_WRITE_FAILED` (a full disk). After all of these the state
    * and the log are as before, if `apply` returns a new state. `ERR_MACHINE_DIVERGED`: it changes the
    * one that it gets, and the machine has ended. `ERR_WAL_SYNC_FAILED`, `ERR_WAL_MOVED`: the machine has
-   * ended. `ERR_WAL_CLOSED`.
+   * ended. `ERR_WAL_CLOSED`. `ERR_WAL_BUSY`: `apply` or `decode` made the call.
    *
    * @example
    * ```ts

@@ -32,7 +32,7 @@ export class PlainState<S, E> implements HeldState<E> {
   constructor(options: ResolvedStateOptions<S, E>) {
     this.#options = options;
     this.#way = this.#firstWay();
-    this.#state = options.initial();
+    this.#state = atOnce("initial", options.initial());
   }
 
   /** The state now. */
@@ -46,7 +46,7 @@ export class PlainState<S, E> implements HeldState<E> {
 
   reset(): void {
     this.#way = this.#firstWay();
-    this.#state = this.#options.initial();
+    this.#state = atOnce("initial", this.#options.initial());
   }
 
   #firstWay(): Way {
@@ -84,7 +84,7 @@ export class PlainState<S, E> implements HeldState<E> {
   takeBack(mark: S): boolean {
     if (this.#way === "mutating") return false;
     // It may have been changed by the first event of all.
-    this.#state = this.#way === "unknown" ? this.#options.initial() : mark;
+    this.#state = this.#way === "unknown" ? atOnce("initial", this.#options.initial()) : mark;
     return true;
   }
 
@@ -116,11 +116,11 @@ export class PlainState<S, E> implements HeldState<E> {
 
   load(pieces: Iterable<Uint8Array>, version: number, flags: number): void {
     const { load, upgrades, version: newest } = this.#options.snapshot;
-    let state: unknown = load === undefined ? parsePieces(pieces) : load(pieces);
+    let state: unknown = load === undefined ? parsePieces(pieces) : atOnce("load", load(pieces));
     for (let from = version; from < newest; from++) {
       const upgrade = upgrades[from];
       if (upgrade === undefined) throw noUpgrade(from);
-      state = upgrade(state);
+      state = atOnce("an upgrade", upgrade(state));
     }
     this.#state = state as S;
     const isMutating = (flags & MUTATING_FLAG) !== 0 && !this.#options.immutable;
@@ -134,6 +134,18 @@ function copiesOf(pieces: Iterable<Uint8Array>): Uint8Array[] {
     if (!isBytes(piece)) throw new TypeError("save yielded what is no Uint8Array");
     return piece.slice();
   });
+}
+
+/** A state that a function of the user has returned; a promise is none. */
+function atOnce<T>(what: string, state: T): T {
+  if (!isPromise(state)) return state;
+  // What becomes of it is of no interest, and must not end the process.
+  state.then(undefined, () => {});
+  throw new WalError(
+    "ERR_MACHINE_STATE",
+    `${what} returned a promise, and a state is needed at once. The log and its snapshots are as ` +
+      "before. Return the state itself.",
+  );
 }
 
 function noUpgrade(from: number): WalError {

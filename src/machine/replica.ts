@@ -140,6 +140,7 @@ export class Replica<S, E, I = E> {
       signal?.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#index >= index) return Promise.resolve();
+      if (this.#stop.signal.aborted) throw this.#closed();
       return this.#wait(index, signal);
     } catch (error) {
       return Promise.reject(error);
@@ -164,7 +165,7 @@ export class Replica<S, E, I = E> {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#following;
-    this.#tell(new WalError("ERR_WAL_CLOSED", `The replica of "${this.path}" is closed.`));
+    this.#tell(this.#closed());
     await this.#log.close();
   }
 
@@ -240,6 +241,10 @@ export class Replica<S, E, I = E> {
     if (ready.length === 0) return;
     this.#waiting = this.#waiting.filter(({ index }) => index > this.#index);
     for (const { resolve } of ready) resolve();
+  }
+
+  #closed(): WalError {
+    return new WalError("ERR_WAL_CLOSED", `The replica of "${this.path}" is closed.`);
   }
 
   #tell(error: unknown): void {

@@ -276,10 +276,12 @@ export class DurableMap<K extends MapKey, V> {
    */
   async delete(key: K): Promise<boolean> {
     requireKey(key);
-    this.#core.admit();
-    if (!this.#map.has(key)) return false;
-    await this.#core.append([{ kind: "delete", key }], undefined);
-    return true;
+    const changes: Change<K, V>[] = [{ kind: "delete", key }];
+    const { firstIndex, lastIndex } = await this.#core.decide(
+      () => this.#map.has(key) ? changes : [],
+      undefined,
+    );
+    return lastIndex >= firstIndex;
   }
 
   /**
@@ -290,8 +292,7 @@ export class DurableMap<K extends MapKey, V> {
    * @throws As {@linkcode set}.
    */
   async clear(): Promise<void> {
-    this.#core.admit();
-    if (this.#map.size > 0) await this.#core.append([{ kind: "clear" }], undefined);
+    await this.#core.decide(() => this.#map.size > 0 ? [{ kind: "clear" }] : [], undefined);
   }
 
   /**

@@ -152,3 +152,12 @@ test("a replica in another process follows, across snapshots and rolls", TIMEOUT
     assert(machine.state === 301);
   });
 });
+
+test("a replica that is closed reaches nothing more", TIMEOUT, async () => {
+  const fileSystem = new MemoryFileSystem();
+  await using _machine = await StateMachine.open(PATH, immutable(fileSystem));
+  const replica = await StateMachine.replica(PATH, immutable(fileSystem));
+  await replica.close();
+  const error = await assertRejects(() => replica.reached(1), WalError);
+  assertEquals(error.code, "ERR_WAL_CLOSED");
+});

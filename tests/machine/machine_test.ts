@@ -7,6 +7,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { test } from "node:test";
 import { Wal, WalError, type WalErrorCode } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
+import { Keys } from "../../src/machine/keys.ts";
 import { type MachineOptions, StateMachine } from "../../src/machine/machine.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
 import { immutable, mutating, type Numbered, type Seen } from "../../kit/machines.ts";
@@ -396,4 +397,73 @@ test("a state that is typed as read-only is what dispatch and transact decide by
   const decide = ({ numbers }: Seen): Numbered[] => numbers.length < 2 ? [{ n: 1 }] : [];
   await Promise.all([1, 2, 3].map(() => machine.transact(decide)));
   assertEquals(machine.state.numbers, [1, 1]);
+});
+
+test("a call that apply makes is refused, and the state loses nothing", async () => {
+  let nested: Promise<unknown> | undefined;
+  const machine: StateMachine<number, number> = await StateMachine.open(
+    PATH,
+    adding(new MemoryFileSystem(), {
+      apply: (sum, amount) => {
+        if (amount === 1) nested = codeOf(() => machine.dispatch(10));
+        return sum + amount;
+      },
+    }),
+  );
+  await machine.dispatch(1);
+  assertEquals([await nested, machine.state, machine.index], ["ERR_WAL_BUSY", 1, 1]);
+  await machine.dispatch(2);
+  assertEquals(machine.state, 3);
+  await machine.close();
+});
+
+test("a transaction is refused with the events by which it was decided", async () => {
+  const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+  await using machine = await StateMachine.open<string, string>(PATH, {
+    initial: () => "",
+    apply: (_, text) => text,
+    fileSystem,
+  });
+  const large = "x".repeat(700_000);
+  fileSystem.fail("write", "ENOSPC");
+  const first = codeOf(() => machine.dispatch(large));
+  const second = codeOf(() => machine.transact((state) => [`${state}y`]));
+  assertEquals([await first, await second], ["ERR_WAL_WRITE_FAILED", "ERR_WAL_WRITE_FAILED"]);
+  assertEquals([machine.state, machine.index], ["", 0]);
+});
+
+test("an answer that changes nothing waits for what it rests on", async () => {
+  await using machine = await StateMachine.open(PATH, adding(new MemoryFileSystem()));
+  const call = machine.dispatch(1);
+  await machine.transact(() => []);
+  assertEquals(machine.durableIndex, 1);
+  await call;
+});
+
+test("a snapshot has no more keys than are remembered", () => {
+  for (const limit of [0, 2]) {
+    const keys = new Keys(limit);
+    for (let i = 1; i <= 4; i++) keys.add(`${i}`, { firstIndex: i, lastIndex: i });
+    const unlimited = keys.save()[Symbol.iterator]().next().value as Uint8Array;
+    keys.forget();
+    assertEquals(unlimited, keys.save()[Symbol.iterator]().next().value);
+  }
+});
+
+test("a promise is no state", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const later = (): never => Promise.resolve(0) as never;
+  const opened = (more: Partial<MachineOptions<number, number>>): Promise<WalErrorCode> =>
+    codeOf(() => StateMachine.open(PATH, adding(fileSystem, more)));
+  assertEquals(await opened({ initial: later }), "ERR_MACHINE_STATE");
+  const machine = await StateMachine.open(PATH, adding(fileSystem));
+  await machine.dispatch(1);
+  await machine.snapshot();
+  await machine.close();
+  const save = (): Uint8Array[] => [];
+  assertEquals(await opened({ snapshot: { save, load: later } }), "ERR_MACHINE_STATE");
+  assertEquals(
+    await opened({ snapshot: { version: 2, upgrade: { 1: later } } }),
+    "ERR_MACHINE_STATE",
+  );
 });

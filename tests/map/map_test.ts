@@ -275,3 +275,16 @@ test(
     assert(reopenings > 200, `${reopenings} reopenings`);
   },
 );
+
+test("a delete and a clear that change nothing wait for what they rest on", async () => {
+  for (const change of ["delete", "clear"] as const) {
+    const faulty = new FaultyFileSystem(new MemoryFileSystem());
+    await using map = await open(faulty);
+    await map.set("a", 1);
+    faulty.fail("write", "ENOSPC");
+    const first = codeOf(() => map.delete("a"));
+    const second = codeOf(() => change === "delete" ? map.delete("a") : map.clear());
+    assertEquals([await first, await second], ["ERR_WAL_WRITE_FAILED", "ERR_WAL_WRITE_FAILED"]);
+    assertEquals(map.get("a"), 1);
+  }
+});
