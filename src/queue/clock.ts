@@ -46,6 +46,16 @@ export function ring(time: QueueClock, at: number, call: () => void): Timer {
   return time.after(Math.min(Math.max(left, 1), LONGEST), call);
 }
 
+/** Calls back once a moment of {@linkcode QueueClock.elapsed} has come, and not before. */
+export function callAt(time: QueueClock, at: number, call: () => void): Timer {
+  let timer = ring(time, at, look);
+  function look(): void {
+    if (time.elapsed() >= at) call();
+    else timer = ring(time, at, look);
+  }
+  return { cancel: () => timer.cancel() };
+}
+
 /** Keeps the process alive until it is cancelled. */
 export function keepAlive(time: QueueClock): Timer {
   let timer = time.after(LONGEST, again);

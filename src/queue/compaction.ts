@@ -18,7 +18,8 @@ import { clock } from "../fs/clock.ts";
 import type { Wal } from "../wal.ts";
 import { encodeCheckpoint } from "./checkpoint.ts";
 import { FieldReader, FieldWriter, NoField } from "./fields.ts";
-import { encodeCheckpointPart } from "./records.ts";
+import { COPY_GROWTH, encodeCheckpointPart } from "./records.ts";
+import { cannotCopy } from "./refusals.ts";
 import type { Message, QueueState } from "./state.ts";
 import type { Draft } from "./turn_commit.ts";
 
@@ -78,7 +79,8 @@ export interface Compacted {
 /** Compacts a queue when that is worth its cost, or when it is asked to; one at a time. */
 export class Compaction {
   readonly #queue: Compacted;
-  #running: Promise<void> | undefined;
+  /** Resolves to a message that could not be copied, if there is one. */
+  #running: Promise<Message | undefined> | undefined;
   #segments = 0;
   #isOver = false;
 
@@ -101,7 +103,8 @@ export class Compaction {
   /** Compacts now, after one that runs. */
   async run(): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => {});
-    await this.#start(true);
+    const left = await this.#start(true);
+    if (left !== undefined) throw cannotCopy(this.#queue.log.path, left.id, sizeOfCopy(left));
   }
 
   /** Begins no other, and resolves, never rejects, when none runs. */
@@ -120,38 +123,56 @@ export class Compaction {
     const checkpoint = sizeOfState(state);
     if (free > PINNED_RATIO * checkpoint) return "drop";
     const needed = state.liveBytes + checkpoint;
-    return sum(sealed) > PINNED_RATIO * needed ? "carry" : undefined;
+    if (sum(sealed) <= PINNED_RATIO * needed) return undefined;
+    // A message that cannot be copied holds what is after it: to copy that again and again is no use.
+    let pin = Infinity;
+    for (const message of state.messages.values()) {
+      if (!this.#canCopy(message)) pin = Math.min(pin, message.at);
+    }
+    const movable = sum(sealed.filter(({ lastIndex }) => lastIndex < pin));
+    return movable > PINNED_RATIO * needed ? "carry" : undefined;
   }
 
-  #start(carries: boolean): Promise<void> {
+  #canCopy(message: Message): boolean {
+    return sizeOfCopy(message) <= this.#queue.maxEntrySize;
+  }
+
+  #start(carries: boolean): Promise<Message | undefined> {
     this.#running = this.#compact(carries).finally(() => this.#running = undefined);
     return this.#running;
   }
 
-  async #compact(carries: boolean): Promise<void> {
+  async #compact(carries: boolean): Promise<Message | undefined> {
     const { log } = this.#queue;
-    if (carries) await this.#carry();
+    const left = carries ? await this.#carry() : undefined;
     const { place, head } = this.#checkpoint();
     await log.sync();
     const state = this.#queue.ownState(place);
     await log.truncateBeforeIndex(head, { state });
     this.#segments = log.stats().segments;
+    return left;
   }
 
-  /** Copies all messages that matter now to the end of the log. */
-  async #carry(): Promise<void> {
+  /** Copies all messages that matter now to the end of the log; the first that is too large for it. */
+  async #carry(): Promise<Message | undefined> {
     const { state, log } = this.#queue;
     const end = log.lastIndex;
     let left = SLICE;
+    let tooLarge: Message | undefined;
     for (const message of [...state.messages.values()]) {
       // It may have been done since.
       if (state.messages.get(message.id) !== message || message.at > end) continue;
+      if (!this.#canCopy(message)) {
+        tooLarge ??= message;
+        continue;
+      }
       this.#queue.append([this.#queue.copyOf(message)]);
       left -= message.size;
       if (left > 0) continue;
       await clock.endOfTurn();
       left = SLICE;
     }
+    return tooLarge;
   }
 
   /** Appends the state as it is now. What is below `head` is not needed once the log names it. */
@@ -181,6 +202,14 @@ export class Compaction {
 
 /** The kind, the part and the number of parts. */
 const CHECKPOINT_HEADER = 17;
+
+/** The least `maxEntrySize` with which a checkpoint can be written. */
+export const LEAST_ENTRY_SIZE: number = CHECKPOINT_HEADER + 1;
+
+/** How many bytes a copy of a message has. One that is a copy already stays as large as it is. */
+function sizeOfCopy({ id, at, size }: Message): number {
+  return at === id ? size + COPY_GROWTH : size;
+}
 
 /** About how many bytes a checkpoint has. */
 function sizeOfState(state: QueueState): number {

@@ -269,7 +269,12 @@ export class NamedConsumer<T> implements Consumer<T> {
 
   /** As {@linkcode Consumer.oldest} says. */
   get oldest(): number | undefined {
-    return this.#subscription.state.tasks.values().next().value?.message.time;
+    // A message that was redriven is the last of the tasks, and may be the oldest.
+    let oldest: Task["message"] | undefined;
+    for (const { message } of this.#subscription.state.tasks.values()) {
+      if (oldest === undefined || message.id < oldest.id) oldest = message;
+    }
+    return oldest?.time;
   }
 
   /** As {@linkcode Consumer.reserve} says. */

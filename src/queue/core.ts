@@ -105,7 +105,7 @@ export class QueueCore implements TurnLog, Compacted {
 
   /** Appends records as one atom, into the page cache, and takes them in. */
   append(drafts: readonly Draft[]): number {
-    const { firstIndex } = this.log.appendBatch(drafts.map(({ bytes }) => bytes));
+    const firstIndex = this.#appendBatch(drafts);
     drafts.forEach((draft, i) => this.#take(firstIndex + i, draft));
     this.backlog.look();
     return firstIndex;
@@ -118,8 +118,8 @@ export class QueueCore implements TurnLog, Compacted {
   }
 
   /** Makes durable all that was appended. */
-  sync(): Promise<void> {
-    return this.log.sync();
+  async sync(): Promise<void> {
+    await this.#orFail(() => this.log.sync());
   }
 
   /** What is durable can be delivered, and what is done need not be kept. */
@@ -162,8 +162,8 @@ export class QueueCore implements TurnLog, Compacted {
   }
 
   /** Gives back what space there is to give back. */
-  compact(): Promise<void> {
-    return this.#compaction.run();
+  async compact(): Promise<void> {
+    await this.#orFail(() => this.#compaction.run());
   }
 
   /** Closes the queue when what is in hand is done; a second call waits for the first. */
@@ -182,6 +182,25 @@ export class QueueCore implements TurnLog, Compacted {
     } finally {
       for (const subscription of this.#subscriptions.values()) subscription.end("closed");
       await this.log.close();
+    }
+  }
+
+  #appendBatch(drafts: readonly Draft[]): number {
+    try {
+      return this.log.appendBatch(drafts.map(({ bytes }) => bytes)).firstIndex;
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+  }
+
+  /** Has what ends the log end the queue, whichever call meets it. */
+  async #orFail(call: () => Promise<void>): Promise<void> {
+    try {
+      await call();
+    } catch (error) {
+      this.failed(error);
+      throw error;
     }
   }
 

@@ -115,7 +115,8 @@ export interface Job<T> {
    *
    * @throws {WalError} `ERR_QUEUE_LEASE_LOST`: the lease has ended, or the job was settled; nothing was
    * changed. `ERR_WAL_WRITE_FAILED`: the disk is full; the job is held as before, and may be settled
-   * again. `ERR_EVENT_CODEC`: a message cannot be encoded, likewise. `ERR_WAL_INVALID_ARGUMENT`.
+   * again. `ERR_EVENT_CODEC`: a message cannot be encoded, likewise. `ERR_WAL_ENTRY_TOO_LARGE`,
+   * likewise. `ERR_WAL_INVALID_ARGUMENT`.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown, and the queue has ended.
    */
   ack(options?: AckOptions<T>): Promise<void>;
@@ -197,6 +198,13 @@ export class LeasedJob<T> implements Job<T> {
   whenLost(listener: () => void): void {
     this.#lease.whenOver((end) => {
       if (end !== "settled") listener();
+    });
+  }
+
+  /** Calls back once the job is settled, with the moment at which its lease would have ended. */
+  whenSettled(listener: (deadline: number) => void): void {
+    this.#lease.whenOver((end) => {
+      if (end === "settled") listener(this.#lease.deadline);
     });
   }
 

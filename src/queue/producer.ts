@@ -9,7 +9,8 @@ import { Encoder } from "../layer/encoder.ts";
 import { requireMilliseconds, requireSignal, requireText, valuesOf } from "./arguments.ts";
 import type { QueueCore } from "./core.ts";
 import { FieldWriter, MAX_UINT48 } from "./fields.ts";
-import { encodeHeader, type MessageRecord } from "./records.ts";
+import { COPY_GROWTH, encodeHeader, type MessageRecord } from "./records.ts";
+import { messageTooLarge } from "./refusals.ts";
 import type { Draft } from "./turn_commit.ts";
 
 /**
@@ -67,6 +68,7 @@ export class Producer<T> {
     const ends = values.map((value, i) => {
       const before = i === 0 ? firstHeader : header;
       const entry = this.#encoder.encode(before.length, value);
+      this.#requireCopyable(entry.length);
       entry.set(before);
       entries.bytes(entry);
       return entries.size;
@@ -100,6 +102,12 @@ export class Producer<T> {
       backlog.leave(size);
       backlog.look();
     }
+  }
+
+  /** Refuses a message that could not be copied, which would hold the head of the log. */
+  #requireCopyable(size: number): void {
+    const limit = this.#core.maxEntrySize - COPY_GROWTH;
+    if (size > limit) throw messageTooLarge(this.#core.log.path, size, limit);
   }
 
   async #write(drafts: readonly Draft[], key: string | undefined): Promise<number> {

@@ -39,6 +39,7 @@ import {
   consumerSettings,
   NamedConsumer,
 } from "./consumer.ts";
+import { LEAST_ENTRY_SIZE } from "./compaction.ts";
 import { draftOf, QueueCore } from "./core.ts";
 import { loadState } from "./load.ts";
 import { type EnqueueOptions, Producer } from "./producer.ts";
@@ -164,6 +165,7 @@ export class Queue<T> {
     requireWhole("maxBytes", maxBytes, Infinity);
     requireWhole("keys", keys, 2 ** 24);
     requireClock(clock);
+    requireEntrySize(options.maxEntrySize);
     const tag: Tag = { kind: "queue", codec: codec.name, format: FORMAT };
     const { log, own } = await openTagged(path, walOptions, tag);
     try {
@@ -213,8 +215,8 @@ export class Queue<T> {
    * @returns The index of the first; those of the others follow it. With a key that the queue
    * remembers, the index of the first call with it.
    * @throws {WalError} `ERR_EVENT_CODEC`: a message cannot be encoded. `ERR_WAL_WRITE_FAILED`: the disk
-   * is full. `ERR_WAL_ENTRY_TOO_LARGE`, `ERR_WAL_BATCH_TOO_LARGE`. `ERR_QUEUE_CLOSED`.
-   * `ERR_WAL_INVALID_ARGUMENT`. In all these cases nothing was enqueued.
+   * is full. `ERR_WAL_ENTRY_TOO_LARGE`: an entry is above `maxEntrySize` less 8 bytes, which a
+   * copy of it needs. `ERR_WAL_BATCH_TOO_LARGE`. `ERR_QUEUE_CLOSED`. `ERR_WAL_INVALID_ARGUMENT`. In all these cases nothing was enqueued.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the outcome is unknown, and the queue has ended.
    *
    * @example
@@ -300,6 +302,8 @@ export class Queue<T> {
    * Durability at return: all that was enqueued and settled before.
    *
    * @throws {WalError} `ERR_WAL_WRITE_FAILED`, `ERR_WAL_IO`: nothing is lost. `ERR_QUEUE_CLOSED`.
+   * `ERR_WAL_ENTRY_TOO_LARGE`: a message was enqueued under a larger `maxEntrySize` and cannot be
+   * copied. It stays where it is, and all else is compacted.
    * @throws {SyncFailedError} `ERR_WAL_SYNC_FAILED`: the queue has ended.
    */
   async compact(): Promise<void> {
@@ -309,7 +313,8 @@ export class Queue<T> {
 
   /**
    * Closes the queue: takes no more calls, waits for what is being written and for the handlers of
-   * `run`, at the most until their leases end, and gives the lock back. A job that is not settled then
+   * `run`, at the most until their leases end, or would have ended if the job is settled, and gives the
+   * lock back. A handler may call it, and had better not wait for it: it waits for the handler. A job that is not settled then
    * is delivered again once the queue is open. A second call waits for the first.
    *
    * Durability at return: everything.
@@ -331,6 +336,12 @@ function requireWhole(name: string, value: unknown, most: number): void {
   const isWhole = typeof value === "number" && value >= 0 && value <= most &&
     (Number.isInteger(value) || value === Infinity);
   if (!isWhole) throw invalid(name, `a whole number from 0 to ${most}`, value);
+}
+
+/** Refuses a limit under which no checkpoint can be written; the log refuses what is no limit. */
+function requireEntrySize(value: unknown): void {
+  if (typeof value !== "number" || !(value < LEAST_ENTRY_SIZE)) return;
+  throw invalid("maxEntrySize", `a number from ${LEAST_ENTRY_SIZE}`, value);
 }
 
 function requireClock(clock: unknown): void {

@@ -147,6 +147,9 @@ const KEYED = 2;
 /** The size of the kind and the id, which stand before the body of a copy. */
 const COPY_HEADER_SIZE = 9;
 
+/** How many bytes a copy of a message is longer than the message. */
+export const COPY_GROWTH: number = COPY_HEADER_SIZE - 1;
+
 /** What stands before a message's value. */
 export function encodeHeader({ time, due, delay, key }: MessageHeader): Uint8Array {
   const fields = new FieldWriter(32);

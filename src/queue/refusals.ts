@@ -47,6 +47,26 @@ export function notDead(path: string, name: string, index: number): WalError {
   );
 }
 
+/** A message is larger than one that a compaction can copy. */
+export function messageTooLarge(path: string, size: number, limit: number): WalError {
+  return new WalError(
+    "ERR_WAL_ENTRY_TOO_LARGE",
+    `Cannot enqueue a message of ${size} bytes to "${path}": the limit is ${limit}, which is 8 below ` +
+      "maxEntrySize. Nothing was written. Split the message, or open the queue with a larger " +
+      "maxEntrySize.",
+  );
+}
+
+/** A message cannot be copied, since the log was opened with a smaller limit than before. */
+export function cannotCopy(path: string, index: number, size: number): WalError {
+  return new WalError(
+    "ERR_WAL_ENTRY_TOO_LARGE",
+    `Cannot copy message ${index} of the queue "${path}": its copy has ${size} bytes, more than ` +
+      "maxEntrySize. It stays where it is, with the space after it, until it is done. All else was " +
+      "compacted. Open the queue with a larger maxEntrySize.",
+  );
+}
+
 /** The log has something that no queue wrote, or lacks what one wrote. */
 export function unreadable(path: string, what: string): WalError {
   return new WalError(

@@ -158,11 +158,14 @@ export class Subscription {
   /** Calls a function whenever something may have become ready, or all is over. */
   listen(listener: () => void): void {
     this.#listeners.add(listener);
+    const { at } = this.#delayed.first ?? {};
+    if (at !== undefined) this.#setAlarm(at);
   }
 
   /** Calls it no more. */
   unlisten(listener: () => void): void {
     this.#listeners.delete(listener);
+    this.#stopIfIdle();
   }
 
   /** Tells those that listen if something is ready. */
@@ -207,8 +210,9 @@ export class Subscription {
     }
   }
 
-  /** Has the alarm ring at a moment, or before. */
+  /** Has the alarm ring at a moment, or before, if anything depends on it. */
   #setAlarm(at: number): void {
+    if (this.#leases.size === 0 && this.#listeners.size === 0) return;
     if (this.#isEnded || (this.#alarm !== undefined && this.#alarm.at <= at)) return;
     this.#alarm?.timer.cancel();
     this.#alarm = { at, timer: ring(this.#time, at, () => this.#ring()) };
@@ -226,7 +230,8 @@ export class Subscription {
 
   /** A timer would keep the process alive. */
   #stopIfIdle(): void {
-    if (this.#leases.size > 0 || this.#delayed.size > 0) return;
+    if (this.#leases.size > 0) return;
+    if (this.#listeners.size > 0 && this.#delayed.size > 0) return;
     this.#alarm?.timer.cancel();
     this.#alarm = undefined;
   }

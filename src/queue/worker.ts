@@ -6,7 +6,7 @@
  */
 import { reasonOf, WalError } from "../errors.ts";
 import type { Timer } from "../fs/clock.ts";
-import { keepAlive, type QueueClock } from "./clock.ts";
+import { callAt, keepAlive, type QueueClock } from "./clock.ts";
 import type { Stoppable } from "./core.ts";
 import { type Job, type LeasedJob, shortened } from "./job.ts";
 
@@ -47,6 +47,7 @@ export class Worker<T> implements Stoppable {
   readonly #source: Source<T>;
   readonly #handler: Handler<T>;
   readonly #places: number;
+  readonly #time: QueueClock;
   readonly #resolve: () => void;
   readonly #reject: (reason: unknown) => void;
   readonly #life: Timer;
@@ -61,6 +62,7 @@ export class Worker<T> implements Stoppable {
     this.#source = source;
     this.#handler = handler;
     this.#places = places;
+    this.#time = time;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     [this.done, this.#resolve, this.#reject] = [promise, resolve, reject];
     this.#life = keepAlive(time);
@@ -100,26 +102,36 @@ export class Worker<T> implements Stoppable {
 
   #begin(job: LeasedJob<T>): void {
     this.#busy++;
-    let isOver = false;
+    let [isOver, hasReturned] = [false, false];
+    let late: Timer | undefined;
     const over = (): void => {
       if (isOver) return;
       isOver = true;
+      late?.cancel();
       this.#busy--;
       this.#lookSoon();
     };
     // A handler that hangs gives its place back when its lease ends.
     job.whenLost(over);
-    this.#handle(job).catch((error) => this.#fail(error)).finally(over);
+    // One that hangs after it has settled its job gives it back at the same time.
+    job.whenSettled((deadline) => {
+      if (!hasReturned) late = callAt(this.#time, deadline, over);
+    });
+    const returned = (): void => {
+      hasReturned = true;
+    };
+    this.#handle(job, returned).catch((error) => this.#fail(error)).finally(over);
   }
 
   /** Gives a job to the handler, and settles it unless the handler has. */
-  async #handle(job: LeasedJob<T>): Promise<void> {
+  async #handle(job: LeasedJob<T>, returned: () => void): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
     try {
       await this.#handler(job, job);
     } catch (error) {
       failure = { error };
     }
+    returned();
     if (!job.holds()) return;
     if (failure === undefined) return await job.ack();
     const reason = shortened(reasonOf(failure.error)) || "the handler threw";

@@ -224,3 +224,46 @@ test("a copy is made of what matters only where the log is large beside it", asy
     assertEquals([log.firstIndex, log.lastIndex], [1, 201]);
   });
 });
+
+test("a message is refused that could not be copied, and the largest that can be is carried", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const queue = await open(fileSystem, { maxEntrySize: 100 });
+  const consumer = queue.consumer("a");
+  // The kind, the flags and the time are 8 bytes.
+  const error = await assertRejects(() => queue.enqueue(["x".repeat(85)]), WalError);
+  assertEquals(error.code, "ERR_WAL_ENTRY_TOO_LARGE");
+  assert(error.message.includes("the limit is 92"), error.message);
+  await queue.enqueue(["x".repeat(84)]);
+  await queue.compact();
+  await queue.compact();
+  assertEquals(consumer.reserve()[0]?.value, "x".repeat(84));
+  await queue.close();
+});
+
+test("a message that cannot be copied under a smaller limit holds no other back, and compact says so", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const queue = await open(fileSystem, { maxEntrySize: 100 });
+  queue.consumer("a");
+  await queue.enqueue(["first"]);
+  const large = await queue.enqueue(["x".repeat(84)]);
+  await queue.enqueue(["last"]);
+  await queue.close();
+  const again = await open(fileSystem, { maxEntrySize: 95 });
+  const error = await assertRejects(() => again.compact(), WalError);
+  assertEquals(error.code, "ERR_WAL_ENTRY_TOO_LARGE");
+  assert(error.message.includes(`message ${large} `), error.message);
+  await again.close();
+  await withLog(PATH, { fileSystem }, (log) => assertEquals(log.firstIndex, large));
+  await using later = await open(fileSystem);
+  await later.compact();
+  const found = later.consumer("a").reserve(9).map(({ value }) => value);
+  assertEquals(found, ["first", "x".repeat(84), "last"]);
+});
+
+test("a maxEntrySize is refused under which no checkpoint can be written", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const error = await assertRejects(() => open(fileSystem, { maxEntrySize: 17 }), WalError);
+  assertEquals(error.code, "ERR_WAL_INVALID_ARGUMENT");
+  await using queue = await open(fileSystem, { maxEntrySize: 18 });
+  await queue.compact();
+});

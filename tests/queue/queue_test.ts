@@ -426,6 +426,20 @@ test("lag and oldest tell how much a consumer has still to do", async () => {
   assertEquals([consumer.lag, consumer.oldest], [1, time + 10]);
 });
 
+test("the oldest message is the oldest also after it was redriven", async () => {
+  const given = setup();
+  await using queue = await open(given);
+  const consumer = queue.consumer("a");
+  const time = given.clock.now();
+  const first = await queue.enqueue(["1"]);
+  await given.clock.pass(10);
+  await queue.enqueue(["2"]);
+  await only(consumer.reserve()).bury("no");
+  assertEquals(consumer.oldest, time + 10);
+  await consumer.redrive(first);
+  assertEquals(consumer.oldest, time);
+});
+
 test("enqueue waits for room in its turn, and a signal ends the wait", async () => {
   await using queue = await open(setup(), { maxBytes: 40 });
   const consumer = queue.consumer("a");

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { type FileSystem, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { clock as runtimeClock } from "../../src/fs/clock.ts";
-import { Queue, text } from "../../src/queue/queue.ts";
+import { Queue, type QueueClock, text } from "../../src/queue/queue.ts";
 import { CrashFileSystem } from "../../src/testing/crash_file_system.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { ManualQueueClock } from "../../kit/queue_clock.ts";
@@ -226,5 +226,79 @@ test("available resolves when a message comes, or with the signal's reason", asy
   const waiting = consumer.available({ signal: stop.signal });
   stop.abort(new Error("enough"));
   assertEquals((await assertRejects(() => waiting)).message, "enough");
+  await queue.close();
+});
+
+test("close waits for a handler that has settled its job only until the lease would have ended", async () => {
+  for (const how of ["hangs", "waits for close"]) {
+    const { queue, clock } = await open();
+    const consumer = queue.consumer("a", { visibility: 1000 });
+    await queue.enqueue(["1"]);
+    let [isSettled, isClosed] = [false, false];
+    const done = consumer.run(async (job) => {
+      await job.ack();
+      isSettled = true;
+      await (how === "hangs" ? new Promise(() => {}) : queue.close());
+    });
+    await until(() => isSettled);
+    const closed = queue.close().then(() => isClosed = true);
+    await clock.pass(999);
+    for (let turn = 0; turn < 20; turn++) await runtimeClock.endOfTurn();
+    assertEquals(isClosed, false, how);
+    await clock.pass(1);
+    await until(() => isClosed);
+    await Promise.all([closed, done]);
+  }
+});
+
+test("what ends the log in a call of its own ends what waits for it", async () => {
+  const calls: Record<string, (queue: Queue<string>) => unknown> = {
+    compact: (queue) => queue.compact(),
+    consumer: (queue) => queue.consumer("new"),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const fileSystem = new FaultyFileSystem(new CrashFileSystem());
+    const { queue } = await open(fileSystem);
+    const idle = queue.consumer("idle");
+    const done = idle.run(() => {});
+    const outcome = done.then(() => "resolved", (error: WalError) => error.code);
+    await queue.enqueue(["1"]);
+    // Else the acknowledgement would meet the fault.
+    await until(() => idle.lag === 0);
+    for (let turn = 0; turn < 50; turn++) await runtimeClock.endOfTurn();
+    if (name === "compact") fileSystem.fail("syncData", "EIO");
+    else for (const step of ["write", "truncate"] as const) fileSystem.fail(step, "EIO");
+    await (async () => await call(queue))().then(() => {}, () => {});
+    for (let turn = 0; turn < 50; turn++) await runtimeClock.endOfTurn();
+    let code: unknown;
+    void outcome.then((found) => code = found);
+    await runtimeClock.endOfTurn();
+    await queue.close().catch(() => {});
+    assertEquals(code, "ERR_WAL_SYNC_FAILED", name);
+    await outcome;
+  }
+});
+
+test("a message that waits for its time keeps no process alive in which no consumer waits", async () => {
+  let timers = 0;
+  const still: QueueClock = {
+    now: () => 1_700_000_000_000,
+    elapsed: () => 0,
+    after: () => {
+      timers++;
+      return { cancel: () => timers-- };
+    },
+  };
+  const fileSystem = new MemoryFileSystem();
+  const queue = await Queue.open("a.wal", { codec: text(), fileSystem, clock: still });
+  const consumer = queue.consumer("a");
+  await queue.enqueue(["1"], { delay: 1000 });
+  assertEquals(timers, 0);
+  const stop = new AbortController();
+  const waiting = consumer.available({ signal: stop.signal });
+  assertEquals(timers, 1);
+  stop.abort(new Error("enough"));
+  await assertRejects(() => waiting);
+  assertEquals(timers, 0);
   await queue.close();
 });
