@@ -43,6 +43,9 @@ export const SLOTS: readonly [number, number] = [0, 65_536];
 
 const DURABLE_PAYLOAD_SIZE = 33;
 const SEAL_MAGIC = 0x5345414c;
+/** What is written of a Seal last, and what first, in bytes. */
+const SEAL_HEAD = 14;
+const SEAL_TAIL = 8;
 const SLOT_MAGIC = 0x4d455441;
 const SLOT_STATE_AT = 36;
 
@@ -228,6 +231,45 @@ export function tornTailOf(files: Files): Uint8Array {
   return bytes.slice(end);
 }
 
+/** A full segment whose Seal is not written yet, or not all of it. */
+export interface Unsealed {
+  /** All that stands before the Seal. */
+  readonly entries: Uint8Array;
+  /** The same and the Seal. */
+  readonly sealed: Uint8Array;
+}
+
+/** A file as a segment without a whole Seal: what follows its frames is a part of the Seal, or zeros. */
+export function unsealedOf(bytes: Uint8Array): Unsealed | undefined {
+  const frames = framesOf(bytes);
+  const entries = bytes.subarray(0, frames.at(-1)?.end ?? 0);
+  const offsets = frames.filter(({ type }) => type === DATA).map(({ offset }) => offset);
+  if (offsets.length === 0 || frames.some(({ payload }) => payload[0] === SEAL)) return undefined;
+  const seal = frame(INTERNAL, sealPayload(offsets));
+  const sealed = concat(entries, seal);
+  const found = bytes.subarray(entries.length);
+  const isIn = (from: number, to: number, isZero: boolean): boolean =>
+    found.subarray(from, to).every((byte, i) => byte === (isZero ? 0 : seal[from + i]));
+  // Its last bytes come first, and its first bytes last.
+  const isPart = found.length === 0 || (found.length === seal.length && isIn(0, SEAL_HEAD, true) &&
+    [true, false].some((isZero) => isIn(SEAL_HEAD, seal.length - SEAL_TAIL, isZero)) &&
+    isIn(seal.length - SEAL_TAIL, seal.length, false));
+  return isPart ? { entries, sealed } : undefined;
+}
+
+/** Files as they are once the segment before the last has its Seal, if it may lack that. */
+export function withLateSeal(files: Files): Files {
+  const [full, next] = segmentsOf(files).slice(-2);
+  const [begin, mark] = framesOf(files.get(next ?? "") ?? new Uint8Array(0));
+  // The writer may have died in the write of the beginning.
+  const isShort = (files.get(next ?? "")?.length ?? 0) < PENDING_BEGINNING_SIZE;
+  const isPending = isShort || mark?.type === INTERNAL && mark.payload[0] === PENDING;
+  if (full === undefined || begin === undefined || !isPending) return files;
+  const sealed = unsealedOf(files.get(full) as Uint8Array)?.sealed;
+  if (sealed === undefined || sealed.length !== u64(begin.payload, 25)) return files;
+  return new Map(files).set(full, sealed);
+}
+
 /**
  * Whether files are a log that a writer could have left: every byte belongs to a frame that may
  * stand where it does, the segments join, and nothing mentions more. A program that has only these
@@ -235,7 +277,8 @@ export function tornTailOf(files: Files): Uint8Array {
  *
  * @param tornTail What may stand after all frames.
  */
-export function isWholeLog(files: Files, tornTail: Uint8Array = new Uint8Array(0)): boolean {
+export function isWholeLog(found: Files, tornTail: Uint8Array = new Uint8Array(0)): boolean {
+  const files = withLateSeal(found);
   const names = segmentsOf(files);
   const headIndex = headIndexOf(files.get(META));
   if (headIndex === "damaged") return false;
@@ -248,7 +291,10 @@ export function isWholeLog(files: Files, tornTail: Uint8Array = new Uint8Array(0
     const bytes = files.get(name) as Uint8Array;
     const end = bytes.length - (name === last ? tornTail.length : 0);
     const isTorn = name === last && sameBytes(bytes.subarray(Math.max(0, end)), tornTail);
-    return readSegment(name, isTorn ? bytes.subarray(0, end) : bytes);
+    const whole = isTorn ? bytes.subarray(0, end) : bytes;
+    // The roll was begun, and the next file is not there yet.
+    const isEnd = name === names.at(-1);
+    return readSegment(name, isEnd ? unsealedOf(whole)?.entries ?? whole : whole);
   });
   for (let i = segments.length - 1; i >= 0; i--) {
     const segment = segments[i];

@@ -35,6 +35,11 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** Lets the event loop turn, so that what no caller waits for comes to its end: a roll and its Seal. */
+export async function turns(count: number = 3): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** All bytes of a file. */
 export function readFile(fileSystem: FileSystem, path: string): Uint8Array {
   const file = fileSystem.open(path, "read");

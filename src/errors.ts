@@ -517,6 +517,11 @@ export function writeFailed(doing: string, cause: unknown): WalError {
   );
 }
 
+/** Whether an error is one of a write after which the log is as before. */
+export function isWriteFailed(error: unknown): error is WalError {
+  return error instanceof WalError && error.code === "ERR_WAL_WRITE_FAILED";
+}
+
 /** The error of a call after which the log is as before, for what no other code names. */
 export function ioFailed(doing: string, path: string, cause: unknown): WalError {
   return new WalError(

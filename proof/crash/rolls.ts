@@ -5,12 +5,12 @@
  * @module
  */
 import {
+  DATA,
   framesOf,
   holdsDurableFrame,
   INTERNAL,
   PENDING,
   PENDING_BEGINNING_SIZE,
-  SEAL,
 } from "../../kit/frames.ts";
 import type { CrashFileSystem } from "../../src/testing/testing.ts";
 
@@ -65,7 +65,8 @@ export function rollStateOf(disk: CrashFileSystem, next: string): RollState | un
   ).sort().at(-1);
   if (full === undefined) return undefined;
   const at = (name: string): string => directory === "" ? name : `${directory}/${name}`;
-  const end = isWhole(contentOf(disk, at(full))) ? "N whole" : "N torn";
+  const entries = Number(name.slice(-20)) - (full === first ? 1 : Number(full.slice(-20)));
+  const end = isWhole(contentOf(disk, at(full)), entries) ? "N whole" : "N torn";
   if (!names.includes(name)) return `the directory without N+1, ${end}`;
   const bytes = contentOf(disk, next);
   if (holdsDurableFrame(bytes)) return undefined;
@@ -89,9 +90,7 @@ function contentOf(disk: CrashFileSystem, path: string): Uint8Array {
   }
 }
 
-/** Whether a full segment ends with its Seal, and every byte before that is of a whole frame. */
-function isWhole(bytes: Uint8Array): boolean {
-  const last = framesOf(bytes).at(-1);
-  return last !== undefined && last.end === bytes.length && last.type === INTERNAL &&
-    last.payload[0] === SEAL;
+/** Whether a full segment has so many entries; its Seal may be to come. */
+function isWhole(bytes: Uint8Array, entries: number): boolean {
+  return framesOf(bytes).filter(({ type }) => type === DATA).length === entries;
 }

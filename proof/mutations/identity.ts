@@ -50,15 +50,15 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "an entry is acknowledged in a file whose name is gone",
     in: "Segment.#cover",
-    find: "return begin(); }); this.requireInPlace();",
-    replace: "return begin(); });",
+    find: "return begin(file); }); this.requireInPlace();",
+    replace: "return begin(file); });",
     caughtBy: [MOVED, "a writer tells at once that the last file is removed"],
   },
   {
     name: "a blocking sync is acknowledged in a file whose name is gone",
     in: "Segment.#coverBlocking",
-    find: "this.#runBlocking(doing, sync); this.requireInPlace();",
-    replace: "this.#runBlocking(doing, sync);",
+    find: "this.#syncs.runBlocking(doing, sync); this.requireInPlace();",
+    replace: "this.#syncs.runBlocking(doing, sync);",
     caughtBy: [MOVED, "a writer tells at once that the last file is renamed"],
   },
   {
@@ -112,8 +112,8 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "a roll does not look",
     in: "Segments.roll",
-    find: "this.look(); const end = full.endWithSeal();",
-    replace: "const end = full.endWithSeal();",
+    find: "this.look(); const end = full.endBeforeSeal();",
+    replace: "const end = full.endBeforeSeal();",
     caughtBy: [MOVED, "a writer tells that its lock file is removed"],
   },
   {
@@ -126,7 +126,8 @@ export const IDENTITY: readonly Mutation[] = [
   {
     name: "close looks at no sizes",
     in: "Segments.look",
-    find: "if (isLast) this.#requireSize(info);",
+    find:
+      "if (isLast && info.path !== this.#unsealed?.path) requireSize(this.#context.fileSystem, info);",
     replace: "",
     caughtBy: [MOVED, "a full segment that is cut is reported by close"],
   },

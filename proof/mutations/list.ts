@@ -63,6 +63,10 @@ const META = "tests/files/meta_test.ts";
 const KINDS = "tests/format/kinds_test.ts";
 const RECOVERY = "tests/segment/recovery_test.ts";
 const SEAL_PIECES = "tests/segment/seal_pieces_test.ts";
+const UNSEALED = "tests/files/unsealed_test.ts";
+const FOUND_UNSEALED = "tests/opening/unsealed_test.ts";
+const CLI_UNSEALED = "tests/cli/cli_unsealed_test.ts";
+const PENDING = "tests/opening/pending_test.ts";
 const SEGMENTS = "tests/files/segments_test.ts";
 const SYSTEM_CALLS = "tests/fs/system_calls_test.ts";
 const WAL = "tests/wal_test.ts";
@@ -239,8 +243,8 @@ const OPENING: readonly Mutation[] = [
   {
     name: "a log on a full disk is not opened",
     in: "RedoFile.tryBegin",
-    find: "if (isFull) return false;",
-    replace: "if (isFull) throw error;",
+    find: "if (isNoSpace(error)) return false;",
+    replace: "if (isNoSpace(error)) throw error;",
     caughtBy: [DURABILITY, "on a full disk, an opening keeps what was durable through any crash"],
   },
   {
@@ -462,9 +466,9 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a full segment keeps the zeros after its Seal",
-    in: "Segment.seal",
-    find: "this.#space.trim(this.#end); file.syncBlocking();",
-    replace: "file.syncBlocking();",
+    in: "Segment.endBeforeSeal",
+    find: "this.#space.trim(this.#end); seal",
+    replace: "seal",
     caughtBy: [PREALLOCATION, "close gives the space back, and a roll does"],
   },
   {
@@ -530,8 +534,8 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a failed fdatasync is taken for a good one",
-    in: "Segment.#run",
-    find: "throw this.#syncFailed(doing, cause); } finally",
+    in: "SyncedFile.run",
+    find: "throw this.#failed(doing, cause); } finally",
     replace: "if (cause === undefined) throw cause; } finally",
     caughtBy: [FAILURE, "a failed sync rejects every waiting and later call and ends the handle"],
   },
@@ -562,7 +566,7 @@ const WRITING: readonly Mutation[] = [
   },
   {
     name: "a sync that blocks is made through the descriptor of one that runs",
-    in: "Segment.#runBlocking",
+    in: "SyncedFile.runBlocking",
     find: "sync(this.#blocking)",
     replace: "sync(this.#file)",
     caughtBy: [
@@ -699,9 +703,9 @@ const DROPPING: readonly Mutation[] = [
   },
   {
     name: "a segment ends without saying what was durable",
-    in: "Segment.endWithSeal",
-    find: "this.announce(); try {",
-    replace: "try {",
+    in: "Segment.endBeforeSeal",
+    find: "this.announce(); const seal",
+    replace: "const seal",
     caughtBy: [
       "tests/opening/pending_test.ts",
       "a reader shows of a pair what an open would keep, and counts no more as durable",
@@ -715,13 +719,143 @@ const DROPPING: readonly Mutation[] = [
     caughtBy: [SEAL_PIECES, "a Seal made after a truncation is that of the entries that are there"],
   },
   {
-    name: "what is written of a Seal in front of a piece that failed stays",
-    in: "Segment.#writeSeal",
-    find: "end += part.length; } } catch (cause) { this.#cutBack();",
-    replace: "end += part.length; } } catch (cause) {",
+    name: "what is written of a Seal that failed stays, or of its place",
+    in: "Segment.#endWith",
+    find: "write(); } catch (cause) { this.#cutBack();",
+    replace: "write(); } catch (cause) {",
+    caughtBy: [SEAL_PIECES, "a roll without space for a Seal leaves the log as it was"],
+  },
+  {
+    name: "the first bytes of a Seal are written before the others",
+    in: "LateSeal.constructor",
+    find: "this.#parts.push({ bytes: head, offset: start });",
+    replace: "this.#parts.unshift({ bytes: head, offset: start });",
+    caughtBy: [UNSEALED, "the first bytes of a Seal are on the disk only if the others are"],
+  },
+  {
+    name: "a part of a Seal is written before the one before it is synced",
+    in: "Segment.writeSealPart",
+    find: 'await this.#syncs.run("a Seal", (file) => file.syncData());',
+    replace: "",
+    caughtBy: [UNSEALED, "the first bytes of a Seal are on the disk only if the others are"],
+  },
+  {
+    name: "the next roll does not wait for the Seal",
+    in: "Segments.roll",
+    find: "this.#finishRollBlocking(); this.#unsealed?.sealBlocking();",
+    replace: "this.#finishRollBlocking();",
+    caughtBy: [UNSEALED, "a call that blocks writes the rest of the Seal, and no sync twice"],
+  },
+  {
+    name: "a Seal's first bytes may be on the disk before its body",
+    in: "Segment.writeSealBlocking",
+    find: "this.#syncs.isPending || this.#writeSealPart()",
+    replace: "this.#writeSealPart()",
     caughtBy: [
-      SEAL_PIECES,
-      "a Seal of which a piece cannot be written is taken back whole, and written later",
+      UNSEALED,
+      "a call that blocks has the Seal's body synced before its first bytes are written",
+    ],
+  },
+  {
+    name: "a full disk keeps a segment without its Seal",
+    in: "Segments.dropBefore",
+    find: "await this.#giveUpBelow(index); const isAll",
+    replace: "const isAll",
+    caughtBy: [
+      UNSEALED,
+      "a full disk does not keep the segments from being dropped that would free it",
+    ],
+  },
+  {
+    name: "a Seal that has no space keeps its segment",
+    in: "UnsealedSegment.giveUp",
+    find: "if (!isWriteFailed(error)) throw error;",
+    replace: "throw error;",
+    caughtBy: [
+      UNSEALED,
+      "a Seal that fails for want of space meanwhile keeps no segment from being given up",
+    ],
+  },
+  {
+    name: "a Seal that the disk refuses is not reported",
+    in: "Segment.#writeSealPart",
+    find: "if (!isNoSpace(cause)) throw",
+    replace: "if (cause === undefined) throw",
+    caughtBy: [
+      FOUND_UNSEALED,
+      "a write of the Seal that fails for another reason than space ends the handle",
+    ],
+  },
+  {
+    name: "an open forgets that a Seal is to be written",
+    in: "Steps.#secureEnd",
+    find: "if (this.#unsealed !== undefined) this.#segments.holdUnsealed(this.#unsealed);",
+    replace: "",
+    caughtBy: [
+      FOUND_UNSEALED,
+      "open takes a segment that lacks its Seal as whole, and the log writes the Seal",
+    ],
+  },
+  {
+    name: "a file stays open of a full segment that is damaged",
+    in: "SegmentLook.#lookUnder",
+    find: "return this.#sources.close(source);",
+    replace: "return;",
+    caughtBy: [
+      FOUND_UNSEALED,
+      "no file stays open of a segment that is durable, and not as the next one states",
+    ],
+  },
+  {
+    name: "repair sets aside what was acknowledged after a segment without its Seal",
+    in: "unkept",
+    find: '.plan.kind === "open") return undefined;',
+    replace: '.plan.kind === "refuse") return undefined;',
+    caughtBy: [
+      CLI_UNSEALED,
+      "a log without its last Seal: each command reads all of it, and repair keeps it",
+    ],
+  },
+  {
+    name: "verify takes a Seal that is damaged for one to be written",
+    in: "endsAsNextSays",
+    find: "if (dueSeal.isBegun && provesDurable(last)) return false;",
+    replace: "",
+    caughtBy: [
+      CLI_UNSEALED,
+      "a Seal with its first bytes that fails its checksum is damage to all",
+    ],
+  },
+  {
+    name: "a full segment without its Seal is given up",
+    in: "SegmentLook.#withDueSeal",
+    find: "return { ...full, dueSeal: sealOf(source, scan).checksum };",
+    replace: "return full;",
+    caughtBy: [PENDING, "a pair of which nothing was damaged is whole, acknowledged or not"],
+  },
+  {
+    name: "a segment that lacks its Seal is not looked at once a Durable frame follows",
+    in: "SegmentLook.#lookUnder",
+    find: "if (!isKnownPending && !this.#lacksSeal(file, last)) return;",
+    replace: "if (!isKnownPending) return;",
+    caughtBy: [UNSEALED, "a log that is closed before there is space is sealed when it is opened"],
+  },
+  {
+    name: "a handle that has ended writes its Seal",
+    in: "LogWriter.#finishRoll",
+    find: "while (this.#segments.isRolling && !this.#lifecycle.hasEnded)",
+    replace: "while (this.#segments.isRolling)",
+    caughtBy: [UNSEALED, "a handle that has ended writes no Seal"],
+  },
+  {
+    name: "what a full segment without its Seal covers is cut before it is kept",
+    in: "stepsUnder",
+    find:
+      'const way = "with a redo file"; return [{ ...secureEnd(under), kind: "secure full segment", way, lacksSeal }];',
+    replace: 'return [{ ...secureEnd(under), kind: "secure full segment", lacksSeal }];',
+    caughtBy: [
+      "tests/writer/power_cut_test.ts",
+      "a reopening decides nothing on a head index that the disk may not have",
     ],
   },
   {
@@ -1381,7 +1515,7 @@ const CHECKS: readonly Mutation[] = [
   {
     name: "a full segment that shrank while the log was open is read",
     in: "SealedSegment.constructor",
-    find: "if (size !== info.size)",
+    find: "if (size !== info.size && !mayBeUnsealed)",
     replace: "if (size < 0)",
     caughtBy: [
       FRAMES,

@@ -160,8 +160,8 @@ export const READERS: readonly Mutation[] = [
     name: "the file does not say what an open made durable",
     in: "LogWriter.constructor",
     find:
-      "segments.whenRolled(() => this.#finishing ??= this.#finishRoll()); this.#announcer.whenIdle();",
-    replace: "segments.whenRolled(() => this.#finishing ??= this.#finishRoll());",
+      "segments.whenRolled(() => this.#rolled()); if (segments.isRolling) this.#rolled(); this.#announcer.whenIdle();",
+    replace: "segments.whenRolled(() => this.#rolled()); if (segments.isRolling) this.#rolled();",
     caughtBy: [FOLLOW, "a reader learns what an open made durable"],
   },
   {

@@ -22,6 +22,7 @@ import {
   sameBytes,
   segmentsOf,
   tornTailOf,
+  withLateSeal,
 } from "../../kit/frames.ts";
 import type { Log } from "./logs.ts";
 import { isProvenDurable, isTold } from "./torn_rolls.ts";
@@ -192,9 +193,13 @@ function compare(
   }
   if (unread.length === 0) return { outcome: "right", why };
   const intact = segmentsOf(damage.files).filter((name) => name !== recovery.segment);
-  const changed = intact.find((name) =>
-    !sameBytes(readFile(fileSystem, name), damage.files.get(name) as Uint8Array)
-  );
+  // A Seal that was still to be written is.
+  const sealed = withLateSeal(damage.files);
+  const changed = intact.find((name) => {
+    const bytes = readFile(fileSystem, name);
+    return !sameBytes(bytes, damage.files.get(name) as Uint8Array) &&
+      !sameBytes(bytes, sealed.get(name) as Uint8Array);
+  });
   return { outcome: changed === undefined ? "refused" : "refused but changed", why };
 }
 

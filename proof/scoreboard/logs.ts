@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Wal, type WalOptions } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { random, readFile } from "../../kit/logs.ts";
+import { random, readFile, turns } from "../../kit/logs.ts";
 import {
   concat,
   DATA,
@@ -152,6 +152,12 @@ async function writeRolled(kitchen: Kitchen, segmentSize: number): Promise<void>
   await log.sync();
 }
 
+/** The same, with the Seal of the full segment, which comes after that. */
+async function writeSealed(kitchen: Kitchen, segmentSize: number): Promise<void> {
+  await writeRolled(kitchen, segmentSize);
+  await turns();
+}
+
 /** A log that was killed after a roll. */
 function rollOf(
   name: string,
@@ -256,6 +262,7 @@ const RECIPES: readonly Recipe[] = [
     for (let i = 0; i < 3; i++) append(noise(1200));
   }),
   rollOf("a Durable frame", SMALL_SEGMENT, writeRolled, () => {}),
+  rollOf("a Durable frame, sealed", SMALL_SEGMENT, writeSealed, () => {}),
   rollOf("a Durable frame, large", LARGE_SEGMENT, writeRolled, () => {}),
   rollOf("a Durable frame, later entries", SMALL_SEGMENT, writeRolled, ({ noise, append }) => {
     append(noise(20));

@@ -5,6 +5,7 @@
  */
 import type { FormatVersion } from "../format/file_header.ts";
 import type { SegmentFrame } from "../format/segment_frame.ts";
+import type { DueSeal } from "./due_seal.ts";
 import type { FrameReader } from "./frame_reader.ts";
 
 /** A place in a file, and what is wrong with it. */
@@ -58,6 +59,14 @@ export interface CheckedSegment {
   readonly places: readonly Place[];
   /** Only of the last segment. */
   readonly tail: Tail | undefined;
+  /** Of the last segment, if it has no whole Seal: the one that belongs after its whole entries. */
+  readonly dueSeal: DueSeal | undefined;
+}
+
+/** The places of a segment that are damage; those of a torn end are not. */
+export function placesOf({ places, tail }: CheckedSegment): readonly Place[] {
+  if (tail === undefined || tail.kind === "durable") return places;
+  return places.filter(({ offset }) => offset < tail.offset);
 }
 
 /** A segment to check. */

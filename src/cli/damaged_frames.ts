@@ -5,9 +5,9 @@
  * @module
  */
 import { DURABLE_FRAME_SIZE } from "../format/durable_frame.ts";
-import { FILE_HEADER_SIZE, writeFileHeader } from "../format/file_header.ts";
+import { FILE_HEADER_SIZE, type FileHeader, writeFileHeader } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
-import { kindOf, KINDS, readInternalPayload } from "../format/kinds.ts";
+import { type InternalFrame, kindOf, KINDS, readInternalPayload } from "../format/kinds.ts";
 import { sameLog } from "../format/log_id.ts";
 import { SEGMENT_FRAME_SIZE } from "../format/segment_frame.ts";
 import type { DamagedFrame, Extent } from "./damage_extent.ts";
@@ -15,6 +15,18 @@ import type { FoundFrame, FrameReader } from "./frame_reader.ts";
 
 /** How long the header and the Segment frame are together, in bytes. */
 export const BEGINNING_SIZE: number = FILE_HEADER_SIZE + SEGMENT_FRAME_SIZE;
+
+/** What an Internal frame is called. */
+export function nameOf({ kind }: Exclude<InternalFrame, { kind: "unknown" }>): string {
+  return kind === "skippable" ? kind : KINDS[kind].name;
+}
+
+/** What is wrong with a file header. */
+export function headerDamage(header: FileHeader): string {
+  return header.kind === "unknown version"
+    ? `the file header says version ${header.version}`
+    : "the file header is not valid";
+}
 
 /** Whether these bytes are a file header but for one of them. */
 export function isNearlyHeader(bytes: Uint8Array): boolean {

@@ -86,7 +86,7 @@ function look(given: ForeseenFiles, path: string, wanted: Wanted): Foreseen {
     source,
     ownPath,
   );
-  look.close(({ file }) => file.close());
+  look.close();
   return {
     first: first?.kind === "look again" ? first.steps : [],
     plan: isRefused ? first : planOpening(findings, { recovery, format: 2, readOnly: false }),

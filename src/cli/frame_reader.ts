@@ -201,6 +201,14 @@ export class FrameReader {
     return this.#checksumOf(offset, frame) === frame.checksum;
   }
 
+  /** CRC-32 of a frame in memory, whose own checksum is not looked at. */
+  checksumOfFrame(frame: Uint8Array): number {
+    const crc = this.#crc.init();
+    crc.update(frame.subarray(0, CHECKSUM_AT));
+    crc.update(frame.subarray(FRAME_HEADER_SIZE));
+    return parseInt(crc.digest("hex"), 16);
+  }
+
   /** CRC-32 of the frame at `offset` with this type and length; undefined if the file ends before. */
   #checksumOf(offset: number, { type, length }: FoundFrame): number | undefined {
     const size = FRAME_HEADER_SIZE + length;

@@ -6,6 +6,8 @@
  */
 import { FileSystemError, isFileSystemError } from "../fs/file_system.ts";
 import { FRAME_HEADER_SIZE } from "../format/frame.ts";
+import { sealFrameSize } from "../format/seal_frame.ts";
+import { sealHead } from "../segment/seal_pieces.ts";
 import type { FileWalks } from "./file_walks.ts";
 import type { FrameReader } from "./frame_reader.ts";
 import { advanced, boundedBy, exactly, type IndexRange, isExact } from "./index_range.ts";
@@ -22,6 +24,8 @@ export interface PartEnd {
   readonly next: Part | undefined;
   /** Whether the log ends in it, as far as is known. */
   readonly isLast: boolean;
+  /** Whether the log ends in the next segment, so that the writer may not have sealed this one yet. */
+  readonly mayBeUnsealed: boolean;
   /** What was cut off from it and set aside. */
   readonly cuts: readonly Insertion[];
 }
@@ -71,7 +75,10 @@ export class PartReader {
     const redo = this.#replaced?.over(part);
     try {
       const whole = redo === undefined ? file : redo.over(file);
-      const found = yield* this.#readFile({ part, joined, file, whole }, end);
+      const place = end.mayBeUnsealed ? this.#placeOfSeal(part, joined, whole) : undefined;
+      const found = place === undefined
+        ? yield* this.#readFile({ part, joined, file, whole }, end)
+        : yield* this.#readUnsealed({ part, joined, file, whole }, end, place);
       if (file.unreadable > 0) {
         const text = `${path}: the device could not read some bytes; they are reported as damage`;
         yield { kind: "note", text };
@@ -84,6 +91,37 @@ export class PartReader {
       file.close();
       redo?.close();
     }
+  }
+
+  /**
+   * Where the Seal of a file belongs that has not its first bytes, which are written last, and yet all
+   * entries that the next segment states.
+   */
+  #placeOfSeal(part: Part, joined: Part | undefined, whole: Readable): number | undefined {
+    const stated = joined?.frame?.previous;
+    if (joined === undefined || stated === undefined || part.base !== 0) return undefined;
+    const count = joined.firstIndex - part.firstIndex;
+    const at = stated.size - sealFrameSize(count);
+    const size = whole.size();
+    if (count <= 0 || size < at || size > stated.size) return undefined;
+    const head = sealHead(count, stated.checksum);
+    const found = new Uint8Array(head.length);
+    whole.read(found, at);
+    if (found.every((byte, i) => byte === head[i])) return undefined;
+    const known = { next: undefined, isLast: false };
+    const end = endOf(this.#walks.toWalk(part, clipped(whole, at), known, 2));
+    const isWhole = end.isIntact && isExact(end.index) && end.index.from === joined.firstIndex;
+    return isWhole && end.last?.end === at ? at : undefined;
+  }
+
+  /** Reads a file whose Seal was not written yet, up to its place. */
+  *#readUnsealed(open: OpenPart, end: PartEnd, place: number): Generator<Recovered, WalkEnd> {
+    const text =
+      `${open.part.path}: offset ${place}: its Seal was not written yet, or not all of ` +
+      "it; it has all of its entries";
+    yield { kind: "note", text };
+    const whole = clipped(open.whole, place);
+    return yield* this.#readFile({ ...open, joined: undefined, whole }, end);
   }
 
   /** Reads an open file, with what was set aside in it. */

@@ -145,7 +145,12 @@ export class RecoveredLog {
     this.#walks.logId = part.frame?.logId;
     yield { kind: "note", text: `${path}: only this file was read, and not its neighbours` };
     if (part.firstIndex !== firstIndex) yield misnamed(part, firstIndex);
-    yield* this.#reader.readPart(part, { next: undefined, isLast: true, cuts: [] });
+    yield* this.#reader.readPart(part, {
+      next: undefined,
+      isLast: true,
+      mayBeUnsealed: false,
+      cuts: [],
+    });
   }
 
   *#readLog(files: readonly SegmentFile[], cuts: readonly SetAsideFile[]): Generator<Recovered> {
@@ -219,6 +224,7 @@ export class RecoveredLog {
       const found = yield* this.#reader.readPart(part, {
         next,
         isLast: next === undefined,
+        mayBeUnsealed: i === parts.length - 2,
         cuts: [...ofPart, ...damagedRedo].sort((a, b) => a.offset - b.offset),
       });
       // A crash leaves one that was never in use at a roll; its name is all that it tells.
@@ -286,6 +292,7 @@ export class RecoveredLog {
       const found = yield* this.#reader.readPart(part, {
         next,
         isLast: next === undefined,
+        mayBeUnsealed: false,
         cuts: [],
       });
       last = part;

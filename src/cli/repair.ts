@@ -47,7 +47,8 @@ export async function repair(args: string[]): Promise<number> {
 
   const lock = await fileSystem.lock(lockPath(path), PERMISSIONS);
   try {
-    const rest = unkept(fileSystem, path, segmentFiles(fileSystem, path), checksum);
+    const files = segmentFiles(fileSystem, path);
+    const rest = unkept(fileSystem, path, files, checksum, maxEntrySize);
     if (rest !== undefined) await setAside(fileSystem, path, rest);
   } finally {
     lock.release();
@@ -81,7 +82,11 @@ function unkept(
   path: string,
   files: readonly SegmentFile[],
   checksum: FrameChecksum,
+  maxEntrySize: number,
 ): Unkept | undefined {
+  const wanted = { checksum, maxEntrySize, recovery: "salvage" } as const;
+  // Opening mends what a roll has left.
+  if (foresee(new ForeseenFiles(fileSystem), path, wanted).plan.kind === "open") return undefined;
   const directory = new LogDirectory(fileSystem, directoryOf(path));
   const meta = new MetaFile(fileSystem, directory, metaPath(path), PERMISSIONS, checksum);
   meta.load("read");
@@ -164,7 +169,7 @@ function foretell(
   checksum: FrameChecksum,
   maxEntrySize: number,
 ): string[] {
-  const rest = unkept(fileSystem, path, files, checksum);
+  const rest = unkept(fileSystem, path, files, checksum, maxEntrySize);
   const lines: string[] = [];
   if (rest !== undefined) {
     lines.push(rest.what);

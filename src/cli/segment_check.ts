@@ -3,12 +3,7 @@
  *
  * @module
  */
-import {
-  FILE_HEADER_SIZE,
-  type FileHeader,
-  type FormatVersion,
-  readFileHeader,
-} from "../format/file_header.ts";
+import { FILE_HEADER_SIZE, type FormatVersion, readFileHeader } from "../format/file_header.ts";
 import { FRAME_HEADER_SIZE, TYPE_DATA, TYPE_INTERNAL } from "../format/frame.ts";
 import type { BatchFrame } from "../format/batch_frame.ts";
 import type { DurableFrame } from "../format/durable_frame.ts";
@@ -17,6 +12,8 @@ import { sameLog } from "../format/log_id.ts";
 import { PENDING_AT } from "../format/pending_frame.ts";
 import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import type { SegmentFrame } from "../format/segment_frame.ts";
+import { type DueSeal, dueSealOf } from "./due_seal.ts";
+import { headerDamage, nameOf } from "./damaged_frames.ts";
 import type { CheckedSegment, Place, SegmentToCheck, Tail } from "./checked_segment.ts";
 import { type FoundFrame, type FoundSeal, type FrameReader, sealOffsets } from "./frame_reader.ts";
 import { durableOffsetAfter } from "./durable_offset.ts";
@@ -384,6 +381,7 @@ class SegmentCheck {
   }
 
   #result(isUnused: boolean): CheckedSegment {
+    const tail = this.#segment.isLast && !isUnused ? this.#judgeTail() : undefined;
     return {
       version: this.#version,
       frame: this.#frame,
@@ -396,8 +394,18 @@ class SegmentCheck {
       isVouchedFor: this.#durableOffset > 0 || this.#isVouchedAfterEnd(),
       isUnused,
       places: this.#places,
-      tail: this.#segment.isLast && !isUnused ? this.#judgeTail() : undefined,
+      tail,
+      dueSeal: isUnused ? undefined : this.#dueSeal(tail),
     };
+  }
+
+  /** The Seal of the entries before a tail, which may be a part of it. */
+  #dueSeal(tail: Tail | undefined): DueSeal | undefined {
+    const { firstIndex, isLast } = this.#segment;
+    const isWhole = this.#isSealed && !this.#hidesCount;
+    if (!isLast || tail?.kind === "durable" || this.#version !== 2 || isWhole) return undefined;
+    const end = tail ?? { offset: this.#reader.size, index: this.#index };
+    return dueSealOf(this.#reader, firstIndex, this.#offsets, end);
   }
 
   /** Whether a Durable frame is among the bytes that are not in order. */
@@ -446,14 +454,4 @@ class SegmentCheck {
     const bytes = this.#reader.bytes(offset, FRAME_HEADER_SIZE + length);
     return readInternalPayload(bytes.subarray(FRAME_HEADER_SIZE));
   }
-}
-
-function nameOf({ kind }: Exclude<InternalFrame, { kind: "unknown" }>): string {
-  return kind === "skippable" ? kind : KINDS[kind].name;
-}
-
-function headerDamage(header: FileHeader): string {
-  return header.kind === "unknown version"
-    ? `the file header says version ${header.version}`
-    : "the file header is not valid";
 }

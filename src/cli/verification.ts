@@ -30,13 +30,16 @@ import { commonId, fromHead } from "./chain.ts";
 import { createFrameBuffer, FrameReader } from "./frame_reader.ts";
 import type { SegmentFile } from "../files/beginning.ts";
 import { readStart, redoFile, segmentFiles } from "./log_files.ts";
-import type { CheckedSegment, Place, Tail } from "./checked_segment.ts";
+import { type Place, placesOf, type Tail } from "./checked_segment.ts";
 import {
   type Checked,
   describePending,
-  endsAsStated,
+  describeUnsealed,
+  endsAsNextSays,
   isBeginningLost,
   isMarkedPending,
+  provesDurable,
+  sealed,
 } from "./pending_last.ts";
 import { checkSegment } from "./segment_check.ts";
 
@@ -117,8 +120,12 @@ export class Verification {
     for (const [i, file] of files.entries()) {
       const isUnder = pending !== undefined && i === files.length - 2;
       const isEnd = i === files.length - 1 || isUnder;
-      const checked = yield* this.#checkFile(file, isEnd, logId);
-      if (checked === undefined) continue;
+      const found = yield* this.#checkEnd(file, isEnd, isUnder ? pending : undefined, logId);
+      if (found === undefined) continue;
+      const { dueSeal } = found.segment;
+      const isUnsealed = isUnder && dueSeal !== undefined && endsAsNextSays(found.segment, pending);
+      if (isUnsealed) this.#listener.note(describeUnsealed(file, dueSeal));
+      const checked = isUnsealed ? sealed(found) : found;
       const chain = { previous, headIndex, logId };
       if (checked.segment.isUnused) {
         if (previous !== undefined) {
@@ -144,6 +151,11 @@ export class Verification {
       this.#tellChecked(checked, chain);
     }
     for (const checked of unused) this.#tellUnused(checked, previous);
+    this.#tellEnd(previous, headIndex);
+  }
+
+  /** Reports what opening would do after the last segment. */
+  #tellEnd(previous: Checked | undefined, headIndex: number): void {
     if (previous?.segment.isSealed) {
       const { file: { path }, segment: { size, nextIndex } } = previous;
       this.#listener.note(
@@ -176,6 +188,26 @@ export class Verification {
     Object.assign(this.totals, totals);
     if (checked === undefined) return undefined;
     return checked.isBeginningLost || isMarkedPending(checked, files.at(-2)) ? checked : undefined;
+  }
+
+  /**
+   * Checks a file. One that was durable when the next was begun is no end of the log, if it lacks more
+   * than its Seal.
+   */
+  *#checkEnd(
+    file: SegmentFile,
+    isEnd: boolean,
+    pending: Checked | undefined,
+    logId: Uint8Array | undefined,
+  ): Generator<number, Checked | undefined> {
+    const totals = { ...this.totals };
+    const checked = yield* this.#checkFile(file, isEnd, logId);
+    const mustEndSo = pending !== undefined && provesDurable(pending);
+    if (checked === undefined || !mustEndSo || endsAsNextSays(checked.segment, pending)) {
+      return checked;
+    }
+    Object.assign(this.totals, totals);
+    return yield* this.#checkFile(file, false, logId);
   }
 
   *#checkFile(
@@ -317,7 +349,7 @@ export class Verification {
   #tellUnder(checked: Checked, pending: Checked, chain: ChainSoFar): boolean {
     const { file, segment } = checked;
     const isItself = segment.frame?.firstIndex === file.firstIndex && isOwn(checked, chain.logId);
-    if (!isItself || endsAsStated(segment, pending)) return false;
+    if (!isItself || provesDurable(pending) || endsAsNextSays(segment, pending)) return false;
     this.#tellChecked(checked, chain);
     this.#listener.note(describePending(pending, checked));
     return true;
@@ -429,16 +461,9 @@ interface ChainSoFar {
   readonly logId: Uint8Array | undefined;
 }
 
-/** The places of a segment that are damage; those of a torn end are not. */
-function placesOf({ places, tail }: CheckedSegment): readonly Place[] {
-  if (tail === undefined || tail.kind === "durable") return places;
-  return places.filter(({ offset }) => offset < tail.offset);
-}
-
 function isOwn({ file, segment: { frame } }: Checked, logId: Uint8Array | undefined): boolean {
-  if (frame === undefined) return true;
-  return frame.firstIndex === file.firstIndex &&
-    (logId === undefined || sameLog(frame.logId, logId));
+  return frame === undefined || (frame.firstIndex === file.firstIndex &&
+    (logId === undefined || sameLog(frame.logId, logId)));
 }
 
 function missing(index: number, next: number): string {

@@ -1,6 +1,6 @@
 /**
- * A roll that is not durable yet: a full segment, the one that was begun after it without a wait, and
- * the directory with its name.
+ * A roll that is not durable yet: a full segment without its Seal, the one that was begun after it
+ * without a wait, and the directory with its name.
  *
  * Until all three are durable, no entry of the new segment counts as durable, and no Durable frame is
  * written in it. Recovery rests on that: without such a frame, nothing in it was acknowledged.
@@ -101,10 +101,7 @@ export class PendingRoll {
 
   #end(isSettled: boolean): void {
     this.#next.begun(isSettled);
-    if (this.#isFinished) return;
     this.#isFinished = true;
-    this.#directory.keepClosed(this.#full.path);
-    this.#full.close();
   }
 
   #failed(cause: unknown): Error {

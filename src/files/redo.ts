@@ -25,12 +25,7 @@ import {
   REDO_HEAD_SIZE,
   type RedoRecord,
 } from "../format/redo_record.ts";
-import {
-  type FileHandle,
-  type FileSystem,
-  type FileSystemErrorCode,
-  isFileSystemError,
-} from "../fs/file_system.ts";
+import { type FileHandle, type FileSystem, isNoSpace } from "../fs/file_system.ts";
 import { nameOf } from "../fs/path.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { copyStretch, pieces, writing } from "../fs/stretch.ts";
@@ -44,8 +39,6 @@ const IN_USE: Uint8Array = new Uint8Array([1]);
 
 /** A replacement that was interrupted, and whether it had gone beyond its redo file. */
 export type InterruptedRedo = RedoRecord & { readonly isInUse: boolean };
-
-const FULL: ReadonlySet<FileSystemErrorCode> = new Set<FileSystemErrorCode>(["ENOSPC", "EDQUOT"]);
 
 /** The redo file of one log. There is one replacement at a time. */
 export class RedoFile {
@@ -109,8 +102,7 @@ export class RedoFile {
       await this.begin(target, tail, length);
       return true;
     } catch (error) {
-      const isFull = isFileSystemError(error) && FULL.has(error.code);
-      if (isFull) return false;
+      if (isNoSpace(error)) return false;
       throw error;
     }
   }

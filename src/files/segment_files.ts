@@ -4,15 +4,21 @@
  *
  * @module
  */
-import { isEnd, outcomeUnknown, writeFailed } from "../errors.ts";
+import { isEnd, MovedError, outcomeUnknown, writeFailed } from "../errors.ts";
 import type { FormatVersion } from "../format/file_header.ts";
 import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
-import { type FileHandle, type FileSystem, FileSystemError } from "../fs/file_system.ts";
+import {
+  type FileHandle,
+  type FileSystem,
+  FileSystemError,
+  isFileSystemError,
+} from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { type SegmentBeginning, segmentBeginning } from "../segment/beginning.ts";
 import { isUnfinished, scanSegment } from "../segment/scan.ts";
 import { scanFull, type SealedSegmentInfo, segmentDamaged } from "../segment/sealed_segment.ts";
-import { Segment, type SegmentSettings } from "../segment/segment.ts";
+import { Segment } from "../segment/segment.ts";
+import type { SegmentSettings } from "../segment/settings.ts";
 import type { SegmentSource } from "../segment/source.ts";
 import { openAgain, openTwice, type WritableSource } from "../segment/writable_source.ts";
 import type { Guards } from "./guards.ts";
@@ -190,4 +196,34 @@ export function reopenSegment(context: SegmentContext, info: SealedSegmentInfo):
 function writable(context: SegmentContext, path: string): WritableSource {
   const { fileSystem, checksum, maxEntrySize } = context;
   return { ...openTwice(fileSystem, path), path, checksum, maxEntrySize };
+}
+
+/**
+ * Looks whether a full segment has its size. A file that is not open may have gone, and its number to
+ * one that was made in its place.
+ *
+ * @throws {MovedError} If it has another.
+ */
+export function requireSize(
+  fileSystem: FileSystem,
+  { path, size }: Pick<SealedSegmentInfo, "path" | "size">,
+): void {
+  let found: number;
+  try {
+    found = sizeOf(fileSystem, path);
+  } catch (error) {
+    // It leads to a file, and that is all that can be told.
+    if (isFileSystemError(error)) return;
+    throw error;
+  }
+  if (found !== size) throw new MovedError(path, 0, "was cut or replaced");
+}
+
+function sizeOf(fileSystem: FileSystem, path: string): number {
+  const file = fileSystem.open(path, "read");
+  try {
+    return file.size();
+  } finally {
+    file.close();
+  }
 }

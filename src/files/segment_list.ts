@@ -72,6 +72,9 @@ export interface SegmentInfo {
   readonly bytes: number;
 }
 
+/** A full segment without its Seal, which is open. */
+export type UnsealedEntries = Pick<LastSegment, "path" | "firstIndex" | "reader" | "close">;
+
 /** The segments of an open log, in order. */
 export class SegmentList<Last extends LastSegment = LastSegment> {
   readonly #files: ReadableFiles;
@@ -84,6 +87,8 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
   /** The full segments whose Seals were found to hold. */
   readonly #checked = new WeakSet<SealedSegmentInfo>();
   #last: Last;
+  /** A full segment whose Seal is not written yet. */
+  #unsealed: UnsealedEntries | undefined;
 
   /**
    * @param isUntouched In a reader: whether no full segment has been cut up to now. Before the writer
@@ -199,6 +204,11 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
     this.#last = next;
   }
 
+  /** Reads a full segment, which is open, without its Seal; `undefined` for none any more. */
+  readUnsealed(segment: UnsealedEntries | undefined): void {
+    this.#unsealed = segment;
+  }
+
   /** Closes a full segment, if it is open. */
   closeSealed({ path }: SealedSegmentInfo): void {
     this.#open.get(path)?.close();
@@ -227,6 +237,7 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
 
   /** Gives all files back. */
   close(): void {
+    this.#unsealed?.close();
     this.#closeAll();
     this.#last.close();
   }
@@ -251,7 +262,8 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
   }
 
   /** Opens a full segment, or finds it open. */
-  #use(info: SealedSegmentInfo): SealedSegment {
+  #use(info: SealedSegmentInfo): Pick<SegmentEntries, "reader"> {
+    if (this.#unsealed?.path === info.path) return this.#unsealed;
     let segment = this.#open.get(info.path);
     // Which was used last matters only where one has to go.
     if (segment !== undefined && this.#open.size < MAX_OPEN) return segment;
@@ -280,7 +292,7 @@ export class SegmentList<Last extends LastSegment = LastSegment> {
       const isChecked = this.#checked.has(info);
       const segment = new SealedSegment(source, info, this.#budget, isChecked, this.#isUntouched);
       if (segment.rebuilt) this.#rebuilt.add(info.path);
-      else this.#checked.add(info);
+      else if (segment.isSealed) this.#checked.add(info);
       return segment;
     } catch (error) {
       file.close();

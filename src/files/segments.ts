@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { isEnd, MovedError, outcomeUnknown, WalError, writeFailed } from "../errors.ts";
+import { isEnd, isWriteFailed, outcomeUnknown, WalError, writeFailed } from "../errors.ts";
 import { MAX_INDEX } from "../format/limits.ts";
 import { MAX_SEGMENT_ENTRIES } from "../format/seal_frame.ts";
 import { NO_SEGMENT, type PreviousSegment } from "../format/segment_frame.ts";
-import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
+import { isFileSystemError } from "../fs/file_system.ts";
 import type { SealedSegmentInfo } from "../segment/sealed_segment.ts";
 import type { Segment } from "../segment/segment.ts";
 import { sizeOfBatch, sizeOfEntry, sizeOfStaged } from "../segment/write_size.ts";
@@ -20,12 +20,14 @@ import {
   beginNextSegment,
   createSegment,
   reopenSegment,
+  requireSize,
   type SegmentContext,
 } from "./segment_files.ts";
+import { UnsealedSegment } from "./unsealed_segment.ts";
 import { SegmentList } from "./segment_list.ts";
 
 /** How many full segments are looked at each time: a log may have very many. */
-const LOOKED_AT = 64;
+const LOOKED_AT = 16;
 
 /** The segments of a log that is written. */
 export class Segments {
@@ -36,6 +38,8 @@ export class Segments {
   #active: Segment;
   /** The roll that is not durable yet, if there is one. */
   #pending: PendingRoll | undefined;
+  /** The full segment that has yet to be sealed, if there is one. */
+  #unsealed: UnsealedSegment | undefined;
   /** Begins to make it so. */
   #onRoll: () => void = () => {};
   /** What was full or rolled while a sync of it ran, or has failed. */
@@ -79,6 +83,16 @@ export class Segments {
   /** Whether every entry is durable. */
   get isDurable(): boolean {
     return this.#active.isDurable && this.#pending === undefined;
+  }
+
+  /** Whether a roll is not durable yet. */
+  get isPending(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Whether a roll is not durable yet, or the full segment not sealed. */
+  get isRolling(): boolean {
+    return this.isPending || this.#unsealed !== undefined;
   }
 
   /** How many bytes of entries were written since the last sync began to cover them. */
@@ -159,7 +173,7 @@ export class Segments {
     try {
       this.#active.announceBeginning();
     } catch (error) {
-      if (!(error instanceof WalError) || error.code !== "ERR_WAL_WRITE_FAILED") throw error;
+      if (!isWriteFailed(error)) throw error;
     }
   }
 
@@ -175,7 +189,17 @@ export class Segments {
     }
   }
 
-  /** The same while the caller waits. */
+  /**
+   * Does the next step of sealing the full segment, if one has yet to be sealed.
+   *
+   * @throws {WalError} `ERR_WAL_WRITE_FAILED`: it is yet to be sealed.
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async sealOn(): Promise<void> {
+    await this.#unsealed?.sealOn();
+  }
+
+  /** The same as {@linkcode finishRoll} while the caller waits. */
   #finishRollBlocking(): void {
     const roll = this.#pending;
     if (roll === undefined) return;
@@ -228,12 +252,14 @@ export class Segments {
   }
 
   /**
-   * Resolves when no sync runs and no roll is pending.
+   * Resolves when no sync runs, no roll is pending, and each full segment is sealed.
    *
+   * @throws {WalError} `ERR_WAL_WRITE_FAILED`: one is yet to be sealed.
    * @throws {SyncFailedError} If one has failed.
    */
   async settled(): Promise<void> {
     if (this.#pending !== undefined) await this.finishRoll();
+    while (this.#unsealed !== undefined) await this.sealOn();
     await Promise.all([this.#active.settled(), this.#earlierSettled()]);
   }
 
@@ -260,21 +286,9 @@ export class Segments {
       const info = this.list.sealed[this.#turn++ % this.list.sealed.length];
       if (info === undefined) continue;
       directory.require(info.path);
-      if (isLast) this.#requireSize(info);
+      // One that was found without its Seal may not have its size yet.
+      if (isLast && info.path !== this.#unsealed?.path) requireSize(this.#context.fileSystem, info);
     }
-  }
-
-  /** A file that is not open may have gone, and its number to one that was made in its place. */
-  #requireSize({ path, size }: SealedSegmentInfo): void {
-    let found: number;
-    try {
-      found = sizeOf(this.#context.fileSystem, path);
-    } catch (error) {
-      // It leads to a file, and that is all that can be told.
-      if (isFileSystemError(error)) return;
-      throw error;
-    }
-    if (found !== size) throw new MovedError(path, 0, "was cut or replaced");
   }
 
   /**
@@ -284,21 +298,36 @@ export class Segments {
   roll(): void {
     // The Pending frame is of version 2, and so is the Seal that is told from a torn one.
     if (this.#active.version === 1) return this.rollDurably();
-    if (this.#pending?.isFinished === false) this.#context.counters.rollWaits++;
+    const mustWait = this.#pending?.isFinished === false || this.#unsealed !== undefined;
+    if (mustWait) this.#context.counters.rollWaits++;
     this.#finishRollBlocking();
+    this.#unsealed?.sealBlocking();
     const full = this.#active;
     this.look();
-    const end = full.endWithSeal();
+    const end = full.endBeforeSeal();
     const next = this.#beginNext(full, end, (context, firstIndex, previous) => {
       return beginNextSegment(context, firstIndex, previous, full.settledIndex);
     });
-    this.#pending = new PendingRoll(full, next, this.#context.directory);
+    const { directory } = this.#context;
+    this.#pending = new PendingRoll(full, next, directory);
     this.#continueIn(next, end);
+    this.holdUnsealed(full);
+    directory.keepClosed(full.path);
     this.#onRoll();
+  }
+
+  /** Holds a full segment until it is sealed. */
+  holdUnsealed(full: Segment): void {
+    this.list.readUnsealed(full);
+    this.#unsealed = new UnsealedSegment(full, () => {
+      this.list.readUnsealed(undefined);
+      this.#unsealed = undefined;
+    });
   }
 
   /** The same, and makes all of it durable while the caller waits. */
   rollDurably(): void {
+    this.#unsealed?.sealBlocking();
     const full = this.#active;
     this.look();
     const end = full.seal();
@@ -323,6 +352,7 @@ export class Segments {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   beginNext({ size, checksum }: PreviousSegment): void {
+    this.#unsealed?.sealBlocking();
     const end = { firstIndex: this.#active.firstIndex, size, checksum };
     this.#continueDurably(createSegment(this.#context, this.lastIndex + 1, end), end);
   }
@@ -369,10 +399,10 @@ export class Segments {
    * log goes on in a new, small one.
    */
   async dropBefore(index: number): Promise<void> {
+    await this.#giveUpBelow(index);
     const isAll = index > this.lastIndex && this.#active.offsets.count > 0;
     if (isAll && this.#mayRoll) this.roll();
-    // What is dropped must be durable no more, and nothing may be at work on it.
-    while (this.#pending !== undefined) await this.finishRoll();
+    await this.#giveUpBelow(index);
     const { directory, path } = this.#context;
     const starts = [...this.list.sealed.slice(1), this.#active];
     const kept = starts.findIndex(({ firstIndex }) => firstIndex > index);
@@ -396,6 +426,15 @@ export class Segments {
     } catch (cause) {
       throw outcomeUnknown(path, this.list.durableIndex, "the removal of dropped segments", cause);
     }
+  }
+
+  /**
+   * Gives up the full segment that has yet to be sealed, if it is to be dropped: it must be durable no
+   * more, nothing may be at work on it, and a full disk may have no space for its Seal until it is gone.
+   */
+  async #giveUpBelow(index: number): Promise<void> {
+    while (this.#pending !== undefined) await this.finishRoll();
+    if (this.#active.firstIndex <= index) await this.#unsealed?.giveUp();
   }
 
   /**
@@ -558,13 +597,4 @@ export class Segments {
 /** The error of a truncation that was not begun. */
 function cutFailed(index: number, path: string, cause: unknown): WalError {
   return writeFailed(`drop the entries from ${index} on in "${path}"`, cause);
-}
-
-function sizeOf(fileSystem: FileSystem, path: string): number {
-  const file = fileSystem.open(path, "read");
-  try {
-    return file.size();
-  } finally {
-    file.close();
-  }
 }

@@ -134,6 +134,13 @@ export function isFileSystemError(error: unknown): error is FileSystemError {
   return typeof code === "string" && isFileSystemErrorCode(code);
 }
 
+const NO_SPACE: ReadonlySet<FileSystemErrorCode> = new Set(["ENOSPC", "EDQUOT", "EFBIG"] as const);
+
+/** Whether an error is of a write for which there is no space, and one may come. */
+export function isNoSpace(error: unknown): boolean {
+  return isFileSystemError(error) && NO_SPACE.has(error.code);
+}
+
 /** A member of what was thrown, which may be no object at all. */
 export function memberOf(error: unknown, name: "code" | "errno" | "message" | "name"): unknown {
   return typeof error === "object" && error !== null && name in error

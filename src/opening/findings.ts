@@ -14,11 +14,14 @@ import type { MetaFile } from "../files/meta.ts";
 import { metaPath, redoPath } from "../files/names.ts";
 import type { InterruptedRedo, RedoFile } from "../files/redo.ts";
 import type { FrameChecksum } from "../format/checksum.ts";
+import { PENDING_END } from "../format/pending_frame.ts";
 import { META_FILE } from "../format/redo_record.ts";
+import { sealFrameSize } from "../format/seal_frame.ts";
 import type { FileHandle, FileSystem } from "../fs/file_system.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import type { Decision } from "../segment/decision.ts";
 import type { SegmentScan } from "../segment/frame_walk.ts";
+import { sealHead, sealOf } from "../segment/seal_pieces.ts";
 import { findVouchedOffset } from "../segment/search.ts";
 import { isUnfinished, scanSegment, type UnfinishedSegment } from "../segment/scan.ts";
 import type { SegmentSource } from "../segment/source.ts";
@@ -103,6 +106,8 @@ export interface ScannedEnd extends
   /** How many entries it has. */
   readonly entries: number;
   readonly decision: Decision;
+  /** The checksum of the Seal that its entries would have, where it may have to be written still. */
+  readonly dueSeal?: number;
 }
 
 /** Of the log. */
@@ -116,7 +121,7 @@ export interface Findings {
   readonly ends: readonly EndFinding[];
   /**
    * The segment before the last, if the last says that it was not known to be durable, and no Durable
-   * frame says otherwise.
+   * frame says otherwise, or if it lacks nothing but its Seal.
    */
   readonly under: EndFinding | undefined;
   /** The segments before {@linkcode ends}, in order. */
@@ -233,10 +238,16 @@ export type Judge = (
   scan: SegmentScan,
 ) => { readonly scan: SegmentScan; readonly decision: Decision };
 
+/** Opens the files that are scanned, and gives them back. */
+export interface Sources<S extends SegmentSource> {
+  open(file: SegmentFile): S;
+  close(source: S): void;
+}
+
 /** A look at a log's segments, and the files that it opens. */
 export class SegmentLook<S extends SegmentSource> {
   readonly #sight: Sight;
-  readonly #open: (file: SegmentFile) => S;
+  readonly #sources: Sources<S>;
   readonly #judge: Judge;
   readonly #files: SegmentFile[];
   readonly #ends: EndFinding[] = [];
@@ -246,12 +257,11 @@ export class SegmentLook<S extends SegmentSource> {
   /**
    * Looks which files there are.
    *
-   * @param open Opens a file that is to be scanned.
    * @throws {WalError} `ERR_WAL_FORMAT` if one is named by an index that no entry can have.
    */
-  constructor(sight: Sight, open: (file: SegmentFile) => S, judge: Judge) {
+  constructor(sight: Sight, sources: Sources<S>, judge: Judge) {
     this.#sight = sight;
-    this.#open = open;
+    this.#sources = sources;
     this.#judge = judge;
     this.#files = segmentFilesOf(sight.fileSystem, sight.path);
   }
@@ -274,28 +284,68 @@ export class SegmentLook<S extends SegmentSource> {
   }
 
   *#opened(file: SegmentFile): Generator<S, S> {
-    const source = this.#open(file);
+    const source = this.#sources.open(file);
     this.#scanned.set(file.path, { source, scan: undefined });
     yield source;
     return source;
   }
 
   /**
-   * Scans the segment before the last, if it may not have been durable when the last was begun. A
-   * later file, whatever is left of it, was begun after it was.
+   * Scans the segment before the last, if it may not have been durable when the last was begun, or
+   * may have no Seal yet. A later file, whatever is left of it, was begun after it was sealed.
    */
   *#lookUnder(last: ScannedEnd, headIndex: number): Generator<S> {
     const file = this.#files.at(-1);
-    const mayBeUndurable = this.#ends.length === 1 && last.isPending && !isVouchedFor(last) &&
+    // The writer may have died in the write of the beginning.
+    const isPending = last.isPending || last.size < PENDING_END;
+    const mayBeUnsealed = this.#ends.length === 1 && isPending &&
       last.statedIndex === last.firstIndex && last.firstIndex > headIndex;
-    if (!mayBeUndurable || file?.firstIndex !== last.previous.firstIndex) return;
+    if (!mayBeUnsealed || file?.firstIndex !== last.previous.firstIndex) return;
+    const isDurable = isVouchedFor(last);
+    const isKnownPending = last.isPending && !isDurable;
+    if (!isKnownPending && !this.#lacksSeal(file, last)) return;
     const source = yield* this.#opened(file);
     // A full segment may hold larger entries than may be written now.
     const maxEntrySize = Math.max(source.maxEntrySize, source.file.size());
-    const full = this.#scan(file, { ...source, maxEntrySize });
-    this.#under = endsAsStated(full, last) ? full : this.#scan(file, source);
+    const full = this.#withDueSeal(this.#scan(file, { ...source, maxEntrySize }));
+    // One that is damaged, and was durable, is judged by the chain, or when it is read.
+    if (endsAsStated(full, last)) this.#under = full;
+    else if (!isDurable) this.#under = this.#scan(file, source);
+    else {
+      this.#scanned.delete(file.path);
+      return this.#sources.close(source);
+    }
     const { scan } = this.fileOf(file.path);
     this.#scanned.set(file.path, { source, scan });
+  }
+
+  /**
+   * Whether a file has not the first bytes of the Seal that the next segment states: they are written
+   * last. In version 1 there are no Seals.
+   */
+  #lacksSeal(before: SegmentFile, { firstIndex, previous }: ScannedEnd): boolean {
+    const { fileSystem, checksum } = this.#sight;
+    const { version, size } = readBeginning(fileSystem, checksum, before);
+    if (version !== 2) return false;
+    const count = firstIndex - previous.firstIndex;
+    const at = previous.size - sealFrameSize(count);
+    if (at < 0 || size !== previous.size) return true;
+    const wanted = sealHead(count, previous.checksum);
+    const found = new Uint8Array(wanted.length);
+    const file = fileSystem.open(before.path, "read");
+    try {
+      file.read(found, at);
+    } finally {
+      file.close();
+    }
+    return wanted.some((byte, i) => byte !== found[i]);
+  }
+
+  #withDueSeal(full: EndFinding): EndFinding {
+    if (full.kind !== "scanned" || full.seal !== undefined || full.entries === 0) return full;
+    const { source, scan } = this.fileOf(full.path);
+    if (scan === undefined) return full;
+    return { ...full, dueSeal: sealOf(source, scan).checksum };
   }
 
   #scan(file: SegmentFile, source: S): EndFinding {
@@ -343,8 +393,10 @@ export class SegmentLook<S extends SegmentSource> {
   }
 
   /** Gives the files back, but for one that another has taken over. */
-  close(closeSource: (source: S) => void, except?: string): void {
-    for (const [path, { source }] of this.#scanned) if (path !== except) closeSource(source);
+  close(except?: string): void {
+    for (const [path, { source }] of this.#scanned) {
+      if (path !== except) this.#sources.close(source);
+    }
   }
 }
 
@@ -353,11 +405,16 @@ function isVouchedFor({ vouched, decision }: ScannedEnd): boolean {
   return vouched > 0 || decision.vouched > 0;
 }
 
-/** Whether a segment ends as the one after it says, to the byte. */
-export function endsAsStated(full: EndFinding, { firstIndex, previous }: ScannedEnd): boolean {
-  return full.kind === "scanned" && full.decision.case === "A" &&
-    full.firstIndex + full.entries === firstIndex && full.size === previous.size &&
-    full.seal?.checksum === previous.checksum;
+/** Whether a segment ends as the one after it says, to the byte; its Seal may still be to be written. */
+export function endsAsStated(full: EndFinding, last: ScannedEnd): full is ScannedEnd {
+  if (full.kind !== "scanned" || full.firstIndex + full.entries !== last.firstIndex) return false;
+  const { size, checksum } = last.previous;
+  if (full.dueSeal === undefined) {
+    return full.decision.case === "A" && full.size === size && full.seal?.checksum === checksum;
+  }
+  // What may be there of the Seal covers nothing.
+  return full.decision.case !== "C" && full.end + sealFrameSize(full.entries) === size &&
+    full.size <= size && full.dueSeal === checksum;
 }
 
 function endOf(file: SegmentFile, scan: SegmentScan, decision: Decision): ScannedEnd {

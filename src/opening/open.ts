@@ -8,6 +8,7 @@
  * @module
  */
 import { CorruptionError, WalError } from "../errors.ts";
+import type { SegmentFile } from "../files/beginning.ts";
 import { requireOwnPath, segmentFilesOf } from "../files/chain.ts";
 import { requireRoom } from "../files/log_name.ts";
 import { lockPath } from "../files/names.ts";
@@ -22,7 +23,7 @@ import type { LogDirectory } from "../fs/log_directory.ts";
 import { directoryOf, nameOf } from "../fs/path.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { decide, type RecoveryCase } from "../segment/decision.ts";
-import type { SegmentCounters } from "../segment/segment.ts";
+import type { SegmentCounters } from "../segment/settings.ts";
 import type { WatchedSegment } from "../segment/watched_segment.ts";
 import { openTwice, type WritableSource } from "../segment/writable_source.ts";
 import { describe } from "./advice.ts";
@@ -30,6 +31,7 @@ import { makeDirectories } from "./directories.ts";
 import {
   type Findings,
   headIndexOf,
+  type Judge,
   lookAtMeta,
   lookAtRedo,
   type MetaFinding,
@@ -242,14 +244,14 @@ async function recoverSegments(
     });
     return { kind: "writable", segments, ...parts };
   } catch (error) {
-    look.close(closeBoth);
+    look.close();
     throw error;
   }
 }
 
 /** Looks at the segments to write them. */
 function lookDurably(setting: Setting): SegmentLook<WritableSource> {
-  return new SegmentLook(setting, ({ path }) => {
+  const open = ({ path }: SegmentFile): WritableSource => {
     const both = openTwice(setting.fileSystem, path);
     try {
       setting.directory.keep(path, both.file);
@@ -258,7 +260,9 @@ function lookDurably(setting: Setting): SegmentLook<WritableSource> {
       throw error;
     }
     return { ...setting.source(both.file, path), second: both.second };
-  }, (source, scan) => ({ scan, decision: decide(source, scan) }));
+  };
+  const judge: Judge = (source, scan) => ({ scan, decision: decide(source, scan) });
+  return new SegmentLook<WritableSource>(setting, { open, close: closeBoth }, judge);
 }
 
 /** Takes the findings; nothing is read of a segment's end before it is durable. */

@@ -93,8 +93,11 @@ export type Step =
    * redo file.
    */
   | Securing & { readonly kind: "secure end" }
-  /** Does the same to the segment before the last, which may not have been durable and is whole. */
-  | Securing & { readonly kind: "secure full segment" }
+  /**
+   * Does the same to the segment before the last, which may not have been durable and is whole. If its
+   * Seal is missing, the open log writes it.
+   */
+  | Securing & { readonly kind: "secure full segment"; readonly lacksSeal: boolean }
   /** Writes both slots of the meta file again. */
   | { readonly kind: "secure meta"; readonly path: string }
   /** Makes all names in the directory durable. */
@@ -254,7 +257,7 @@ export function planOpening(found: Findings, options: PlanOptions): Plan {
   if (refusal !== undefined) return refusal;
 
   const last = ends.at(-1) as EndFinding;
-  const joined = joinSegments(path, before, statedBy(last), headIndex);
+  const joined = joinSegments(path, asSealed(before, under, last), statedBy(last), headIndex);
   if (joined.kind === "broken") return refuse("chain broken", joined.error);
   const ownId = last.kind === "scanned" ? last.logId : undefined;
   const logId = ownId ?? (meta.kind === "valid" ? meta.logId : undefined);
@@ -382,11 +385,25 @@ function stepsOfUnused(end: EndFinding): Step[] {
   return isAbandoned(end) ? [aside, removal] : [removal];
 }
 
+/** The segments before the last as they are once the last of them has its Seal. */
+function asSealed(
+  before: Findings["before"],
+  under: EndFinding | undefined,
+  last: EndFinding,
+): Findings["before"] {
+  const full = before.at(-1);
+  const isUnsealed = under !== undefined && last.kind === "scanned" && endsAsStated(under, last);
+  if (full === undefined || last.kind !== "scanned" || !isUnsealed) return before;
+  return [...before.slice(0, -1), { ...full, size: last.previous.size }];
+}
+
 /** Makes the segment before the last durable, if it may not be and yet is whole. */
 function stepsUnder(under: EndFinding | undefined, last: EndFinding): Step[] {
-  if (under?.kind !== "scanned" || last.kind !== "scanned") return [];
-  if (!endsAsStated(under, last)) return [];
-  return [{ ...secureEnd(under), kind: "secure full segment" }];
+  if (under === undefined || last.kind !== "scanned" || !endsAsStated(under, last)) return [];
+  const lacksSeal = under.dueSeal !== undefined;
+  // Also without an entry in it, what is cut off is a part of what the last one states.
+  const way = "with a redo file";
+  return [{ ...secureEnd(under), kind: "secure full segment", way, lacksSeal }];
 }
 
 /** Does what the decision table says of the last segment's end, or begins the only file again. */

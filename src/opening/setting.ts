@@ -15,7 +15,7 @@ import { LogDirectory } from "../fs/log_directory.ts";
 import { directoryOf } from "../fs/path.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { SegmentSource } from "../segment/source.ts";
-import type { SegmentCounters } from "../segment/segment.ts";
+import type { SegmentCounters } from "../segment/settings.ts";
 
 /** One open of one log. */
 export class Setting {

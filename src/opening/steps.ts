@@ -78,6 +78,8 @@ export class Steps {
   readonly #context: SegmentContext;
   /** Where the bytes of each file were set aside. */
   readonly #copies = new Map<string, string>();
+  /** The segment before the last, if it lacks its Seal. */
+  #unsealed: Segment | undefined;
   #segments: Segments | undefined;
 
   constructor(
@@ -207,19 +209,22 @@ export class Steps {
     await syncSegment(source);
     const active = new Segment(source, scan, scan.offsets.count, this.#context);
     this.#segments = new Segments(this.#context, this.#plan.sealed, active);
+    if (this.#unsealed !== undefined) this.#segments.holdUnsealed(this.#unsealed);
   }
 
-  /** The same for the segment before the last, which is not written any more. */
+  /** The same for the segment before the last. If it lacks its Seal, the open log writes that. */
   async #secureFull(step: StepOf<"secure full segment">): Promise<void> {
     const { path } = step;
-    const { source } = this.#look.fileOf(path);
+    const { source, scan } = this.#look.fileOf(path);
     try {
       await this.#writeAgain(source.file, step);
     } catch (cause) {
       throw outcomeUnknown(path, 0, "what the log holds", cause);
     }
     await syncSegment(source);
-    closeBoth(source);
+    if (!step.lacksSeal || scan === undefined) return closeBoth(source);
+    this.#unsealed = new Segment(source, scan, scan.offsets.count, this.#context);
+    this.#unsealed.endUnsealed();
   }
 
   async #writeAgain(

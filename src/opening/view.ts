@@ -64,12 +64,15 @@ export function lookAtSegments(
   source: (path: string) => SegmentSource,
   ownPath: WalError | undefined,
 ): { readonly look: SegmentLook<SegmentSource>; readonly findings: Findings } {
-  const look = new SegmentLook(sight, ({ path }) => source(path), judgeLive);
+  const look = new SegmentLook(sight, {
+    open: ({ path }) => source(path),
+    close: ({ file }) => file.close(),
+  }, judgeLive);
   try {
     for (const _ of look.ends(headIndexOf(meta))) { /* It is scanned next. */ }
     return { look, findings: look.findings(meta, ownPath) };
   } catch (error) {
-    look.close(({ file }) => file.close());
+    look.close();
     throw error;
   }
 }
@@ -108,10 +111,10 @@ function showSegments(setting: Setting, meta: MetaFile, found: MetaFinding): Sho
     const isWhole = active.identity === identity && isUntouched() &&
       (shown.end === 0 || active.refresh()) && meta.isSame();
     if (!isWhole) throw new FileSystemError("EBUSY", "Read", last.path);
-    look.close(({ file }) => file.close(), last.path);
+    look.close(last.path);
     return { segments, meta, plan };
   } catch (error) {
-    look.close(({ file }) => file.close());
+    look.close();
     throw error;
   }
 }

@@ -21,21 +21,25 @@ import {
 } from "../format/seal_frame.ts";
 import { takeForWrite } from "./memory.ts";
 import type { OffsetIndex } from "./offset_index.ts";
+import type { SegmentScan } from "./frame_walk.ts";
+import type { SegmentSource } from "./source.ts";
 
 /** How many offsets a piece has. */
-const PIECE_ENTRIES = 16_384;
+const PIECE_ENTRIES = 4096;
 
 const PIECE_SIZE: number = 4 * PIECE_ENTRIES;
 
 const PIECE_SHIFT: number = shiftBy(PIECE_SIZE);
 
 /** How many pieces are in memory, and written, together: each byte of one alone takes twice as long. */
-const BLOCK_PIECES = 4;
+const BLOCK_PIECES = 16;
 
 /** A Seal's whole frame, to be written. */
 export interface SealToWrite {
-  /** Its bytes, in order. */
-  readonly parts: readonly Uint8Array[];
+  /** Its first bytes: its header, its kind and its count. */
+  readonly head: Uint8Array;
+  /** All that follows, in order. */
+  readonly body: readonly Uint8Array[];
   /** The checksum in its header. */
   readonly checksum: number;
 }
@@ -105,9 +109,7 @@ export class SealPieces {
     this.keepUp();
     const full = this.#checksums.slice(0, Math.floor(count / PIECE_ENTRIES));
     const done = full.length * PIECE_ENTRIES;
-    const head = new Uint8Array(SEAL_OFFSETS_AT);
-    beginInternal(head, 0, "seal", sealSize(count));
-    writeSealCount(head, FRAME_HEADER_SIZE, count);
+    const head = sealHead(count, 0);
     const rest = takeForWrite(4 * (count - done) + SEAL_TRAILER_SIZE, this.#path);
     writeSealOffsets(rest, 0, this.#offsets, done, count);
     writeSealTrailer(rest, rest.length - SEAL_TRAILER_SIZE, sealFrameSize(count));
@@ -116,7 +118,7 @@ export class SealPieces {
     for (const piece of full) checksum = joinChecksums(checksum, piece, PIECE_SHIFT);
     checksum = joinChecksums(checksum, this.#checksum.crc32(rest), shiftBy(rest.length));
     writeUint32(head, CHECKSUM_AT, checksum);
-    return { parts: inFewParts(head, this.#firstPieces(full.length), rest), checksum };
+    return { head, body: [...this.#firstPieces(full.length), rest], checksum };
   }
 
   /** The first pieces, in few parts. */
@@ -130,15 +132,19 @@ export class SealPieces {
   }
 }
 
-/** Joins what is small, so that a small Seal is one write. */
-function inFewParts(
-  head: Uint8Array,
-  full: readonly Uint8Array[],
-  rest: Uint8Array,
-): readonly Uint8Array[] {
-  if (full.length > 0) return [head, ...full, rest];
-  const whole = new Uint8Array(head.length + rest.length);
-  whole.set(head);
-  whole.set(rest, head.length);
-  return [whole];
+/** What stands before the offsets in a Seal's frame. It is written last. */
+export function sealHead(count: number, checksum: number): Uint8Array {
+  const head = new Uint8Array(SEAL_OFFSETS_AT);
+  beginInternal(head, 0, "seal", sealSize(count));
+  writeSealCount(head, FRAME_HEADER_SIZE, count);
+  writeUint32(head, CHECKSUM_AT, checksum);
+  return head;
+}
+
+/** The Seal of a segment that was scanned. */
+export function sealOf(
+  { path, checksum }: Pick<SegmentSource, "path" | "checksum">,
+  { offsets }: Pick<SegmentScan, "offsets">,
+): SealToWrite {
+  return new SealPieces(path, offsets, checksum, true).frame(offsets.count);
 }

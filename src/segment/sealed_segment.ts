@@ -59,6 +59,8 @@ export class SealedSegment {
   readonly reader: EntryReader;
   /** Where each entry begins. */
   readonly offsets: Offsets;
+  /** Whether its Seal holds, if it is to have one. */
+  readonly isSealed: boolean;
   /** Whether the Seal failed its check and the segment was scanned instead. */
   readonly rebuilt: boolean;
   readonly #file: FileHandle;
@@ -81,22 +83,27 @@ export class SealedSegment {
     this.#file = source.file;
     this.#budget = budget;
     const size = source.file.size();
-    if (size !== info.size) {
+    const seal = findSeal(source, info, isChecked);
+    // Where another process writes, the Seal of the last full segment may be on its way.
+    const isWatched = isUntouched !== undefined;
+    const mayBeUnsealed = isWatched && (seal.kind === "missing" || seal.kind === "damaged") &&
+      size < info.size && size >= info.size - sealFrameSize(info.count);
+    if (size !== info.size && !mayBeUnsealed) {
       const what = `it has ${size} bytes, and the segment after it says ${info.size}`;
       throw segmentDamaged(info.path, Math.min(size, info.size), info.firstIndex, what);
     }
-    const seal = findSeal(source, info, isChecked);
     let scan: SegmentScan | undefined;
-    this.rebuilt = seal.kind === "damaged";
+    this.isSealed = seal.kind === "found" || seal.kind === "none";
+    this.rebuilt = !this.isSealed && (seal.kind === "damaged" || !isWatched);
     if (seal.kind === "found") {
       // One that is opened again had to go for others, and would have to again.
       const window = isChecked ? Math.min(info.count, WINDOW) : this.#windowFor(info.count);
       this.offsets = new SealOffsets(source.file, info.count, seal.at, window);
     } else {
-      scan = scanAll(source, info);
+      scan = scanAll(source, info, size);
       this.offsets = scan.offsets;
     }
-    const end = seal.kind === "found" ? seal.at : info.size;
+    const end = seal.kind === "found" ? seal.at : size;
     const { offsets } = this;
     const batches = scan?.batches ?? new BatchSearch(source, () => this.reader);
     const entries = { offsets, end, cuts: 0, batches, isUntouched };
@@ -176,7 +183,8 @@ class SealOffsets implements Offsets {
   }
 }
 
-type FoundSeal = { kind: "found"; at: number } | { kind: "damaged" } | { kind: "none" };
+/** What was found of a Seal: none of its first bytes where it is missing, which are written last. */
+type FoundSeal = { kind: "found"; at: number } | { kind: "damaged" | "missing" | "none" };
 
 /** Finds the Seal from the end of the file and checks it, if it was not. */
 function findSeal(
@@ -187,13 +195,15 @@ function findSeal(
   const head = new Uint8Array(FILE_HEADER_SIZE);
   file.read(head, 0);
   if (hasNoSeal(readFileHeader(head))) return { kind: "none" };
-  const trailer = new Uint8Array(SEAL_TRAILER_SIZE);
-  file.read(trailer, info.size - SEAL_TRAILER_SIZE);
-  const size = readSealTrailer(trailer);
-  if (size !== sealFrameSize(info.count) || size > info.size) return { kind: "damaged" };
+  const size = sealFrameSize(info.count);
   const at = info.size - size;
+  if (at < 0) return { kind: "damaged" };
   const header = new Uint8Array(FRAME_HEADER_SIZE);
   file.read(header, at);
+  if (header.every((byte) => byte === 0)) return { kind: "missing" };
+  const trailer = new Uint8Array(SEAL_TRAILER_SIZE);
+  file.read(trailer, info.size - SEAL_TRAILER_SIZE);
+  if (readSealTrailer(trailer) !== size) return { kind: "damaged" };
   const isVouchedFor = readUint32(header, CHECKSUM_AT) === info.checksum;
   if (isVouchedFor && isChecked) return { kind: "found", at };
   const payload = pieces(file, at + FRAME_HEADER_SIZE, info.size);
@@ -212,10 +222,10 @@ export function scanFull(source: SegmentSource, size: number): SegmentScan | Unf
 }
 
 /** What a scan of the whole segment finds. */
-function scanAll(source: SegmentSource, info: SealedSegmentInfo): SegmentScan {
+function scanAll(source: SegmentSource, info: SealedSegmentInfo, size: number): SegmentScan {
   const scan = scanFull(source, info.size);
   // To a reader a Seal may look damaged because a truncation is at work on the file.
-  if (scan.size !== info.size || source.file.size() !== info.size) {
+  if (scan.size !== size || source.file.size() !== size) {
     throw segmentDamaged(info.path, info.size, info.firstIndex, "it changes while it is read");
   }
   if (scan.kind === "scanned" && scan.offsets.count >= info.count) {

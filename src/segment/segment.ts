@@ -15,7 +15,7 @@ import { BATCH_FRAME_SIZE } from "../format/batch_frame.ts";
 import { DURABLE_FRAME_SIZE } from "../format/durable_frame.ts";
 import { sealFrameSize } from "../format/seal_frame.ts";
 import type { PreviousSegment } from "../format/segment_frame.ts";
-import type { FileHandle } from "../fs/file_system.ts";
+import { type FileHandle, isNoSpace } from "../fs/file_system.ts";
 import type { LogDirectory } from "../fs/log_directory.ts";
 import { LastWrite } from "./last_write.ts";
 import { MappedBeginning } from "./mapped_beginning.ts";
@@ -26,32 +26,13 @@ import { putBatchFrame, putDurableFrame } from "./own_frames.ts";
 import type { Target } from "./target.ts";
 import type { Batches } from "./batches.ts";
 import type { SegmentScan } from "./frame_walk.ts";
+import { LateSeal } from "./late_seal.ts";
 import { SealPieces } from "./seal_pieces.ts";
 import { SpaceAhead } from "./space_ahead.ts";
+import type { SegmentCounters, SegmentSettings } from "./settings.ts";
+import { SyncedFile } from "./synced_file.ts";
 import type { WritableSource } from "./writable_source.ts";
-import { Syncs } from "../fs/syncs.ts";
 import { lastChecksum } from "./last_checksum.ts";
-
-/** How many calls segments have made of their files. */
-export interface SegmentCounters {
-  writes: number;
-  syncs: number;
-  /** How many appends waited for the roll before theirs. */
-  rollWaits: number;
-}
-
-/** What all segments of a log are told. */
-export interface SegmentSettings {
-  readonly counters: SegmentCounters;
-  /** Where the files lie. */
-  readonly directory: LogDirectory;
-  /** How far to extend the file ahead of its entries at the most, in bytes. */
-  readonly preallocate: number;
-  /** Whether entries are read from memory. */
-  readonly mapsReads: boolean;
-  /** Whether entries that are not synced soon are stored into mapped space. */
-  readonly mapsAppends: boolean;
-}
 
 /** A segment that is open to write. */
 export class Segment implements Entries {
@@ -71,10 +52,7 @@ export class Segment implements Entries {
   readonly reader: EntryReader;
 
   readonly #file: FileHandle;
-  readonly #second: FileHandle;
-  /** The one of the two that no sync off the event loop uses: an error is told to each once. */
-  #blocking: FileHandle;
-  readonly #syncs = new Syncs();
+  readonly #syncs: SyncedFile;
   readonly #checksum: FrameChecksum;
   readonly #counters: SegmentCounters;
   #end: number;
@@ -89,10 +67,9 @@ export class Segment implements Entries {
   #isWaiting = false;
   readonly #lastWrite = new LastWrite();
   readonly #seal: SealPieces;
+  /** The Seal, if the file has its place, and not all of it yet. */
+  #lateSeal: LateSeal | undefined;
   readonly #directory: LogDirectory;
-  /** Syncs that run; the file is closed when there is none. */
-  #running = 0;
-  #closed = false;
 
   /**
    * Takes over a file that was scanned, cut to the scan's end and synced.
@@ -116,7 +93,8 @@ export class Segment implements Entries {
     const file = mapsReads ? new MappedBeginning(source.file) : source.file;
     this.reader = new EntryReader({ ...source, file }, scan.firstIndex, this);
     this.#file = source.file;
-    this.#second = this.#blocking = source.second;
+    const failed = (doing: string, cause: unknown): Error => this.#syncFailed(doing, cause);
+    this.#syncs = new SyncedFile(source, counters, failed);
     this.#checksum = source.checksum;
     this.#counters = counters;
     this.#directory = directory;
@@ -177,8 +155,7 @@ export class Segment implements Entries {
   append(data: Uint8Array): void {
     const lead = this.#leadSize();
     const size = lead + FRAME_HEADER_SIZE + data.length;
-    const buffer = this.#bufferFor(size);
-    if (lead > 0) putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
+    const buffer = this.#bufferFor(size, lead);
     writeFrameHeader(buffer, lead, TYPE_DATA, data.length);
     buffer.set(data, lead + FRAME_HEADER_SIZE);
     const start = this.#end + lead;
@@ -195,8 +172,7 @@ export class Segment implements Entries {
   appendBatch(entries: readonly Uint8Array[], bytes: number): void {
     const lead = this.#leadSize();
     const first = lead + BATCH_FRAME_SIZE;
-    const buffer = this.#bufferFor(first + bytes);
-    if (lead > 0) putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
+    const buffer = this.#bufferFor(first + bytes, lead);
     putBatchFrame(buffer, lead, entries.length, bytes);
     let at = first;
     for (const data of entries) {
@@ -221,8 +197,7 @@ export class Segment implements Entries {
    */
   appendFrames(frames: Uint8Array): void {
     const lead = this.#leadSize();
-    const buffer = this.#bufferFor(lead + frames.length);
-    if (lead > 0) putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
+    const buffer = this.#bufferFor(lead + frames.length, lead);
     buffer.set(frames, lead);
     const start = this.#end + lead;
     this.#writeEntries(buffer, lead + frames.length, lead);
@@ -248,8 +223,7 @@ export class Segment implements Entries {
   announce(): boolean {
     const size = this.#leadSize();
     if (size === 0) return false;
-    const buffer = this.#bufferFor(size);
-    putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
+    const buffer = this.#bufferFor(size, size);
     this.#checksum.seal(buffer, 0, size);
     this.#write(buffer, size);
     this.#marks.tell();
@@ -272,30 +246,14 @@ export class Segment implements Entries {
   }
 
   /** Makes a sync that covers what is written when it begins. */
-  async #cover(doing: string, begin: () => Promise<void>): Promise<void> {
+  async #cover(doing: string, begin: (file: FileHandle) => Promise<void>): Promise<void> {
     let covered: Coverage = { count: 0, end: 0 };
-    await this.#run(doing, () => {
+    await this.#syncs.run(doing, (file) => {
       covered = this.#marks.begin();
-      return begin();
+      return begin(file);
     });
     this.requireInPlace();
     this.#marks.synced(covered);
-  }
-
-  /** Makes a sync after the one that runs. The file stays open until it has ended. */
-  async #run(doing: string, begin: () => Promise<void>): Promise<void> {
-    this.#running++;
-    try {
-      await this.#syncs.run(() => {
-        this.#counters.syncs++;
-        return begin();
-      });
-    } catch (cause) {
-      throw this.#syncFailed(doing, cause);
-    } finally {
-      this.#running--;
-      if (this.#closed && this.#running === 0) this.#giveBack();
-    }
   }
 
   /**
@@ -304,11 +262,7 @@ export class Segment implements Entries {
    * @throws {SyncFailedError} If one has failed.
    */
   async settled(): Promise<void> {
-    try {
-      await this.#syncs.settled();
-    } catch (cause) {
-      throw this.#syncFailed("the last entries", cause);
-    }
+    await this.#syncs.settled();
   }
 
   /** The same as {@linkcode sync} while the caller waits. */
@@ -321,19 +275,9 @@ export class Segment implements Entries {
 
   /** Makes a sync now that covers what is written. */
   #coverBlocking(doing: string, sync: (file: FileHandle) => void): void {
-    this.#runBlocking(doing, sync);
+    this.#syncs.runBlocking(doing, sync);
     this.requireInPlace();
     this.#marks.syncedAtOnce(this.#syncs.isPending);
-  }
-
-  /** Makes a sync now, through the second descriptor. */
-  #runBlocking(doing: string, sync: (file: FileHandle) => void): void {
-    this.#counters.syncs++;
-    try {
-      this.#syncs.runBlocking(() => sync(this.#blocking));
-    } catch (cause) {
-      throw this.#syncFailed(doing, cause);
-    }
   }
 
   /**
@@ -342,7 +286,7 @@ export class Segment implements Entries {
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async syncFull(): Promise<void> {
-    await this.#cover("the full segment", () => this.#file.sync());
+    await this.#cover("the full segment", (file) => file.sync());
   }
 
   /** The same while the caller waits. */
@@ -353,21 +297,16 @@ export class Segment implements Entries {
   /**
    * Makes the file durable, so that its name can be. No entry counts as durable by that.
    *
-   * Here it is the second descriptor that waits. The first is written through meanwhile, and Deno lends
-   * a file to a sync that runs, so that nothing else can use it, if there are no descriptors left.
-   *
    * @throws {SyncFailedError} If the outcome is unknown.
    */
   async syncBeginning(): Promise<void> {
-    this.#blocking = this.#file;
-    await this.#run("a new segment", () => this.#second.sync());
-    this.#blocking = this.#second;
+    await this.#syncs.runThroughSecond("a new segment");
     this.requireInPlace();
   }
 
   /** The same while the caller waits. */
   syncBeginningBlocking(): void {
-    this.#runBlocking("a new segment", (file) => file.syncBlocking());
+    this.#syncs.runBlocking("a new segment", (file) => file.syncBlocking());
     this.requireInPlace();
   }
 
@@ -420,23 +359,77 @@ export class Segment implements Entries {
   }
 
   /**
-   * Ends a segment of version 2: writes its Seal, and waits for nothing. Nothing is appended
-   * afterwards, unless {@linkcode unseal} is called.
+   * Ends a segment of version 2, and waits for nothing. The file gets the last bytes of its Seal, and
+   * so its size. {@linkcode writeSeal} writes the rest later. Nothing is appended afterwards, unless
+   * {@linkcode unseal} is called.
    *
    * Until the next segment says that this one is durable, its own Durable frames are all that says so.
    * So the one that is owed comes first.
    *
    * @throws {WalError} As {@linkcode append}.
    */
-  endWithSeal(): PreviousSegment {
+  endBeforeSeal(): PreviousSegment {
     this.announce();
-    try {
+    const seal = this.#dueSeal(this.offsets.count);
+    this.#endWith(() => {
       this.#space.trim(this.#end);
-    } catch (cause) {
-      throw writeFailed(`end the segment "${this.path}"`, cause);
+      seal.takePlace();
+    });
+    this.#lateSeal = seal;
+    return { firstIndex: this.firstIndex, size: seal.end, checksum: seal.checksum };
+  }
+
+  /**
+   * Ends a segment that was found without its Seal, or with a part of it. Nothing is written, and
+   * {@linkcode writeSealPart} writes it all.
+   */
+  endUnsealed(): void {
+    this.#lateSeal = this.#dueSeal(this.offsets.count);
+    this.#isEnded = true;
+  }
+
+  /**
+   * Writes the next part of the Seal after {@linkcode endBeforeSeal}, once all else of the file is
+   * durable, and syncs it. So no other sync waits for all of the Seal. It has to be done before it is
+   * called again.
+   *
+   * @returns Whether all of the Seal is written.
+   * @throws {WalError} `ERR_WAL_WRITE_FAILED`: the part is yet to be written, there is no space for it.
+   * @throws {SyncFailedError} If the outcome is unknown.
+   */
+  async writeSealPart(): Promise<boolean> {
+    if (!this.#writeSealPart()) return true;
+    await this.#syncs.run("a Seal", (file) => file.syncData());
+    // A call that blocks may have written the rest meanwhile.
+    if (!this.#syncs.isClosed) this.requireInPlace();
+    return this.#lateSeal === undefined;
+  }
+
+  /** Writes all of it while the caller waits. */
+  writeSealBlocking(): void {
+    // A part may be written whose own sync runs.
+    let isDue = this.#syncs.isPending || this.#writeSealPart();
+    for (; isDue; isDue = this.#writeSealPart()) {
+      this.#syncs.runBlocking("a Seal", (file) => file.syncDataBlocking());
     }
-    const checksum = this.#writeSeal(this.offsets.count);
-    return { firstIndex: this.firstIndex, size: this.#end, checksum };
+    this.requireInPlace();
+  }
+
+  /** Writes the next part of the Seal; false if it has none any more. */
+  #writeSealPart(): boolean {
+    const seal = this.#lateSeal;
+    if (seal === undefined) return false;
+    try {
+      seal.writePart();
+    } catch (cause) {
+      if (!isNoSpace(cause)) throw this.#syncFailed("a Seal", cause);
+      throw writeFailed(`write the Seal of "${this.path}" at offset ${this.#end}`, cause);
+    }
+    if (seal.isWritten) {
+      this.#end = seal.end;
+      this.#lateSeal = undefined;
+    }
+    return true;
   }
 
   /**
@@ -450,7 +443,7 @@ export class Segment implements Entries {
     const checksum = this.version === 2
       ? this.#writeSeal(count)
       : lastChecksum(this.#file, this.path, this.offsets);
-    this.#runBlocking("the full segment", (file) => {
+    this.#syncs.runBlocking("the full segment", (file) => {
       this.#space.trim(this.#end);
       file.syncBlocking();
     });
@@ -466,28 +459,39 @@ export class Segment implements Entries {
 
   /** Writes the Seal, and returns its checksum. */
   #writeSeal(count: number): number {
-    const seal = this.#seal.frame(count);
-    let end = this.#end;
+    const seal = this.#dueSeal(count);
+    this.#endWith(() => {
+      while (!seal.isWritten) seal.writePart();
+    });
+    this.#end = seal.end;
+    return seal.checksum;
+  }
+
+  /** Writes what ends the segment; if that fails, nothing of it is left behind. */
+  #endWith(write: () => void): void {
     try {
-      for (const part of seal.parts) {
-        this.#counters.writes++;
-        this.#file.write(part, end, part.length);
-        this.#lastWrite.note(part, part.length, end);
-        end += part.length;
-      }
+      write();
     } catch (cause) {
       this.#cutBack();
       throw writeFailed(`append a Seal to "${this.path}" at offset ${this.#end}`, cause);
     }
-    this.#end = end;
     this.#isEnded = true;
-    return seal.checksum;
   }
 
-  /** Takes the Seal back, as when no next segment could be made. */
+  /** The Seal, to be written at the end. */
+  #dueSeal(count: number): LateSeal {
+    return new LateSeal(this.#seal.frame(count), this.#end, (bytes, offset) => {
+      this.#counters.writes++;
+      this.#file.write(bytes, offset);
+      this.#lastWrite.note(bytes, bytes.length, offset);
+    });
+  }
+
+  /** Takes the Seal back, or its place, as when no next segment could be made. */
   unseal(): void {
     this.#isEnded = false;
-    if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);
+    if (this.#lateSeal !== undefined) this.#lateSeal = undefined;
+    else if (this.version === 2) this.#end -= sealFrameSize(this.offsets.count);
     this.#cutBack();
   }
 
@@ -525,24 +529,18 @@ export class Segment implements Entries {
       throw this.#syncFailed("the truncation", cause);
     }
     this.#lastWrite.forget();
-    await this.#run("the truncation", () => this.#file.sync());
+    await this.#syncs.run("the truncation", (file) => file.sync());
     this.requireInPlace();
     this.#marks.cut(count);
   }
 
   /** Gives the file back, once no sync runs; and that of the segment before, if it is held for this one. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#syncs.isClosed) return;
     this.#before?.close();
     this.#space.stop();
     this.reader.close();
-    if (this.#running === 0) this.#giveBack();
-  }
-
-  #giveBack(): void {
-    this.#second.close();
-    this.#file.close();
+    this.#syncs.close();
   }
 
   /** How large the Durable frame is that the next write begins with: 0 if none is owed. */
@@ -551,12 +549,17 @@ export class Segment implements Entries {
     return this.#marks.isOwed && !this.#syncs.hasFailed ? DURABLE_FRAME_SIZE : 0;
   }
 
-  /** Where a write of some bytes is put together: in the kernel's memory, if it is large enough. */
-  #bufferFor(size: number): Uint8Array {
+  /**
+   * Where a write of some bytes is put together: in the kernel's memory, if it is large enough. A
+   * Durable frame of `lead` bytes, if any, is in it.
+   */
+  #bufferFor(size: number, lead: number): Uint8Array {
     // A checksum takes the same memory, so this comes before anything is staged.
     if (this.offsets.count >= this.#seal.next) this.#seal.keepUp();
     const { staging } = this.#checksum;
-    return size <= staging.length ? staging : takeForWrite(size, this.path);
+    const buffer = size <= staging.length ? staging : takeForWrite(size, this.path);
+    if (lead > 0) putDurableFrame(buffer, this, this.#end, this.#marks.settledEnd);
+    return buffer;
   }
 
   /** Writes at the end, which moves on. A write that fails leaves nothing behind. */
@@ -590,7 +593,7 @@ export class Segment implements Entries {
    */
   #cutBack(): void {
     this.#lastWrite.forget();
-    this.#runBlocking("the cut back to the last whole entry after a failed write", (file) => {
+    this.#syncs.runBlocking("the cut back to the last whole entry after a failed write", (file) => {
       this.#file.truncate(this.#end);
       this.#space.gone();
       file.syncBlocking();

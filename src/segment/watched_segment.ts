@@ -80,7 +80,9 @@ export class WatchedSegment implements Entries {
 
   /** Whether the writer has ended the segment, or may have begun the next without a sign of it here. */
   get mayBeFull(): boolean {
-    return this.#found.seal !== undefined || this.#found.version !== 2;
+    const { seal, version, size, end } = this.#found;
+    // What follows the last frame may be the place of a Seal.
+    return seal !== undefined || version !== 2 || size > end;
   }
 
   /**

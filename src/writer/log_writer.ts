@@ -6,7 +6,15 @@
  *
  * @module
  */
-import { type EndError, ioFailed, isEnd, MovedError, outcomeUnknown, WalError } from "../errors.ts";
+import {
+  type EndError,
+  ioFailed,
+  isEnd,
+  isWriteFailed,
+  MovedError,
+  outcomeUnknown,
+  WalError,
+} from "../errors.ts";
 import type { Guards } from "../files/guards.ts";
 import { giveBackLog } from "../files/give_back_log.ts";
 import type { LogContents } from "../files/log_contents.ts";
@@ -100,12 +108,14 @@ export class LogWriter {
       },
       rest: () => {
         this.#look();
+        if (segments.isRolling) this.#rolled();
         guards.catchUp();
       },
       failed: (error) => this.#end(error),
     });
     guards.whenLost((error) => this.#end(error));
-    segments.whenRolled(() => this.#finishing ??= this.#finishRoll());
+    segments.whenRolled(() => this.#rolled());
+    if (segments.isRolling) this.#rolled();
     this.#announcer.whenIdle();
   }
 
@@ -379,15 +389,24 @@ export class LogWriter {
     }
   }
 
-  /** Makes a roll durable that no caller asked for. */
+  #rolled(): void {
+    this.#finishing ??= this.#finishRoll();
+  }
+
+  /** Makes rolls durable that no caller asked for, and seals the full segments. */
   async #finishRoll(): Promise<void> {
     // To begin the syncs takes time too, and the append that rolls does not wait for that either.
     await clock.endOfTurn();
     try {
-      await this.#segments.finishRoll();
-      this.#synced();
+      while (this.#segments.isRolling && !this.#lifecycle.hasEnded) {
+        if (this.#segments.isPending) {
+          await this.#segments.finishRoll();
+          this.#synced();
+        } else await this.#segments.sealOn();
+      }
     } catch (error) {
-      this.#end(error);
+      // Without space the Seal waits for the next idle moment, or the next roll.
+      if (!isWriteFailed(error)) this.#end(error);
     } finally {
       this.#finishing = undefined;
     }

@@ -123,7 +123,8 @@ test("inspect says what would be set aside, removed and cut of a torn roll", opt
         "lost",
         withoutBeginning(whole),
         "begun without a wait, its beginning is lost, and it was never acknowledged",
-        [SET_ASIDE, REMOVES, `would make the next segment, ${NEXT}`],
+        // The place of its Seal.
+        [SET_ASIDE, REMOVES, `would cut 50 bytes off ${FULL}`],
       ],
     ] as const;
     for (const [name, pair, verdict, opening] of cases) {

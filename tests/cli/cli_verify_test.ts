@@ -24,7 +24,7 @@ import { defaultFileSystem } from "../../src/fs/runtime.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { spawnSync } from "../../kit/child.ts";
 import { concat, framesOf as wholeFramesOf } from "../../kit/frames.ts";
-import { bytes, KNOWN_V1, random, readFile, withLog, writeFile } from "../../kit/logs.ts";
+import { bytes, KNOWN_V1, random, readFile, turns, withLog, writeFile } from "../../kit/logs.ts";
 import { command, ROOT } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
@@ -689,8 +689,10 @@ test("verify judges a segment under a pending one as opening does", options, asy
   const log = await Wal.open("a.wal", { fileSystem, segmentSize: 256 });
   log.append(new Uint8Array(150));
   log.append(new Uint8Array(100));
-  const full = readFile(fileSystem, "a.wal").slice();
+  const unsealed = readFile(fileSystem, "a.wal").slice();
   const next = readFile(fileSystem, "a.wal.00000000000000000002").slice();
+  await turns();
+  const full = readFile(fileSystem, "a.wal").slice();
   await log.close();
   const checked = async (full: Uint8Array): Promise<Verdict> => {
     const fileSystem = new MemoryFileSystem();
@@ -699,7 +701,16 @@ test("verify judges a segment under a pending one as opening does", options, asy
     return await check("a.wal", fileSystem);
   };
   assertEquals(await checked(full), { places: [], notes: [] });
-  const { places, notes } = await checked(full.slice(0, -4));
+  for (const file of [unsealed, full.slice(0, -4), full.slice(0, 213)]) {
+    assertEquals(await checked(file), {
+      places: [],
+      notes: [
+        "a.wal: offset 213, index 2: its Seal was not written yet, or not all of it; opening would " +
+        "write it",
+      ],
+    });
+  }
+  const { places, notes } = await checked(full.slice(0, 210));
   assertEquals(places, []);
   assertMatch(notes.join(), /a torn last write; opening would cut/);
   assertMatch(notes.join(), /none of its 1 entries was acknowledged.*set it aside and remove it/);
@@ -731,8 +742,11 @@ const OF_NEXT: Readonly<Record<string, (file: Uint8Array) => Uint8Array>> = {
   "its beginning alone": (file) => file.slice(0, 64),
 };
 
-for (const isAcknowledged of [false, true]) {
-  const title = `a torn roll, its end ${isAcknowledged ? "" : "not "}acknowledged`;
+for (
+  const [isAcknowledged, isSealed] of [[false, false], [false, true], [true, false], [true, true]]
+) {
+  const title = `a torn roll${isSealed ? "" : " before its Seal"}, its end ` +
+    `${isAcknowledged ? "" : "not "}acknowledged`;
   test(`what open makes of ${title}, verify has foretold`, options, async () => {
     const memory = new MemoryFileSystem();
     const log = await Wal.open("a.wal", { fileSystem: memory, segmentSize: 300 });
@@ -740,15 +754,18 @@ for (const isAcknowledged of [false, true]) {
     log.append(new Uint8Array(100).fill(4));
     if (isAcknowledged) await log.sync();
     const next = log.lastIndex === 4 ? "a.wal.00000000000000000004" : "none";
-    const [full, rest] = ["a.wal", next].map((name) => readFile(memory, name).slice());
+    const rest = readFile(memory, next).slice();
+    let full = readFile(memory, "a.wal").slice();
+    await turns();
+    if (isSealed) full = readFile(memory, "a.wal").slice();
     await log.close();
     const outcomes = new Set<string>();
     let asides = 0;
     for (const [ofFull, tear] of Object.entries(OF_FULL)) {
       for (const [ofNext, tearNext] of Object.entries(OF_NEXT)) {
         const fileSystem = new MemoryFileSystem();
-        writeFile(fileSystem, "a.wal", tear(full as Uint8Array));
-        writeFile(fileSystem, next, tearNext(rest as Uint8Array));
+        writeFile(fileSystem, "a.wal", tear(full));
+        writeFile(fileSystem, next, tearNext(rest));
         const { places, notes } = await check("a.wal", fileSystem);
         const about = `N ${ofFull}, N+1 ${ofNext}: ${JSON.stringify(places)} ${notes.join("; ")}`;
         const opened = await Wal.open("a.wal", { fileSystem }).catch(() => undefined);

@@ -179,7 +179,7 @@ test(
       crashes += explored.crashes;
       states += explored.states;
     }
-    assertEquals({ crashes, states }, { crashes: 214, states: 839 });
+    assertEquals({ crashes, states }, { crashes: 234, states: 881 });
   },
 );
 

@@ -15,7 +15,7 @@ import { mapFile, mapWhole } from "../../src/fs/mapped_file.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { spawnSync } from "../../kit/child.ts";
 import { like } from "../../kit/like.ts";
-import { bytes, text } from "../../kit/logs.ts";
+import { bytes, text, turns } from "../../kit/logs.ts";
 import { command, commandOn, ROOT, RUNTIME } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
@@ -68,6 +68,7 @@ test("entries of mapped files are what they are in files that are not", async ()
   for (let i = 1; i <= 100; i++) log.append(entry(i));
   assertEquals(log.stats().memoryMap, "reads");
   assertEquals(mapped(), 0, "nothing is mapped before it is read");
+  await turns();
   for (let i = 1; i <= 100; i++) assertEquals(log.getEntry(i), entry(i));
   assertEquals(log.readAll(), Array.from({ length: 100 }, (_, i) => entry(i + 1)));
   const { segments } = log.stats();
@@ -89,25 +90,26 @@ test("without the option nothing is mapped", async () => {
 test("what is cut or dropped is not mapped any more", async () => {
   const { fileSystem, mapped } = counting();
   const log = await Wal.open(PATH, { fileSystem, ...SETTING });
-  const fill = (from: number, to: number): void => {
+  const fill = async (from: number, to: number): Promise<void> => {
     for (let i = from; i <= to; i++) log.append(entry(i));
+    await turns();
     log.readAll();
     assertEquals(mapped(), log.stats().segments - 1);
   };
-  fill(1, 100);
+  await fill(1, 100);
   const loop = log.entries({ from: 5 });
   loop.next();
   await log.truncateFromIndex(30);
   assertEquals(mapped(), 0, "a full file is opened to be cut");
   assertEquals(log.getEntry(29), entry(29));
-  fill(30, 120);
+  await fill(30, 120);
   await log.truncateBeforeIndex(60);
   assertEquals(mapped(), log.stats().segments - 1);
-  fill(121, 130);
+  await fill(121, 130);
   await log.reset(200);
   assertEquals(mapped(), 0);
   assertThrows(() => loop.next());
-  fill(200, 255);
+  await fill(200, 255);
   await log.close();
   assertEquals(mapped(), 0);
 });

@@ -12,7 +12,6 @@ import { sealFrameSize } from "../../src/format/seal_frame.ts";
 import type { SegmentFrame } from "../../src/format/segment_frame.ts";
 import { type FileHandle, FileSystemError, type OpenMode } from "../../src/fs/file_system.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { clock } from "../../src/fs/clock.ts";
 import { FaultyFileSystem, type FileOperation } from "../../src/testing/faulty_file_system.ts";
 import {
   bytes,
@@ -21,6 +20,7 @@ import {
   readFile,
   text,
   toHex,
+  turns,
   withLog,
   writeFile,
 } from "../../kit/logs.ts";
@@ -768,6 +768,9 @@ async function fullLog(fileSystem: FaultyFileSystem): Promise<{ log: Wal; last: 
 test("the order of calls in a roll", async () => {
   const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
   const { log, last } = await fullLog(fileSystem);
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => open = resolve);
+  fileSystem.delay("syncDirectory", () => gate);
   const from = fileSystem.calls.length;
   log.append(entry(last + 1));
   const next = path(last + 1);
@@ -782,9 +785,13 @@ test("the order of calls in a roll", async () => {
     `write ${next}`,
   ];
   assertEquals(since(from), rolled);
-  await clock.endOfTurn();
+  await turns();
   const syncs = [`sync ${PATH}`, `sync ${next}`, "syncDirectory ."];
   assertEquals(since(from), [...rolled, ...syncs]);
+  open();
+  await turns();
+  const seal = [`write ${PATH}`, `syncData ${PATH}`, `write ${PATH}`, `syncData ${PATH}`];
+  assertEquals(since(from), [...rolled, ...syncs, ...seal], "the Seal's first bytes go last");
   const before = fileSystem.calls.length;
   await log.sync();
   assertEquals(since(before), [`write ${next}`, `syncData ${next}`], "a Durable frame goes first");

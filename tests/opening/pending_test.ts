@@ -7,8 +7,8 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CorruptionError, Wal, WalError } from "../../mod.ts";
-import { readFile, text, withLog, writeFile } from "../../kit/logs.ts";
-import { BEGINNING_SIZE, concat, framesOf } from "../../kit/frames.ts";
+import { readFile, text, turns, withLog, writeFile } from "../../kit/logs.ts";
+import { BEGINNING_SIZE, concat, framesOf, SEAL } from "../../kit/frames.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 
 const PATH = "a.wal";
@@ -27,18 +27,28 @@ interface Pair {
   readonly last: number;
 }
 
-/** Two segments, of which nothing in the later was acknowledged, or all. */
-async function pairOf(isAcknowledged: boolean): Promise<Pair> {
+/** Two segments, of which nothing in the later was acknowledged, or all; the first has its Seal, or not. */
+async function pairOf(isAcknowledged: boolean, isSealed: boolean): Promise<Pair> {
   const fileSystem = new MemoryFileSystem();
   const log = await Wal.open(PATH, { ...OPTIONS, fileSystem });
   for (let index = 1; index <= 8; index++) log.append(entry(index));
   await log.sync();
   for (let index = 9; index <= 11; index++) log.append(entry(index));
-  if (isAcknowledged) await log.sync();
-  const full = readFile(fileSystem, PATH).slice();
-  const next = readFile(fileSystem, NEXT).slice();
+  const files = {
+    full: readFile(fileSystem, PATH).slice(),
+    next: readFile(fileSystem, NEXT).slice(),
+  };
+  await log.sync();
+  await turns();
+  if (isAcknowledged) files.next = readFile(fileSystem, NEXT).slice();
+  if (isSealed) files.full = readFile(fileSystem, PATH).slice();
   await log.close();
-  return { full, next, last: 11 };
+  return { ...files, last: 11 };
+}
+
+/** Where the entries and what covers them end: the Seal begins there. */
+function sealAt(full: Uint8Array): number {
+  return framesOf(full).findLast(({ payload }) => payload[0] !== SEAL)?.end ?? 0;
 }
 
 function* damages(full: Uint8Array): Generator<readonly [what: string, file: Uint8Array]> {
@@ -85,37 +95,52 @@ async function opened(
   }
 }
 
+/** Whether a file begins with the same bytes, and is not longer. */
+function isSame(file: Uint8Array, other: Uint8Array, size: number): boolean {
+  return file.length >= size && file.length <= other.length &&
+    file.subarray(0, size).every((byte, i) => byte === other[i]);
+}
+
 const wanted = (last: number): string[] =>
   Array.from({ length: last }, (_, i) => text(entry(i + 1)).trim());
 
 test("a pair of which nothing was damaged is whole, acknowledged or not", async () => {
   for (const isAcknowledged of [false, true]) {
-    const { full, next, last } = await pairOf(isAcknowledged);
-    const { words, case: name, error } = await opened(full, next);
-    assertEquals([error, name, words], [undefined, "A", wanted(last)]);
+    for (const isSealed of [false, true]) {
+      const { full, next, last } = await pairOf(isAcknowledged, isSealed);
+      const { words, case: name, error } = await opened(full, next);
+      assertEquals([error, name, words], [undefined, "A", wanted(last)]);
+    }
   }
 });
 
 test("a full segment that is damaged under a pending one is judged as the last, and told", async () => {
-  const { full, next, last } = await pairOf(false);
-  let setAsides = 0;
-  for (const [what, file] of damages(full)) {
-    const { words, setAside, error } = await opened(file, next);
-    if (error !== undefined) {
-      // A Durable frame in the full one covers it.
-      assert(error instanceof CorruptionError, `${what}: ${error}`);
-      continue;
+  for (const isSealed of [false, true]) {
+    const { full, next, last } = await pairOf(false, isSealed);
+    let setAsides = 0;
+    for (const [what, file] of damages(full)) {
+      const { words, setAside, error } = await opened(file, next);
+      if (error !== undefined) {
+        // A Durable frame in the full one covers it.
+        assert(error instanceof CorruptionError, `${what}: ${error}`);
+        continue;
+      }
+      assertEquals(words, wanted(words.length), what);
+      // The Seal is there twice: by the frames themselves.
+      if (isSame(file, full, sealAt(full))) {
+        assertEquals([words.length, setAside], [last, undefined], what);
+        continue;
+      }
+      assert(words.length < last, what);
+      assertStringIncludes(setAside ?? "", ".cut-00000000000000000009-0", what);
+      setAsides++;
     }
-    assertEquals(words, wanted(words.length), what);
-    assert(words.length < last, what);
-    assertStringIncludes(setAside ?? "", ".cut-00000000000000000009-0", what);
-    setAsides++;
+    assert(setAsides > 100, `${setAsides}`);
   }
-  assert(setAsides > 100, `${setAsides}`);
 });
 
 test("where both segments are cut, both files are named that have what was set aside", async () => {
-  const { full, next } = await pairOf(false);
+  const { full, next } = await pairOf(false, true);
   // The Durable frame before the Seal is out of its place, and whole frames follow the damage.
   const vouched = framesOf(full).at(-2)?.offset ?? 0;
   const torn = concat(full.slice(0, vouched), Uint8Array.of(7), full.slice(vouched));
@@ -134,18 +159,20 @@ test("where both segments are cut, both files are named that have what was set a
 });
 
 test("a full segment that is damaged under one with a Durable frame is never silent", async () => {
-  const { full, next, last } = await pairOf(true);
-  for (const [what, file] of damages(full)) {
-    const { words, error } = await opened(file, next);
-    // The Seal is there twice: by the frames themselves.
-    if (error === undefined) assertEquals(words, wanted(last), what);
-    else assert(error instanceof CorruptionError, `${what}: ${error}`);
+  for (const isSealed of [false, true]) {
+    const { full, next, last } = await pairOf(true, isSealed);
+    for (const [what, file] of damages(full)) {
+      const { words, error } = await opened(file, next);
+      if (isSame(file, full, sealAt(full))) assertEquals(error, undefined, what);
+      if (error === undefined) assertEquals(words, wanted(last), what);
+      else assert(error instanceof CorruptionError, `${what}: ${error}`);
+    }
   }
 });
 
 test("a pending segment whose beginning is lost is set aside, unless a Durable frame is in it", async () => {
   for (const isAcknowledged of [false, true]) {
-    const { full, next } = await pairOf(isAcknowledged);
+    const { full, next } = await pairOf(isAcknowledged, true);
     const lost = next.slice().fill(0, 0, PENDING_END);
     const { words, setAside, case: name, error } = await opened(full, lost);
     if (isAcknowledged) {
@@ -158,7 +185,7 @@ test("a pending segment whose beginning is lost is set aside, unless a Durable f
 });
 
 test("a reader shows of a pair what an open would keep, and counts no more as durable", async () => {
-  const { full, next, last } = await pairOf(false);
+  const { full, next, last } = await pairOf(false, true);
   const files = (full: Uint8Array): MemoryFileSystem => {
     const fileSystem = new MemoryFileSystem();
     writeFile(fileSystem, PATH, full);
@@ -171,6 +198,11 @@ test("a reader shows of a pair what an open would keep, and counts no more as du
     assertEquals(log.durableIndex, 8);
   });
   await withLog(PATH, { fileSystem: files(full.slice(0, -3)), readOnly: true }, (log) => {
+    assertEquals([log.lastIndex, log.recovery.case], [last, "A"]);
+    assertEquals(log.readAll().map((data) => text(data).trim()), wanted(last));
+  });
+  const torn = full.slice(0, sealAt(full) - 3);
+  await withLog(PATH, { fileSystem: files(torn), readOnly: true }, (log) => {
     assertEquals([log.lastIndex, log.recovery.case], [8, "D"]);
   });
 });

@@ -13,7 +13,7 @@ import { mapFile } from "../../src/fs/mapped_file.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { spawnSync } from "../../kit/child.ts";
 import { like } from "../../kit/like.ts";
-import { readFile } from "../../kit/logs.ts";
+import { readFile, turns } from "../../kit/logs.ts";
 import { command, ROOT } from "../../kit/runtime.ts";
 import { withFolder } from "../../kit/temporary.ts";
 
@@ -136,6 +136,7 @@ test("cuts, rolls, a reset and close leave no memory of what was cut", async () 
   assertEquals(mapped, 1);
   while (log.stats().segments === 1) log.append(entry(7));
   assertEquals(mapped, 0, "after a roll");
+  await turns();
   assertEquals(log.getEntry(49), entry(49));
   assertEquals(log.getEntry(99), entry(99));
   await log.reset(10);

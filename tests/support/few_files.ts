@@ -62,8 +62,9 @@ for (let free = 0; free <= 2; free++) {
     for (let i = 0; i < 3; i++) append();
   });
   const again = await told(append);
-  // A roll keeps the full segment open until it is durable.
+  // A roll keeps the full segment open until it is durable and has its Seal.
   const synced = await told(() => log.sync());
+  await new Promise((resolve) => setTimeout(resolve, 200));
   const state = await told(() => log.setState(bytes("state")));
   giveBack();
   const after = await told(() => {

@@ -14,7 +14,7 @@ import {
   WalError,
   type WalErrorCode,
 } from "../../mod.ts";
-import { syncDirectory } from "../../kit/logs.ts";
+import { syncDirectory, turns } from "../../kit/logs.ts";
 import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import {
@@ -311,7 +311,7 @@ async function perform(m: Model, rig: Rig, call: Call): Promise<void> {
   const { log } = rig;
   assert(log !== undefined);
   const result = await settle(() => call.run(log));
-  await atRest();
+  await turns();
   if (rig.faulty.stopped) {
     await rig.die();
     return m.die(call.errors.length > 0 ? undefined : call.partly());
@@ -332,11 +332,6 @@ async function perform(m: Model, rig: Rig, call: Call): Promise<void> {
   compare(m, rig, call.mayBeDurable);
 }
 
-/** Lets what a call has begun come to its end: the syncs of a roll, for which no caller waits. */
-function atRest(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 async function fail(
   m: Model,
   rig: Rig,
@@ -346,14 +341,10 @@ async function fail(
 ): Promise<void> {
   const codes = call.failures(fired);
   if (result.kind === "returned") {
-    if (fired.syncs && codes.includes("ERR_WAL_SYNC_FAILED")) {
-      // It was a sync of a roll, after the call: the next call says so.
+    const mayBeSeal = fired.writes && (rig.log?.stats().segments ?? 0) > 1;
+    if (mayBeSeal || (fired.syncs && codes.includes("ERR_WAL_SYNC_FAILED"))) {
       m.become(call.done(result.value));
-      const next = await settle(() => rig.log?.sync());
-      assert(next.kind === "threw", "success, although a sync underneath has failed");
-      requireCode(next.error, ["ERR_WAL_SYNC_FAILED"]);
-      m.end([m.log], true);
-      return compareEnded(m, rig);
+      return await endedAfterwards(m, rig, fired);
     }
     // What could not be read may have been read elsewhere.
     const mayPass = codes.length === 0 || !(fired.writes || fired.syncs);
@@ -367,6 +358,21 @@ async function fail(
   assert(rig.log !== undefined);
   const view = look(rig.log, false);
   m.become(findShown(view, call.refused?.() ?? [m.log]));
+}
+
+/**
+ * A sync of a roll or of its Seal has failed, after the call: the next call says so. A write of the Seal
+ * that has failed is tried again where there was no space.
+ */
+async function endedAfterwards(m: Model, rig: Rig, { syncs }: Fired): Promise<void> {
+  const next = await settle(() => rig.log?.sync());
+  if (next.kind === "returned") {
+    assert(!syncs, "success, although a sync underneath has failed");
+    return m.become(synced(m.log));
+  }
+  requireCode(next.error, ["ERR_WAL_SYNC_FAILED"]);
+  m.end([m.log], true);
+  compareEnded(m, rig);
 }
 
 /** How an append fails: it ends the handle only if what it wrote could not be taken back. */
@@ -502,6 +508,7 @@ function appendTogether(sizes: readonly number[]): Command {
       return { data, errors, result: settle(() => log.appendAndSync(data)) };
     });
     const results = await Promise.all(calls.map(({ result }) => result));
+    await turns();
     const isRefused = (i: number): boolean => {
       const result = results[i];
       return result?.kind === "threw" && result.error instanceof WalError &&
@@ -545,10 +552,11 @@ function appendTogether(sizes: readonly number[]): Command {
       m.end(fired.writes || fired.reads ? partly : partlyAppended(before, atoms), true);
       compareEnded(m, rig);
     } else if (m.handle === "open") {
-      assert(!fired.syncs, "success, although a sync has failed");
       for (const { data } of there) count(m, [data]);
       const done = appended(before, atoms);
       m.become(there.length > 0 ? synced(done) : done);
+      if (fired.syncs || fired.writes) await endedAfterwards(m, rig, fired);
+      if (m.handle !== "open") return;
     }
     compare(m, rig, [lastOf(before)]);
   });
@@ -707,6 +715,15 @@ async function doOpen(m: Model, rig: Rig, options: OpenedWith): Promise<void> {
     assertEquals(view.durable, view.last, "open makes all that it returns durable");
     assertEquals(log.recovery.entries, view.entries.length);
     m.opened(view, options);
+    // A Seal that a full segment lacks is written after that.
+    await turns();
+    if (rig.faulty.stopped) {
+      await rig.die();
+      return m.die();
+    }
+    const late = rig.takeFired();
+    if (late.writes || late.syncs) await endedAfterwards(m, rig, late);
+    if (m.handle !== "open") return;
     return compare(m, rig);
   }
   const codes: WalErrorCode[] = [];
