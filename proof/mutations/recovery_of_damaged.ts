@@ -66,16 +66,6 @@ export const DAMAGED_LOGS: readonly Mutation[] = [
     caughtBy: [RECOVER, BATCH],
   },
   {
-    name: "what a Seal does not count is shown",
-    in: "Walk.#takeEntry",
-    find: "isDropped = true;",
-    replace: "",
-    caughtBy: [
-      RECOVER,
-      "a Seal gives the indexes after any damage, and counts what a truncation dropped",
-    ],
-  },
-  {
     name: "what looks like a Seal is believed",
     in: "Walk.#frameAt",
     find: "if (frame !== undefined) this.#seals.drop(); return frame;",

@@ -7,7 +7,16 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { test } from "node:test";
 import { Wal, type WalOptions } from "../../mod.ts";
 import { tryOnce } from "./trial.ts";
-import { concat, DATA, durablePayload, frame, INTERNAL, segmentPayload } from "../../kit/frames.ts";
+import {
+  concat,
+  DATA,
+  durablePayload,
+  frame,
+  FRAME_HEADER_SIZE,
+  INTERNAL,
+  sealPayload,
+  segmentPayload,
+} from "../../kit/frames.ts";
 import { PatientFile } from "../../src/cli/readable_file.ts";
 import {
   longestLine,
@@ -34,6 +43,8 @@ const LIMIT = 10 * 1024 * 1024;
 
 /** Where the first frame after the Segment frame stands. */
 const FIRST_ENTRY = 54;
+/** An Internal frame's payload that is skipped. */
+const PADDING: Uint8Array = new Uint8Array([255]);
 
 type Entry = RecoveredEntry & { readonly data: Uint8Array };
 
@@ -459,23 +470,27 @@ test("a Durable frame out of its place proves nothing", async () => {
 });
 
 test("what looks like a Seal at the end of an entry is none", async () => {
-  const forged = new Uint8Array(13 + 4);
-  writeUint32(forged, 1, 1);
-  forged[0] = 4;
-  writeUint32(forged, 5, 60);
-  writeUint32(forged, 9, 26);
-  writeUint32(forged, 13, 0x5345414c);
-  const fileSystem = new MemoryFileSystem();
-  const log = await Wal.open(PATH, { fileSystem, preallocate: 0 });
-  log.append(bytes("entry 1"));
-  log.append(frame(INTERNAL, forged));
-  void log.byteLength;
-  const before = readFile(fileSystem, PATH);
-  await log.close();
-  writeFile(fileSystem, PATH, before);
-  const { entries, missing } = await recover(fileSystem);
-  assertEquals([entries.length, missing.length], [2, 0]);
-  assertEquals(entries.map(({ index }) => index.from), [1, 2]);
+  const first = bytes("entry 1");
+  const frames = [frame(DATA, bytes("a")), frame(INTERNAL, PADDING), frame(DATA, bytes("b"))];
+  const inner = concat(...frames);
+  /** An entry at `offset` that holds frames, and a Seal that says so. */
+  const forged = (offset: number): Uint8Array => {
+    const at = offset + FRAME_HEADER_SIZE;
+    const last = at + inner.length - (frames[2]?.length ?? 0);
+    return concat(inner, frame(INTERNAL, sealPayload([at, last])));
+  };
+  const second = FIRST_ENTRY + FRAME_HEADER_SIZE + first.length;
+  for (const data of [[forged(FIRST_ENTRY)], [first, forged(second)]]) {
+    const fileSystem = new MemoryFileSystem();
+    const log = await Wal.open(PATH, { fileSystem, preallocate: 0 });
+    for (const each of data) log.append(each);
+    const before = readFile(fileSystem, PATH);
+    await log.close();
+    writeFile(fileSystem, PATH, before);
+    const { entries, missing } = await recover(fileSystem);
+    assertEquals(entries.map(({ index }) => index.from), data.map((_, i) => i + 1));
+    assertEquals(missing, []);
+  }
 });
 
 test("a file that is missing bounds what is, and the next one gives the index again", async () => {

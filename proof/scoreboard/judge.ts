@@ -5,7 +5,7 @@
  */
 import { Wal, WalError } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { readFile, writeFile } from "../../kit/logs.ts";
+import { readFile, turns, writeFile } from "../../kit/logs.ts";
 import type { Damage } from "./damages.ts";
 import {
   DATA,
@@ -104,6 +104,8 @@ async function open(log: Log, damage: Damage): Promise<Verdict> {
     const why = (): string => `${changed} was changed, and then: ${error.message}`;
     return { outcome: "refused but changed", why };
   }
+  // A Seal that was still to be written is written after the open.
+  await turns();
   const contents = contentsOf(opened);
   const verdict = compare(log, damage, fileSystem, opened, contents);
   await continueLog(log, fileSystem, opened, contents);
@@ -193,7 +195,6 @@ function compare(
   }
   if (unread.length === 0) return { outcome: "right", why };
   const intact = segmentsOf(damage.files).filter((name) => name !== recovery.segment);
-  // A Seal that was still to be written is.
   const sealed = withLateSeal(damage.files);
   const changed = intact.find((name) => {
     const bytes = readFile(fileSystem, name);

@@ -167,18 +167,15 @@ class Walk {
 
   *#takeEntry(offset: number, { length }: FoundFrame, next: number): Generator<Found, number> {
     const { firstIndex } = this.#file;
-    let isDropped = this.#isIntact && this.#index.from >= firstIndex + this.#seals.sealedCount;
+    const isDropped = this.#isIntact && this.#index.from >= firstIndex + this.#seals.sealedCount;
     const seal = this.#seals.held;
     if (seal !== undefined) {
       const position = this.#seals.positionFrom(seal, offset);
       if (seal.offsets[position] === this.#base + offset) {
         this.#index = exactly(firstIndex + position);
-      } else if (position === seal.offsets.length) {
-        isDropped = true;
-      } else if (this.#isIntact && this.#seals.mayBeForged) {
+      } else if (position < seal.offsets.length) {
+        if (!this.#isIntact || !this.#seals.mayBeForged) return yield* this.#passDamage(offset);
         this.#seals.drop();
-      } else {
-        return yield* this.#passDamage(offset);
       }
     }
     if (this.#isSealed) return yield* this.#continueAfterSeal(offset);
