@@ -17,7 +17,7 @@ const FORMAT = 1;
 const HEAD_SIZE = 2;
 
 /**
- * The content of a snapshot, as it is at the call.
+ * The content of a snapshot, as it is at its first piece, which is to be taken at once.
  *
  * @throws {WalError} `ERR_MACHINE_STATE`: the state cannot be written; also a piece may throw that.
  */
@@ -28,23 +28,28 @@ export function contentOf<E>(held: HeldState<E>, keys: Keys): Iterable<Uint8Arra
 
 function* joined(
   head: Uint8Array,
-  keys: Iterable<Uint8Array>,
+  keys: Generator<Uint8Array, void, undefined>,
   state: Iterable<Uint8Array>,
 ): Generator<Uint8Array, void, undefined> {
-  // The state is begun first: what it does at its first piece belongs to the moment of the save.
-  const pieces = state[Symbol.iterator]();
+  // Both are begun first: what they do at their first pieces belongs to the moment of the save.
+  let pieces: Iterator<Uint8Array> | undefined;
   try {
-    let piece = orStateError("saved", () => pieces.next());
+    const count = keys.next();
+    const from = pieces = state[Symbol.iterator]();
+    const next = (): IteratorResult<Uint8Array> => orStateError("saved", () => from.next());
+    let piece = next();
     yield head;
+    if (count.done !== true) yield count.value;
     yield* keys;
     while (piece.done !== true) {
       const bytes: unknown = piece.value;
       if (!isBytes(bytes)) throw stateError("saved", new TypeError("save yielded no Uint8Array"));
       yield bytes;
-      piece = orStateError("saved", () => pieces.next());
+      piece = next();
     }
   } finally {
-    pieces.return?.();
+    keys.return();
+    pieces?.return?.();
   }
 }
 

@@ -30,6 +30,8 @@ const AT_A_TIME = 1000;
 export class Keys {
   readonly #limit: number;
   #known = new Map<string, Remembered>();
+  /** How many snapshots are taking the keys. */
+  #saves = 0;
 
   /** @param limit How many are remembered. */
   constructor(limit: number) {
@@ -64,7 +66,7 @@ export class Keys {
   /** Forgets the oldest keys beyond the limit. */
   forget(): void {
     const { size } = this.#known;
-    if (size <= this.#limit) return;
+    if (size <= this.#limit || this.#saves > 0) return;
     let left = size - this.#limit;
     for (const key of this.#known.keys()) {
       if (left-- === 0) return;
@@ -77,10 +79,34 @@ export class Keys {
     this.#known = new Map();
   }
 
-  /** The bytes of the keys within the limit, as they are at the call, encoded as the loop asks for them. */
-  save(): Iterable<Uint8Array> {
+  /**
+   * The bytes of the keys within the limit, as they are at the first piece, encoded as the loop asks for
+   * them. Until the last piece was taken, no key is forgotten.
+   */
+  *save(): Generator<Uint8Array, void, undefined> {
     // Beyond the limit there are those whose calls are not answered yet.
-    return encode([...this.#known].slice(Math.max(0, this.#known.size - this.#limit)));
+    const first = Math.max(0, this.#known.size - this.#limit);
+    const last = this.#known.size;
+    this.#saves++;
+    try {
+      const head = new Uint8Array(HEAD_SIZE);
+      writeUint32(head, 0, last - first);
+      yield head;
+      let some: [string, BatchRange][] = [];
+      let at = 0;
+      for (const entry of this.#known) {
+        if (at === last) break;
+        if (at++ < first) continue;
+        some.push(entry);
+        if (some.length < AT_A_TIME) continue;
+        yield encode(some);
+        some = [];
+      }
+      if (some.length > 0) yield encode(some);
+    } finally {
+      this.#saves--;
+      this.forget();
+    }
   }
 
   /** Takes the keys of a snapshot in. */
@@ -99,25 +125,19 @@ export class Keys {
   }
 }
 
-function* encode(keys: readonly (readonly [string, BatchRange])[]): Generator<Uint8Array> {
-  const head = new Uint8Array(HEAD_SIZE);
-  writeUint32(head, 0, keys.length);
-  yield head;
+function encode(keys: readonly (readonly [string, BatchRange])[]): Uint8Array {
   const encoder = new TextEncoder();
-  for (let from = 0; from < keys.length; from += AT_A_TIME) {
-    const some = keys.slice(from, from + AT_A_TIME)
-      .map(([key, range]) => ({ text: encoder.encode(key), range }));
-    const size = some.reduce((sum, { text }) => sum + FIELDS_SIZE + text.length, 0);
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for (const { text, range: { firstIndex, lastIndex } } of some) {
-      writeUint64(bytes, at, firstIndex);
-      writeUint32(bytes, at + 8, lastIndex - firstIndex + 1);
-      bytes[at + 12] = text.length >>> 8;
-      bytes[at + 13] = text.length;
-      bytes.set(text, at + FIELDS_SIZE);
-      at += FIELDS_SIZE + text.length;
-    }
-    yield bytes;
+  const encoded = keys.map(([key, range]) => ({ text: encoder.encode(key), range }));
+  const size = encoded.reduce((sum, { text }) => sum + FIELDS_SIZE + text.length, 0);
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const { text, range: { firstIndex, lastIndex } } of encoded) {
+    writeUint64(bytes, at, firstIndex);
+    writeUint32(bytes, at + 8, lastIndex - firstIndex + 1);
+    bytes[at + 12] = text.length >>> 8;
+    bytes[at + 13] = text.length;
+    bytes.set(text, at + FIELDS_SIZE);
+    at += FIELDS_SIZE + text.length;
   }
+  return bytes;
 }

@@ -22,6 +22,13 @@ const MUTATING_FLAG = 1;
 /** Above so many code units of JSON, a state that is saved at once holds up the event loop. */
 const LARGE = 16 * 1024 * 1024;
 
+/** The size of the pieces that are made of a user's, and for how long one is waited for. */
+const PIECE = 64 * 1024;
+const TOO_LONG_MS = 4;
+
+/** Above so many keys of one object, listing them does. */
+const MANY_KEYS = 100_000;
+
 /** Holds a state of a user. */
 export class PlainState<S, E> implements HeldState<E> {
   readonly #options: ResolvedStateOptions<S, E>;
@@ -95,23 +102,21 @@ export class PlainState<S, E> implements HeldState<E> {
     const state = this.#state;
     const flags = this.#way === "mutating" ? MUTATING_FLAG : 0;
     if (this.#way === "immutable") {
-      return { pieces: save === undefined ? jsonPieces(state) : save(state), flags };
+      const pieces = save === undefined
+        ? jsonPieces(state, (count) => count > MANY_KEYS && this.#warn(manyKeys(count)))
+        : gathered(save(state));
+      return { pieces, flags };
     }
     if (save !== undefined) return { pieces: copiesOf(save(state)), flags };
     const { pieces, length } = jsonAtOnce(state);
-    if (length > LARGE) this.#warn(length);
+    if (length > LARGE) this.#warn(savedAtOnce(length));
     return { pieces, flags };
   }
 
-  #warn(length: number): void {
+  #warn(message: string): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    warn(
-      "WAL_LARGE_STATE",
-      `A snapshot of a state machine holds up the event loop: its state has ${length} characters of ` +
-        "JSON and is changed in place, so it was written at once. Return a new state from apply and " +
-        "change none that it gets, or use a DurableMap: these are saved a piece at a time.",
-    );
+    warn("WAL_LARGE_STATE", message);
   }
 
   load(pieces: Iterable<Uint8Array>, version: number, flags: number): void {
@@ -128,12 +133,51 @@ export class PlainState<S, E> implements HeldState<E> {
   }
 }
 
+function savedAtOnce(length: number): string {
+  return `A snapshot of a state machine holds up the event loop: its state has ${length} characters of ` +
+    "JSON and is changed in place, so it was written at once. Return a new state from apply and " +
+    "change none that it gets, or use a DurableMap: these are saved a piece at a time.";
+}
+
+function manyKeys(count: number): string {
+  return `A snapshot of a state machine holds up the event loop: one object of its state has ${count} ` +
+    "keys, and to list them takes one step. Keep them in groups, in an array, in a Map with a save of " +
+    "your own, or in a DurableMap: these are saved a piece at a time.";
+}
+
+/**
+ * The pieces of a user in the order in which they come, joined and cut to about one size, so that a
+ * turn of the event loop between two is neither rare nor frequent.
+ */
+function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {
+  const memory = new Uint8Array(PIECE);
+  let size = 0;
+  let began = performance.now();
+  for (const piece of pieces) {
+    const { length } = requireBytes(piece);
+    let at = 0;
+    do {
+      const part = piece.subarray(at, at + PIECE - size);
+      memory.set(part, size);
+      size += part.length;
+      at += part.length;
+      if (size < PIECE && performance.now() - began < TOO_LONG_MS) continue;
+      yield memory.subarray(0, size);
+      size = 0;
+      began = performance.now();
+    } while (at < length);
+  }
+  if (size > 0) yield memory.subarray(0, size);
+}
+
 /** The pieces that an iterable yields now. */
 function copiesOf(pieces: Iterable<Uint8Array>): Uint8Array[] {
-  return Array.from(pieces, (piece) => {
-    if (!isBytes(piece)) throw new TypeError("save yielded what is no Uint8Array");
-    return piece.slice();
-  });
+  return Array.from(pieces, (piece) => requireBytes(piece).slice());
+}
+
+function requireBytes(piece: Uint8Array): Uint8Array {
+  if (!isBytes(piece)) throw new TypeError("save yielded what is no Uint8Array");
+  return piece;
 }
 
 /** A state that a function of the user has returned; a promise is none. */

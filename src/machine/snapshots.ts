@@ -110,27 +110,44 @@ export class Snapshots {
 
   /** Drops what no snapshot needs any more. What cannot be dropped now is dropped the next time. */
   async #giveSpaceBack(): Promise<void> {
-    const { log } = this.#setting;
     const oldest = this.#named.length === KEPT ? this.#named.at(-1) : undefined;
     try {
-      if (oldest !== undefined && oldest.index >= log.firstIndex) {
-        await log.truncateBeforeIndex(oldest.index + 1);
-      }
+      if (oldest !== undefined) await this.#dropUpTo(oldest.index);
     } catch (error) {
       if (isEnd(error) || !(error instanceof WalError)) throw error;
     }
-    this.removeOthers(this.#named);
+    for (const path of this.#others(this.#named)) {
+      this.#tryToRemove(path);
+      await clock.endOfTurn();
+    }
+  }
+
+  /**
+   * Drops the entries up to an index, a segment at a time: to remove a large file takes some
+   * milliseconds, which hold up the event loop.
+   */
+  async #dropUpTo(index: number): Promise<void> {
+    const { log } = this.#setting;
+    for (const { lastIndex } of log.segments()) {
+      if (index < log.firstIndex) return;
+      await log.truncateBeforeIndex(Math.min(index, lastIndex) + 1);
+      await clock.endOfTurn();
+    }
   }
 
   /** Removes the snapshot files of this log but those that its state names. */
   removeOthers(named: readonly NamedSnapshot[]): void {
+    for (const path of this.#others(named)) this.#tryToRemove(path);
+  }
+
+  /** The snapshot files of this log but those that its state names. */
+  #others(named: readonly NamedSnapshot[]): string[] {
     const { log, fileSystem } = this.#setting;
     const directory = directoryOf(log.path);
-    for (const number of snapshotNumbers(fileSystem, log.path)) {
-      if (named.some((one) => one.number === number)) continue;
-      const path = pathIn(directory, nameOf(snapshotPath(log.path, number)));
-      if (mayBeOwn(fileSystem, path, log.id)) this.#tryToRemove(path);
-    }
+    return snapshotNumbers(fileSystem, log.path)
+      .filter((number) => !named.some((one) => one.number === number))
+      .map((number) => pathIn(directory, nameOf(snapshotPath(log.path, number))))
+      .filter((path) => mayBeOwn(fileSystem, path, log.id));
   }
 
   #tryToRemove(path: string): void {

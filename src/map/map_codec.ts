@@ -16,6 +16,7 @@
 import { readUint32, writeUint32 } from "../format/integers.ts";
 import type { Codec } from "../layer/codec.ts";
 import { Encoder } from "../layer/encoder.ts";
+import { KeptMemory } from "../layer/kept_memory.ts";
 import type { PieceReader } from "../machine/piece_reader.ts";
 
 /** What can be a key: what a `Map` finds again by its value, and JSON has a form for. */
@@ -85,21 +86,27 @@ export interface Item<K, V> {
   readonly order: number;
 }
 
-/** The bytes of an item of a snapshot, in memory of their own. */
-export function encodeItem<K extends MapKey, V>(
-  encoder: Encoder<V>,
-  { key, value, order }: Item<K, V>,
-): Uint8Array {
-  const text = encodeKey(key);
-  const bytes = encoder.encode(ITEM_HEAD + text.length, value).slice();
-  const high = Math.floor(order / 2 ** 32);
-  bytes[0] = high >>> 8;
-  bytes[1] = high;
-  writeUint32(bytes, 2, order >>> 0);
-  writeUint32(bytes, 6, text.length);
-  writeUint32(bytes, 10, bytes.length - ITEM_HEAD - text.length);
-  bytes.set(text, ITEM_HEAD);
-  return bytes;
+/**
+ * What encodes the items of snapshots: it returns memory that the codec uses again, for an item or a
+ * change.
+ */
+export function itemEncoder<K extends MapKey, V>(
+  values: Codec<V>,
+): (item: Item<K, V>) => Uint8Array {
+  const encoder = new Encoder(values);
+  const keys = new KeptMemory();
+  return ({ key, value, order }) => {
+    const text = keys.text(0, JSON.stringify(key));
+    const bytes = encoder.encode(ITEM_HEAD + text.length, value);
+    const high = Math.floor(order / 2 ** 32);
+    bytes[0] = high >>> 8;
+    bytes[1] = high;
+    writeUint32(bytes, 2, order >>> 0);
+    writeUint32(bytes, 6, text.length);
+    writeUint32(bytes, 10, bytes.length - ITEM_HEAD - text.length);
+    bytes.set(text, ITEM_HEAD);
+    return bytes;
+  };
 }
 
 /** Takes the next item of a snapshot. */

@@ -9,10 +9,9 @@
  * @module
  */
 import type { Codec } from "../layer/codec.ts";
-import { Encoder } from "../layer/encoder.ts";
 import type { HeldState, SavedState } from "../machine/held_state.ts";
 import { PieceReader } from "../machine/piece_reader.ts";
-import { type Change, encodeItem, type Item, type MapKey, takeItem } from "./map_codec.ts";
+import { type Change, type Item, itemEncoder, type MapKey, takeItem } from "./map_codec.ts";
 
 /** A value, and what is known of its key. */
 interface Slot<V> {
@@ -28,14 +27,15 @@ type Undo<K, V> =
   | { readonly kind: "put"; readonly key: K; readonly slot: Slot<V> | undefined }
   | { readonly kind: "all"; readonly slots: Map<K, Slot<V>> };
 
-/** How many bytes are gathered before a snapshot gets them. */
+/** How many bytes are gathered before a snapshot gets them, and after how many keys at the latest. */
 const PIECE = 32 * 1024;
+const KEYS = 4096;
 
 /** Holds a map. */
 export class MapState<K extends MapKey, V> implements HeldState<Change<K, V>> {
   readonly version = 1;
   readonly #values: Codec<V>;
-  readonly #encoder: Encoder<V>;
+  readonly #encode: (item: Item<K, V>) => Uint8Array;
   #slots = new Map<K, Slot<V>>();
   #nextOrder = 1;
   /** What was changed since the last settle, the latest last. */
@@ -47,7 +47,7 @@ export class MapState<K extends MapKey, V> implements HeldState<Change<K, V>> {
 
   constructor(values: Codec<V>) {
     this.#values = values;
-    this.#encoder = new Encoder(values);
+    this.#encode = itemEncoder(values);
   }
 
   get size(): number {
@@ -139,31 +139,36 @@ export class MapState<K extends MapKey, V> implements HeldState<Change<K, V>> {
     const left: Item<K, V>[] = this.#left = [];
     // Another map takes its place when it is cleared.
     const slots = this.#slots;
-    let parts: Uint8Array[] = [];
+    let piece = new Uint8Array(2 * PIECE);
     let size = 0;
+    let keys = 0;
     const gather = (item: Item<K, V>): boolean => {
-      const bytes = encodeItem(this.#encoder, item);
-      parts.push(bytes);
+      // The codec's memory is that of the changes too: it is used again as soon as the loop turns.
+      const bytes = this.#encode(item);
+      if (size + bytes.length > piece.length) {
+        const larger = new Uint8Array(size + bytes.length);
+        larger.set(piece.subarray(0, size));
+        piece = larger;
+      }
+      piece.set(bytes, size);
       size += bytes.length;
       return size >= PIECE;
     };
     const take = (): Uint8Array => {
-      const piece = joined(parts, size);
-      parts = [];
+      const taken = piece.subarray(0, size);
       size = 0;
-      return piece;
+      keys = 0;
+      return taken;
     };
     try {
       for (const [key, slot] of slots) {
         const { value, order, saved } = slot;
-        if (saved === number) continue;
+        const isWanted = saved !== number;
         slot.saved = number;
-        if (gather({ key, value, order })) yield take();
-        for (const item of left.splice(0)) if (gather(item)) yield take();
+        if (isWanted && gather({ key, value, order }) || ++keys >= KEYS) yield take();
+        if (left.length > 0) { for (const item of left.splice(0)) if (gather(item)) yield take(); }
       }
-      for (let item = left.shift(); item !== undefined; item = left.shift()) {
-        if (gather(item)) yield take();
-      }
+      while (left.length > 0) for (const item of left.splice(0)) if (gather(item)) yield take();
       yield take();
     } finally {
       this.#left = undefined;
@@ -189,14 +194,4 @@ export class MapState<K extends MapKey, V> implements HeldState<Change<K, V>> {
   #sort(): void {
     this.#slots = new Map([...this.#slots].sort(([, a], [, b]) => a.order - b.order));
   }
-}
-
-function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

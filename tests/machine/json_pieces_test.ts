@@ -42,12 +42,17 @@ const ODD: readonly unknown[] = [
   })(),
 ];
 
+/** Pieces that stay as they are. */
+function copiesOf(pieces: Iterable<Uint8Array>): Uint8Array[] {
+  return Array.from(pieces, (piece) => piece.slice());
+}
+
 /** A random value. */
 function valueOf(draw: () => number, depth: number): unknown {
   const below = (limit: number): number => Math.floor(draw() * limit);
   const kind = below(depth > 0 ? 6 : 3);
   if (kind === 0) return ODD[below(ODD.length)];
-  if (kind === 1) return "\u{1F512}x".repeat(below(50));
+  if (kind === 1) return "\u{1F512}x".repeat(below(below(20) === 0 ? 5000 : 50));
   if (kind === 2) return below(1000) - 500.5;
   if (kind === 3) return Array.from({ length: below(60) }, () => valueOf(draw, depth - 1));
   const keys = Array.from({ length: below(60) }, (_, i) => `${below(2) === 0 ? i : `k"${i}`}`);
@@ -59,21 +64,39 @@ test("the pieces of a value are what JSON.stringify writes", () => {
   const values = [...ODD, ...Array.from({ length: 300 }, () => valueOf(draw, 3))];
   for (const value of values) {
     const wanted = JSON.stringify(value);
-    const lazy = [...jsonPieces(value)];
+    const lazy = copiesOf(jsonPieces(value));
     assertEquals(text(concat(...lazy)), wanted);
-    assertEquals(text(concat(...jsonAtOnce(value).pieces)), wanted);
+    assertEquals(text(concat(...copiesOf(jsonAtOnce(value).pieces))), wanted);
     assertEquals(parsePieces(lazy), JSON.parse(wanted));
   }
 });
 
 test("a large value comes in many pieces, none of them large", () => {
   const value = { items: Array.from({ length: 20_000 }, (_, id) => ({ id, name: `name ${id}` })) };
-  const pieces = [...jsonPieces(value)];
+  const pieces = copiesOf(jsonPieces(value));
   assert(pieces.length > 10);
   assert(pieces.every(({ length }) => length < 70_000));
   assertEquals(parsePieces(pieces), value);
-  const atOnce = [...jsonAtOnce(value).pieces];
+  const atOnce = copiesOf(jsonAtOnce(value).pieces);
   assert(atOnce.every(({ length }) => length < 100_000));
+});
+
+test("a piece is bounded also where a string is long, or members have no JSON", () => {
+  const long = `x${'\u{1F512}"'.repeat(100_000)}`;
+  const pieces = copiesOf(jsonPieces({ long, list: [long] }));
+  assertEquals(parsePieces(pieces), { long, list: [long] });
+  assert(pieces.every(({ length }) => length < 200_000));
+  const nothing = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [i, undefined]));
+  const many = copiesOf(jsonPieces(nothing));
+  assertEquals(text(concat(...many)), "{}");
+  assert(many.length > 10);
+});
+
+test("how many keys an object has is told before they are written", () => {
+  const counts: number[] = [];
+  const value = { a: Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, i])), b: 1 };
+  copiesOf(jsonPieces(value, (count) => counts.push(count)));
+  assertEquals(counts, [2, 50]);
 });
 
 test("what JSON has no form for is refused", () => {

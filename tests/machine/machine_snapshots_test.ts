@@ -12,6 +12,7 @@ import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { type MachineOptions, StateMachine } from "../../src/machine/machine.ts";
 import { CrashFileSystem, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { foldOf, immutable, mutating, type Seen } from "../../kit/machines.ts";
+import { concat } from "../../kit/frames.ts";
 import { readFile, writeFile } from "../../kit/logs.ts";
 
 const PATH = "a.wal";
@@ -325,6 +326,75 @@ test("a state is saved and loaded by the user's own functions", async () => {
   await using again = await StateMachine.open(PATH, options);
   assertEquals([...again.state], [["a", 1], ["b", 2]]);
   assertEquals(again.recovery.snapshotIndex, 2);
+});
+
+test("the pieces that a save yields are cut and joined to about one size", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const sizes = [3 * 65_536 + 5, 0, ...Array.from({ length: 20_000 }, (_, i) => i % 9)];
+  const state = sizes.map((size, i) => new Uint8Array(size).fill(i));
+  const options: MachineOptions<readonly Uint8Array[], number> = {
+    initial: () => state,
+    apply: (pieces) => [...pieces],
+    snapshot: {
+      *save(pieces) {
+        // As a codec does that uses its memory again.
+        const memory = new Uint8Array(4 * 65_536);
+        for (const piece of pieces) {
+          memory.set(piece);
+          yield memory.subarray(0, piece.length);
+        }
+      },
+      load(pieces) {
+        return Array.from(pieces, (piece) => piece.slice());
+      },
+    },
+    fileSystem,
+  };
+  const machine = await StateMachine.open(PATH, options);
+  await machine.dispatch(1);
+  let turns = 0;
+  const { endOfTurn } = clock;
+  clock.endOfTurn = () => {
+    turns++;
+    return endOfTurn.call(clock);
+  };
+  try {
+    await machine.snapshot();
+  } finally {
+    clock.endOfTurn = endOfTurn;
+  }
+  assert(turns >= 5 && turns < 500, `${turns} turns`);
+  await machine.close();
+  await using again = await StateMachine.open(PATH, options);
+  assertEquals(concat(...again.state), concat(...state));
+});
+
+test("the files that a snapshot gives back are removed in turns of their own", async () => {
+  const removed = new Map<string, number>();
+  let turn = 0;
+  class Watched extends MemoryFileSystem {
+    override remove(path: string): void {
+      removed.set(path, turn);
+      super.remove(path);
+    }
+  }
+  const { endOfTurn } = clock;
+  clock.endOfTurn = async () => {
+    await endOfTurn.call(clock);
+    turn++;
+  };
+  try {
+    const machine = await StateMachine.open(PATH, immutable(new Watched(), { segmentSize: 512 }));
+    for (let i = 0; i < 3; i++) {
+      for (let n = 0; n < 100; n++) await machine.dispatch({ n });
+      await machine.snapshot();
+    }
+    await machine.close();
+  } finally {
+    clock.endOfTurn = endOfTurn;
+  }
+  assert(removed.size > 10, `${removed.size} files`);
+  assertEquals(new Set(removed.values()).size, removed.size);
 });
 
 test("a state that cannot be saved is reported, and the machine continues", async () => {

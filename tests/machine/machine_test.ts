@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { Wal, WalError, type WalErrorCode } from "../../mod.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { Keys } from "../../src/machine/keys.ts";
+import { PieceReader } from "../../src/machine/piece_reader.ts";
 import { type MachineOptions, StateMachine } from "../../src/machine/machine.ts";
 import { FaultyFileSystem } from "../../src/testing/testing.ts";
 import { immutable, mutating, type Numbered, type Seen } from "../../kit/machines.ts";
@@ -438,6 +439,26 @@ test("an answer that changes nothing waits for what it rests on", async () => {
   await machine.transact(() => []);
   assertEquals(machine.durableIndex, 1);
   await call;
+});
+
+test("a snapshot has the keys of its beginning, also those that are forgotten meanwhile", () => {
+  const keys = new Keys(3000);
+  const add = (i: number): void => keys.add(`key-${i}`, { firstIndex: i, lastIndex: i });
+  for (let i = 1; i <= 3000; i++) add(i);
+  const saved = keys.save();
+  const pieces = [(saved.next().value as Uint8Array).slice()];
+  for (let i = 3001; i <= 6000; i++) {
+    add(i);
+    keys.forget();
+  }
+  for (const piece of saved) pieces.push(piece.slice());
+  const again = new Keys(3000);
+  again.load(new PieceReader(pieces));
+  assert(again.find("key-1") !== undefined && again.find("key-3000") !== undefined);
+  assertEquals(again.find("key-3001"), undefined);
+  // Once it is taken, those beyond the limit are forgotten.
+  assertEquals(keys.find("key-3000"), undefined);
+  assert(keys.find("key-3001") !== undefined);
 });
 
 test("a snapshot has no more keys than are remembered", () => {
