@@ -105,9 +105,15 @@ async function explore(statesPerCrash: number): Promise<number> {
     }
     const tally = newMachineTally();
     tell("map", await exploreCrashes(mapTrial(tally), { statesPerCrash }), tally);
-    const faults = newMachineTally();
-    const options = { statesPerCrash: Math.ceil(statesPerCrash / 16) };
-    tell("map, faults", await exploreFaults(mapTrial(faults), options), faults);
+    for (const failedSync of FAILED_SYNCS) {
+      const faults = newMachineTally();
+      const options = { failedSync, statesPerCrash: Math.ceil(statesPerCrash / 16) };
+      tell(
+        `map, faults as on ${failedSync}`,
+        await exploreFaults(mapTrial(faults), options),
+        faults,
+      );
+    }
     return 0;
   } catch (error) {
     if (!(error instanceof BrokenPromise)) throw error;
