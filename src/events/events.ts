@@ -27,6 +27,8 @@ import type { Entry, EntryRange } from "../entry.ts";
 import { WalError } from "../errors.ts";
 import type { Retained, RetainOptions } from "../files/retention.ts";
 import type { SegmentInfo } from "../files/segment_list.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { defaultFileSystem } from "../fs/runtime.ts";
 import { openTagged, type Tag } from "../layer/tag.ts";
 import type { Recovery } from "../opening/open.ts";
 import type { FollowBatchesOptions, FollowOptions } from "../reader/follow.ts";
@@ -87,7 +89,8 @@ export interface EventRange extends EntryRange {
 }
 
 /**
- * How much of a log of events is kept; their age is that of their times.
+ * How much of a log of events is kept. An event is as old as the later of two times says: its own, and
+ * that of the last change of its segment's file.
  *
  * @example
  * ```ts
@@ -136,10 +139,16 @@ const FORMAT = 1;
 export class EventLog<T, I = T> {
   readonly #log: Wal;
   readonly #coder: EventCoder<T, I>;
+  readonly #fileSystem: Pick<FileSystem, "modified">;
 
-  private constructor(log: Wal, coder: EventCoder<T, I>) {
+  private constructor(
+    log: Wal,
+    coder: EventCoder<T, I>,
+    fileSystem: Pick<FileSystem, "modified">,
+  ) {
     this.#log = log;
     this.#coder = coder;
+    this.#fileSystem = fileSystem;
   }
 
   /**
@@ -190,8 +199,9 @@ export class EventLog<T, I = T> {
   ): Promise<EventLog<T, I>> {
     const { events, log: logOptions } = resolveEventLogOptions(options);
     const tag: Tag = { kind: "events", codec: events.codec.name, format: FORMAT };
-    const { log } = await openTagged(path, logOptions, tag);
-    return new EventLog(log, new EventCoder(events));
+    const fileSystem = logOptions.fileSystem ?? await defaultFileSystem();
+    const { log } = await openTagged(path, { ...logOptions, fileSystem }, tag);
+    return new EventLog(log, new EventCoder(events), fileSystem);
   }
 
   /** The path of the log's first file, absolute and without links. */
@@ -469,8 +479,12 @@ export class EventLog<T, I = T> {
 
   /**
    * Drops whole segments from the head, oldest first, while the log is larger than `bytes` or the
-   * newest event of the segment is older than `age`, by its time. Never drops an event that something
-   * named in `keep` still needs, and never the last segment.
+   * newest event of the segment is older than `age`. Never drops an event that something named in
+   * `keep` still needs, and never the last segment.
+   *
+   * An event is as old as the later of two times says: its own, and that of the last change of its
+   * segment's file. So a clock that was wrong for a while, as at the start of a machine without a
+   * battery, makes nothing go that is new; a copy whose files have new times is kept for longer.
    *
    * Durability at return: the events are gone and never come back.
    *
@@ -486,19 +500,21 @@ export class EventLog<T, I = T> {
    *
    * const fileSystem = new MemoryFileSystem();
    * const options = { codec: text(), segmentSize: 256, fileSystem };
-   * let time = Date.now() - 7 * 24 * 60 * 60 * 1000; // a week ago
-   * await using log = await EventLog.open("a.wal", { ...options, now: () => time });
+   * await using log = await EventLog.open("a.wal", options);
    * await log.append("old".padEnd(200));
-   * time = Date.now();
    * await log.append("new".padEnd(200));
-   * const { firstIndex } = await log.retain({ age: 24 * 60 * 60 * 1000 });
-   * assertEquals(firstIndex, 2);
+   * const day = 24 * 60 * 60 * 1000;
+   * assertEquals((await log.retain({ age: day })).firstIndex, 1);
+   * assertEquals((await log.retain({ bytes: 500 })).firstIndex, 2);
    * ```
    */
   async retain(options: EventRetainOptions): Promise<Retained> {
     requireOptions("options", options, RETAIN_OPTIONS);
-    const timeOf = ({ lastIndex }: SegmentInfo): number | undefined =>
-      readHeader(this.#log.getEntry(lastIndex))?.time;
+    const timeOf = ({ lastIndex, path }: SegmentInfo): number | undefined => {
+      const time = readHeader(this.#log.getEntry(lastIndex))?.time;
+      const changed = this.#fileSystem.modified?.(path);
+      return time === undefined || changed === undefined ? time : Math.max(time, changed);
+    };
     return await this.#log.retain({ ...options, timeOf });
   }
 

@@ -13,7 +13,7 @@ import {
 } from "@std/assert";
 import { z } from "zod";
 import { fromHex, toHex, withLog } from "../../kit/logs.ts";
-import { type FileSystem, WalError, type WalErrorCode } from "../../mod.ts";
+import { type FileSystem, Wal, WalError, type WalErrorCode } from "../../mod.ts";
 import {
   type Codec,
   EventLog,
@@ -508,10 +508,19 @@ test("a follower of batches gets what was appended as one atom as one array", as
   throws("ERR_WAL_INVALID_ARGUMENT", () => log.follow(null as unknown as { batches: true }));
 });
 
+/** Files whose last changes are long ago, or when a test says. */
+class Dated extends MemoryFileSystem {
+  readonly changed = new Map<string, number>();
+
+  override modified(path: string): number {
+    return this.changed.get(path) ?? 0;
+  }
+}
+
 test("events are kept by the log's size, and by their own times", async () => {
   const day = 24 * 60 * 60 * 1000;
   let time = Date.now() - 10 * day;
-  await using log = await open(new MemoryFileSystem(), {
+  await using log = await open(new Dated(), {
     segmentSize: 256,
     timestamps: true,
     now: () => time,
@@ -525,6 +534,23 @@ test("events are kept by the log's size, and by their own times", async () => {
   const wrong = { age: 1, timeOf: () => 0 };
   await rejects("ERR_WAL_INVALID_ARGUMENT", () => log.retain(wrong));
   await rejects("ERR_WAL_INVALID_ARGUMENT", () => log.retain({}));
+});
+
+test("events that a wrong clock has made old are kept for as long as their file is new", async () => {
+  const day = 24 * 60 * 60 * 1000;
+  const fileSystem = new Dated();
+  // A machine without a battery begins in 1970.
+  const log = await open(fileSystem, { segmentSize: 256, timestamps: true, now: () => 5000 });
+  for (let i = 0; i < 10; i++) await log.append(`${i}`.padEnd(150));
+  await log.close();
+  const reader = await Wal.open("a.wal", { fileSystem, readOnly: true });
+  const segments = reader.segments();
+  await reader.close();
+  for (const { path, lastIndex } of segments) {
+    if (lastIndex > 3) fileSystem.changed.set(path, Date.now());
+  }
+  await using again = await open(fileSystem, { segmentSize: 256, timestamps: true });
+  assertEquals((await again.retain({ age: day })).firstIndex, 4);
 });
 
 test("of calls of a follower that wait together, none gets an event after one that cannot be read", async () => {
