@@ -12,7 +12,7 @@ import { loadContent } from "./content.ts";
 import type { HeldState } from "./held_state.ts";
 import type { Keys } from "./keys.ts";
 import type { MachineCoder, MachineEntry } from "./machine_coder.ts";
-import type { NamedSnapshot } from "./named_snapshots.ts";
+import { type NamedSnapshot, snapshotPath } from "./named_snapshots.ts";
 import { openNamed } from "./snapshots.ts";
 
 /** The codes of a snapshot that is lost, for which another one may stand in. */
@@ -54,7 +54,8 @@ export async function loadBeginning<E>(
   const { log, held, keys } = parts;
   const skipped: WalError[] = [];
   for (const [i, one] of named.entries()) {
-    const lost = await load(parts, one);
+    const hasOther = named.length > i + 1 || log.firstIndex === 1;
+    const lost = await load(parts, one, hasOther);
     if (lost === undefined) {
       requireNoGap(log, one.index, skipped);
       return { usable: named.slice(i), skipped, index: one.index };
@@ -67,10 +68,17 @@ export async function loadBeginning<E>(
   return { usable: [], skipped, index: 0 };
 }
 
-/** Loads a snapshot; returns the error if it is lost. */
+/**
+ * Loads a snapshot; returns the error if it is lost. One that the system cannot read may be whole: the
+ * user decides.
+ *
+ * @param hasOther Whether something can stand in for it.
+ * @throws {WalError} `ERR_WAL_IO`: the system cannot read it.
+ */
 async function load<E>(
   { log, fileSystem, held, keys }: Rebuilt<E>,
   named: NamedSnapshot,
+  hasOther: boolean,
 ): Promise<WalError | undefined> {
   try {
     const file = await openNamed(log, fileSystem, named);
@@ -85,9 +93,25 @@ async function load<E>(
     }
     return undefined;
   } catch (error) {
-    if (error instanceof WalError && LOST.has(error.code)) return error;
-    throw error;
+    if (!(error instanceof WalError)) throw error;
+    if (LOST.has(error.code)) return error;
+    if (error.code !== "ERR_WAL_IO") throw error;
+    throw unreadable(snapshotPath(log.path, named.number), hasOther, error);
   }
+}
+
+function unreadable(path: string, hasOther: boolean, { cause }: WalError): WalError {
+  const next = hasOther
+    ? "move it away: then the snapshot before it stands in, or all events"
+    : "restore it from a copy: nothing can stand in for it";
+  return new WalError(
+    "ERR_WAL_IO",
+    `Cannot read the snapshot "${path}": ${
+      reasonOf(cause)
+    }. Nothing was changed. Mend the cause and ` +
+      `open the log again. If the file is lost for good, ${next}.`,
+    { cause },
+  );
 }
 
 /** Refuses a log without the events after an index. */

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { isEnd, WalError } from "../errors.ts";
+import { ioFailed, isEnd, WalError } from "../errors.ts";
 import { readBeginning } from "../files/beginning.ts";
 import { frameChecksum } from "../format/checksum.ts";
 import { hexOf } from "../format/log_id.ts";
@@ -140,11 +140,21 @@ export class Snapshots {
     for (const path of this.#others(named)) this.#tryToRemove(path);
   }
 
-  /** The snapshot files of this log but those that its state names. */
+  /**
+   * The snapshot files of this log but those that its state names; none where the directory cannot be
+   * read, which is tried again after the next snapshot.
+   */
   #others(named: readonly NamedSnapshot[]): string[] {
     const { log, fileSystem } = this.#setting;
     const directory = directoryOf(log.path);
-    return snapshotNumbers(fileSystem, log.path)
+    let numbers: readonly number[];
+    try {
+      numbers = snapshotNumbers(fileSystem, log.path);
+    } catch (error) {
+      if (error instanceof WalError) return [];
+      throw error;
+    }
+    return numbers
       .filter((number) => !named.some((one) => one.number === number))
       .map((number) => pathIn(directory, nameOf(snapshotPath(log.path, number))))
       .filter((path) => mayBeOwn(fileSystem, path, log.id));
@@ -159,9 +169,19 @@ export class Snapshots {
   }
 }
 
-/** The numbers of the snapshot files that lie beside a log. */
+/**
+ * The numbers of the snapshot files that lie beside a log.
+ *
+ * @throws {WalError} `ERR_WAL_IO`: the directory cannot be read.
+ */
 export function snapshotNumbers(fileSystem: FileSystem, log: string): number[] {
-  return fileSystem.list(directoryOf(log))
+  let names: readonly string[];
+  try {
+    names = fileSystem.list(directoryOf(log));
+  } catch (cause) {
+    throw isFileSystemError(cause) ? ioFailed("list the snapshots of", log, cause) : cause;
+  }
+  return names
     .map((name) => snapshotNumberOf(nameOf(log), name))
     .filter((number) => number !== undefined);
 }
@@ -184,11 +204,15 @@ export async function openNamed(
   );
 }
 
-/** Whether a file with a snapshot's name is one of the log, or what a crash has left of one. */
+/**
+ * Whether a file with a snapshot's name is one of the log, or what a crash has left of one: after a
+ * power cut there may be zeros in the place of what was written, or anything after a whole beginning.
+ */
 function mayBeOwn(fileSystem: FileSystem, path: string, logId: string): boolean {
   try {
     const { header, frame } = readBeginning(fileSystem, frameChecksum, { path, firstIndex: 1 });
-    return header !== "not a log" && (frame === undefined || hexOf(frame.logId) === logId);
+    if (header !== "valid" && header !== "unfinished") return false;
+    return frame === undefined || hexOf(frame.logId) === logId;
   } catch (error) {
     if (isFileSystemError(error)) return false;
     throw error;

@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
-import { type FileSystem, Wal, WalError } from "../../mod.ts";
+import { type FileHandle, type FileSystem, FileSystemError, Wal, WalError } from "../../mod.ts";
 import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { type MachineOptions, StateMachine } from "../../src/machine/machine.ts";
@@ -462,6 +462,101 @@ test("files that the state does not name are removed, but not those that are som
   await machine.snapshot();
   assertEquals(filesOf(fileSystem), [nameOf(2), nameOf(8), nameOf(9), `${PATH}.snapshot-1`]);
   await machine.close();
+});
+
+/** What a power cut may leave of a file that was written and not synced. */
+const TORN: readonly (readonly [what: string, tear: (bytes: Uint8Array) => Uint8Array])[] = [
+  ["empty", () => new Uint8Array()],
+  ["all zeros", (bytes) => new Uint8Array(bytes.length)],
+  ["zeros longer than it", () => new Uint8Array(8192)],
+  ["without its beginning", (bytes) => bytes.fill(0, 0, 40)],
+  ["without its header", (bytes) => bytes.fill(0, 0, 8)],
+  ["a part of its header", (bytes) => bytes.slice(0, 5)],
+  ["without its Segment frame", (bytes) => bytes.fill(0, 8, 60)],
+  ["without its middle", (bytes) => bytes.fill(0, 80, bytes.length - 120)],
+  ["without its end", (bytes) => bytes.fill(0, bytes.length - 40)],
+  ["cut", (bytes) => bytes.slice(0, -20)],
+];
+
+for (const [what, tear] of TORN) {
+  test(`a snapshot file that a power cut has left, ${what}, is removed and not believed`, async () => {
+    const fileSystem = new MemoryFileSystem();
+    await machineWith(fileSystem, 3);
+    writeFile(fileSystem, nameOf(7), tear(readFile(fileSystem, nameOf(3))));
+    const machine = await StateMachine.open(PATH, immutable(fileSystem));
+    assertEquals(filesOf(fileSystem), [nameOf(2), nameOf(3)]);
+    assertEquals([machine.state.numbers, machine.recovery.skipped], [numbersWith(3), []]);
+    await machine.close();
+    // Where the state names it, the one before it stands in.
+    writeFile(fileSystem, nameOf(3), tear(readFile(fileSystem, nameOf(3))));
+    await using again = await StateMachine.open(PATH, immutable(fileSystem));
+    assertEquals(again.state.numbers, numbersWith(3));
+    assertEquals(again.recovery.skipped.map(({ code }) => code), ["ERR_SNAPSHOT_DAMAGED"]);
+  });
+}
+
+/** A file system some of whose calls the device fails. */
+class FailingFileSystem extends MemoryFileSystem {
+  fails: (operation: "open" | "list", path: string) => boolean = () => false;
+
+  override open(...args: Parameters<MemoryFileSystem["open"]>): FileHandle {
+    if (this.fails("open", args[0])) throw new FileSystemError("EIO", "open", args[0]);
+    return super.open(...args);
+  }
+
+  override list(directory: string): string[] {
+    if (this.fails("list", directory)) throw new FileSystemError("EIO", "list", directory);
+    return super.list(directory);
+  }
+}
+
+test("a snapshot that the system cannot read is not taken for damaged, and the error says what to do", async () => {
+  for (const snapshots of [1, 3]) {
+    const fileSystem = new FailingFileSystem();
+    await machineWith(fileSystem, snapshots);
+    const newest = nameOf(snapshots);
+    fileSystem.fails = (operation, path) => operation === "open" && path.endsWith(newest);
+    const open = () => StateMachine.open(PATH, immutable(fileSystem));
+    const { code, message, cause } = await assertRejects(open, WalError);
+    assertEquals(code, "ERR_WAL_IO");
+    assert(message.includes(newest) && message.includes("stands in"), message);
+    assert(cause instanceof FileSystemError && cause.code === "EIO");
+    fileSystem.fails = () => false;
+    // As it says.
+    fileSystem.remove(newest);
+    await using machine = await open();
+    assertEquals(machine.state.numbers, numbersWith(snapshots));
+  }
+});
+
+test("where nothing can stand in for a snapshot that cannot be read, the error says so", async () => {
+  const fileSystem = new FailingFileSystem();
+  await machineWith(fileSystem, 3);
+  fileSystem.remove(nameOf(3));
+  fileSystem.fails = (operation, path) => operation === "open" && path.endsWith(nameOf(2));
+  const open = () => StateMachine.open(PATH, immutable(fileSystem));
+  const { code, message } = await assertRejects(open, WalError);
+  assertEquals(code, "ERR_WAL_IO");
+  assert(message.includes("nothing can stand in"), message);
+});
+
+test("a directory that cannot be listed refuses an open, and does not fail a snapshot", async () => {
+  const fileSystem = new FailingFileSystem();
+  const machine = await StateMachine.open(PATH, immutable(fileSystem));
+  for (let n = 1; n <= 3; n++) {
+    await machine.dispatch({ n });
+    const isLast = n === 3;
+    fileSystem.fails = (operation) => isLast && operation === "list";
+    assertEquals(await machine.snapshot(), n);
+  }
+  await machine.close();
+  const open = () => StateMachine.open(PATH, immutable(fileSystem));
+  const { code, cause } = await assertRejects(open, WalError);
+  assert(code === "ERR_WAL_IO" && cause instanceof FileSystemError);
+  fileSystem.fails = () => false;
+  assertEquals(filesOf(fileSystem), [nameOf(1), nameOf(2), nameOf(3)]);
+  await using again = await open();
+  assertEquals([again.state.numbers, filesOf(fileSystem)], [[1, 2, 3], [nameOf(2), nameOf(3)]]);
 });
 
 test("a snapshot that is being taken is given up when the machine is closed", async () => {
