@@ -85,6 +85,40 @@ const ORDER: readonly Mutation[] = [
   },
 ];
 
+/** Of how a state is saved. */
+const SAVES: readonly Mutation[] = [
+  {
+    name: "a snapshot continues that apply has changed the state of",
+    in: "PlainState.#whileImmutable",
+    find: 'if (this.#way !== "immutable") throw changedMeanwhile();',
+    replace: "",
+    caughtBy: [
+      SNAPSHOTS,
+      "an apply that changes a state while it is saved as one that stays tears no snapshot",
+    ],
+  },
+  {
+    name: "a key is forgotten while a snapshot takes the keys",
+    in: "Keys.forget",
+    find: "if (size <= this.#limit || this.#saves > 0) return;",
+    replace: "if (size <= this.#limit) return;",
+    caughtBy: [
+      MACHINE,
+      "a snapshot has the keys of its beginning, also those that are forgotten meanwhile",
+    ],
+  },
+  {
+    name: "all files that a snapshot gives back are removed in one turn",
+    in: "Snapshots.#dropUpTo",
+    find: "await log.truncateBeforeIndex(Math.min(index, lastIndex) + 1); await clock.endOfTurn();",
+    replace: "await log.truncateBeforeIndex(index + 1);",
+    caughtBy: [
+      SNAPSHOTS,
+      "the files that a snapshot gives back are removed in turns of their own",
+    ],
+  },
+];
+
 /** Of dispatches. */
 const DISPATCHES: readonly Mutation[] = [
   {
@@ -184,5 +218,5 @@ const MAPS: readonly Mutation[] = [
 ];
 
 /** The changes, each of which a test notices. */
-export const MACHINES: readonly Mutation[] = [...ORDER, ...DISPATCHES, ...MAPS]
+export const MACHINES: readonly Mutation[] = [...ORDER, ...SAVES, ...DISPATCHES, ...MAPS]
   .map((mutation) => ({ ...mutation, group: "machines" }));

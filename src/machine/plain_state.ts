@@ -105,12 +105,20 @@ export class PlainState<S, E> implements HeldState<E> {
       const pieces = save === undefined
         ? jsonPieces(state, (count) => count > MANY_KEYS && this.#warn(manyKeys(count)))
         : gathered(save(state));
-      return { pieces, flags };
+      return { pieces: this.#whileImmutable(pieces), flags };
     }
     if (save !== undefined) return { pieces: copiesOf(save(state)), flags };
     const { pieces, length } = jsonAtOnce(state);
     if (length > LARGE) this.#warn(savedAtOnce(length));
     return { pieces, flags };
+  }
+
+  /** Pieces of a state that must stay as it is: none more once `apply` has changed one. */
+  *#whileImmutable(pieces: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {
+    for (const piece of pieces) {
+      yield piece;
+      if (this.#way !== "immutable") throw changedMeanwhile();
+    }
   }
 
   #warn(message: string): void {
@@ -131,6 +139,15 @@ export class PlainState<S, E> implements HeldState<E> {
     const isMutating = (flags & MUTATING_FLAG) !== 0 && !this.#options.immutable;
     this.#way = isMutating ? "mutating" : "immutable";
   }
+}
+
+function changedMeanwhile(): WalError {
+  return new WalError(
+    "ERR_MACHINE_STATE",
+    "apply returned new states so far, and has changed one while a snapshot was taken of it. The " +
+      "snapshot was given up; the log and its snapshots are as before. Let apply always return a new " +
+      "state, or never. From now on a snapshot is written at once.",
+  );
 }
 
 function savedAtOnce(length: number): string {

@@ -52,7 +52,7 @@ function valueOf(draw: () => number, depth: number): unknown {
   const below = (limit: number): number => Math.floor(draw() * limit);
   const kind = below(depth > 0 ? 6 : 3);
   if (kind === 0) return ODD[below(ODD.length)];
-  if (kind === 1) return "\u{1F512}x".repeat(below(below(20) === 0 ? 5000 : 50));
+  if (kind === 1) return "\u{1F512}x".repeat(below(below(500) === 0 ? 5000 : 50));
   if (kind === 2) return below(1000) - 500.5;
   if (kind === 3) return Array.from({ length: below(60) }, () => valueOf(draw, depth - 1));
   const keys = Array.from({ length: below(60) }, (_, i) => `${below(2) === 0 ? i : `k"${i}`}`);

@@ -328,6 +328,41 @@ test("a state is saved and loaded by the user's own functions", async () => {
   assertEquals(again.recovery.snapshotIndex, 2);
 });
 
+test("an apply that changes a state while it is saved as one that stays tears no snapshot", async () => {
+  const fileSystem = new MemoryFileSystem();
+  interface State {
+    readonly list: { n: number }[];
+    sum: number;
+  }
+  const options: MachineOptions<State, number> = {
+    initial: () => ({ list: Array.from({ length: 50_000 }, () => ({ n: 0 })), sum: 0 }),
+    apply: (state, n) => {
+      if (n > 0) return { list: state.list.map(() => ({ n })), sum: state.sum + n };
+      for (const one of state.list) one.n = n;
+      state.sum = n;
+    },
+    fileSystem,
+  };
+  const machine = await StateMachine.open(PATH, options);
+  await machine.dispatch(1);
+  const snapshot = assertRejects(() => machine.snapshot(), WalError);
+  while (filesOf(fileSystem).length === 0) await clock.endOfTurn();
+  await clock.endOfTurn();
+  await machine.dispatch(-1);
+  const { code } = await snapshot;
+  assertEquals([code, filesOf(fileSystem)], ["ERR_MACHINE_STATE", []]);
+  // What it saves at once is whole.
+  const next = machine.snapshot();
+  while (filesOf(fileSystem).length === 0) await clock.endOfTurn();
+  await machine.dispatch(-2);
+  assertEquals(await next, 2);
+  await machine.close();
+  await using again = await StateMachine.open(PATH, options);
+  assertEquals([again.recovery.snapshotIndex, again.state.sum], [2, -2]);
+  assert(again.state.list.every(({ n }) => n === -2));
+  assertEquals(await StateMachine.verify(PATH, options), 2);
+});
+
 test("the pieces that a save yields are cut and joined to about one size", async () => {
   const fileSystem = new MemoryFileSystem();
   const sizes = [3 * 65_536 + 5, 0, ...Array.from({ length: 20_000 }, (_, i) => i % 9)];
