@@ -4,7 +4,7 @@
  * @module
  */
 import type { FileSystem } from "../mod.ts";
-import type { LayerOptions, MachineOptions } from "../src/machine/machine.ts";
+import type { LayerOptions, MachineOptions, Offload } from "../src/machine/machine.ts";
 
 /** An event: its number, or one that is refused. */
 export interface Numbered {
@@ -30,7 +30,7 @@ export interface Changed {
 /** What a test may choose. */
 export interface MoreOptions extends Omit<LayerOptions, "readOnly" | "fileSystem"> {
   keys?: number;
-  snapshot?: { everyBytes?: number; compress?: boolean };
+  snapshot?: { everyBytes?: number; compress?: boolean; offload?: Offload };
 }
 
 /** What all machines here have: no clock, and no compression, which differs between runtimes. */

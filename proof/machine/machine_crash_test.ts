@@ -35,6 +35,21 @@ for (const way of ["immutable", "mutating"] as const) {
   });
 }
 
+test(
+  "every crash of a machine keeps every promise, with snapshots from another thread",
+  TIMEOUT,
+  async () => {
+    const tally = newMachineTally();
+    const trial = machineTrial(useMachine, "mutating", tally, {
+      segmentSize: 512,
+      isOffloaded: true,
+    });
+    const { states } = await exploreCrashes(trial, { statesPerCrash: 6 });
+    assert(states > 200, `${states} states`);
+    assert(tally.fromSnapshot > 50, `${tally.fromSnapshot} states from a snapshot`);
+  },
+);
+
 for (
   const [what, isSlow] of [
     ["a log that is slower than its snapshots", (call: string) => !call.includes(".snapshot-")],

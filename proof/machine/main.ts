@@ -91,6 +91,14 @@ async function explore(statesPerCrash: number): Promise<number> {
         const explored = await exploreCrashes(machineTrial(useMachine, way, slow), options);
         tell(`machine, ${way}, ${what}`, explored, slow);
       }
+      const apart = newMachineTally();
+      const choices = { segmentSize: 512, isOffloaded: true };
+      const offloaded = machineTrial(useMachine, way, apart, choices);
+      tell(
+        `machine, ${way}, offloaded`,
+        await exploreCrashes(offloaded, { statesPerCrash }),
+        apart,
+      );
       for (const failedSync of FAILED_SYNCS) {
         const faults = newMachineTally();
         const faulty = machineTrial(useMachine, way, faults);

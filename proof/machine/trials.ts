@@ -7,7 +7,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { type FileSystem, Wal } from "../../mod.ts";
 import { DurableMap, type DurableMapOptions } from "../../src/map/map.ts";
-import { StateMachine } from "../../src/machine/machine.ts";
+import {
+  type MachineOptions,
+  type SnapshotOrder,
+  StateMachine,
+} from "../../src/machine/machine.ts";
 import {
   BrokenPromise,
   type CrashFileSystem,
@@ -131,11 +135,23 @@ export async function useALittleOfIt(session: Session): Promise<void> {
   await session.dispatch();
 }
 
+/** What a trial may choose of its machine. */
+export interface MachineChoices extends MoreOptions {
+  /** Whether snapshots are written from the log, as by another thread. */
+  isOffloaded?: boolean;
+}
+
 async function open(
   way: Way,
   fileSystem: FileSystem,
-  more: MoreOptions,
+  { isOffloaded = false, ...more }: MachineChoices,
 ): Promise<Machine> {
+  if (isOffloaded) {
+    const definition = way === "immutable" ? immutable(fileSystem) : mutating(fileSystem);
+    const offload = (order: SnapshotOrder): Promise<unknown> =>
+      StateMachine.writeSnapshot(order, definition as MachineOptions<unknown, Numbered>);
+    more.snapshot = { everyBytes: Infinity, compress: false, offload };
+  }
   return (way === "immutable"
     ? await StateMachine.open(PATH, immutable(fileSystem, more))
     : await StateMachine.open(PATH, mutating(fileSystem, more))) as Machine;
@@ -146,7 +162,7 @@ export function machineTrial(
   program: Program,
   way: Way,
   tally: MachineTally,
-  more: MoreOptions = { segmentSize: 512 },
+  more: MachineChoices = { segmentSize: 512 },
 ): Trial<Fact> {
   return {
     run: (fileSystem, note) =>
@@ -184,7 +200,7 @@ const RARELY = 4;
 async function requireUse(
   disk: CrashFileSystem,
   way: Way,
-  more: MoreOptions,
+  more: MachineChoices,
   numbers: readonly number[],
 ): Promise<void> {
   const machine = await open(way, disk, more);
@@ -201,7 +217,7 @@ async function requireUse(
 async function requireOlderStandsIn(
   disk: CrashFileSystem,
   way: Way,
-  more: MoreOptions,
+  more: MachineChoices,
   numbers: readonly number[],
 ): Promise<void> {
   const newest = await newestOf(disk);

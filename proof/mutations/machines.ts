@@ -9,6 +9,7 @@ const MACHINE = "tests/machine/machine_test.ts";
 const SNAPSHOTS = "tests/machine/machine_snapshots_test.ts";
 const REPLICA = "tests/machine/machine_replica_test.ts";
 const MAP = "tests/map/map_test.ts";
+const OFFLOAD = "tests/machine/machine_offload_test.ts";
 const CRASH = "proof/machine/machine_crash_test.ts";
 
 const EVERY_CRASH = "every crash of a machine keeps every promise, immutable";
@@ -87,6 +88,34 @@ const ORDER: readonly Mutation[] = [
 
 /** Of how a state is saved. */
 const SAVES: readonly Mutation[] = [
+  {
+    name: "a thread is asked for a snapshot before the log has its entries",
+    in: "Snapshots.#have",
+    find: "await log.durable(index);",
+    replace: "",
+    caughtBy: [
+      OFFLOAD,
+      "a snapshot from another thread has the state up to its index, and an open loads it",
+    ],
+  },
+  {
+    name: "a snapshot of another thread is taken for what was ordered",
+    in: "Snapshots.#have",
+    find: "if (last === index && written === version)",
+    replace: "if (last <= index)",
+    caughtBy: [
+      OFFLOAD,
+      "where the thread writes another index, the snapshot fails with a code of its own and the " +
+      "machine continues",
+    ],
+  },
+  {
+    name: "the end of a machine waits for a thread that never answers",
+    in: "MachineCore.close",
+    find: "this.#snapshots.stopWaiting();",
+    replace: "",
+    caughtBy: [OFFLOAD, "the end of a machine waits for no thread, and tells it"],
+  },
   {
     name: "a snapshot continues that apply has changed the state of",
     in: "PlainState.#whileImmutable",

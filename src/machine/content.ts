@@ -19,10 +19,15 @@ const HEAD_SIZE = 2;
 /**
  * The content of a snapshot, as it is at its first piece, which is to be taken at once.
  *
+ * @param isAtRest Whether no event is applied until the last piece was taken.
  * @throws {WalError} `ERR_MACHINE_STATE`: the state cannot be written; also a piece may throw that.
  */
-export function contentOf<E>(held: HeldState<E>, keys: Keys): Iterable<Uint8Array> {
-  const { pieces, flags } = orStateError("saved", () => held.save());
+export function contentOf<E>(
+  held: HeldState<E>,
+  keys: Keys,
+  isAtRest = false,
+): Iterable<Uint8Array> {
+  const { pieces, flags } = orStateError("saved", () => held.save(isAtRest));
   return joined(new Uint8Array([FORMAT, flags]), keys.save(), pieces);
 }
 

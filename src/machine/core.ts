@@ -23,8 +23,9 @@ import type { HeldState } from "./held_state.ts";
 import { Keys } from "./keys.ts";
 import type { MachineCoder } from "./machine_coder.ts";
 import { decodeNamed, type NamedSnapshot } from "./named_snapshots.ts";
+import type { Offload } from "./offload.ts";
 import { type Beginning, loadBeginning, replayEvents } from "./recovery.ts";
-import { snapshotNumbers, Snapshots } from "./snapshots.ts";
+import { type Captured, snapshotNumbers, Snapshots } from "./snapshots.ts";
 import { sizeOf, Turn } from "./turn.ts";
 
 /** What a machine is made of. */
@@ -37,6 +38,8 @@ export interface CoreSetting<E, I = E> {
   /** After how many bytes of entries the next snapshot is taken. */
   readonly everyBytes: number;
   readonly compress: boolean;
+  /** Has snapshots written by another thread. */
+  readonly offload?: Offload | undefined;
   readonly log: WalOptions;
 }
 
@@ -84,7 +87,8 @@ const BESIDE_BATCH = 256;
 const MAX_BATCH = 1_048_576;
 const DEFAULT_SEGMENT_SIZE = 64 * 1024 * 1024;
 const DEFAULT_ENTRY_SIZE = 10 * 1024 * 1024;
-const DEFAULT_MODE = 0o600;
+/** The permissions of a file by default. */
+export const DEFAULT_MODE = 0o600;
 
 /** A machine that writes. */
 export class MachineCore<E, I = E> {
@@ -452,11 +456,11 @@ export class MachineCore<E, I = E> {
   }
 
   /** The state as it is now, all of whose events are in the log. */
-  #capture(): { index: number; version: number; content: Iterable<Uint8Array> } {
+  #capture(): Captured {
     this.#flush();
     this.admit();
     this.#bytesSinceSnapshot = 0;
-    const content = contentOf(this.#held, this.#keys);
+    const content = (): Iterable<Uint8Array> => contentOf(this.#held, this.#keys);
     return { index: this.#index, version: this.#held.version, content };
   }
 
@@ -464,6 +468,7 @@ export class MachineCore<E, I = E> {
   async close(): Promise<void> {
     if (!this.#isClosed && this.#ending === undefined) this.#flush();
     this.#isClosed = true;
+    this.#snapshots.stopWaiting();
     await this.#answered;
     await this.#snapshotting;
     await this.#log.close();
@@ -473,12 +478,12 @@ export class MachineCore<E, I = E> {
 function snapshotsOf<E, I>(
   log: Wal,
   fileSystem: FileSystem,
-  { tag, compress, log: { mode = DEFAULT_MODE } }: CoreSetting<E, I>,
+  { tag, compress, offload, log: { mode = DEFAULT_MODE } }: CoreSetting<E, I>,
   named: readonly NamedSnapshot[],
   known: readonly number[],
 ): Snapshots {
   const stateWith = (own: Uint8Array): Uint8Array => withTag(tag, own);
-  return new Snapshots({ log, fileSystem, mode, compress, stateWith }, named, known);
+  return new Snapshots({ log, fileSystem, mode, compress, offload, stateWith }, named, known);
 }
 
 /** The snapshots that the log's state names. */

@@ -48,8 +48,12 @@ export interface HeldState<E> {
   takeBack(mark: unknown): boolean;
   /** What was applied so far is in the log: no mark is used any more. */
   settle(): void;
-  /** Writes the state as it is now. Only one is taken at a time, from its first piece on at once. */
-  save(): SavedState;
+  /**
+   * Writes the state as it is now. Only one is taken at a time, from its first piece on at once.
+   *
+   * @param isAtRest Whether no event is applied until the last piece was taken.
+   */
+  save(isAtRest?: boolean): SavedState;
   /**
    * Takes the state from a snapshot.
    *

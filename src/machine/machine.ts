@@ -38,8 +38,9 @@ import type { FileSystem } from "../fs/file_system.ts";
 import { defaultFileSystem } from "../fs/runtime.ts";
 import { openTagged, type Tag, type TaggedLog } from "../layer/tag.ts";
 import type { WalOptions } from "../options.ts";
+import type { SnapshotSummary } from "../snapshot/snapshot.ts";
 import type { BatchRange } from "../wal.ts";
-import { MachineCore, type MachineRecovery } from "./core.ts";
+import { DEFAULT_MODE, MachineCore, type MachineRecovery } from "./core.ts";
 import { Keys } from "./keys.ts";
 import { MachineCoder } from "./machine_coder.ts";
 import {
@@ -47,6 +48,8 @@ import {
   type ResolvedMachineOptions,
   resolveMachineOptions,
 } from "./options.ts";
+import type { SnapshotOrder } from "./offload.ts";
+import { requireOrder, writeOrdered } from "./ordered_snapshot.ts";
 import { PlainState } from "./plain_state.ts";
 import { Replica } from "./replica.ts";
 import { verifyEvents } from "./verification.ts";
@@ -59,7 +62,9 @@ export type { SchemaResult, StandardSchema } from "../layer/schema.ts";
 export type { MachineRecovery } from "./core.ts";
 export type { EventPlace } from "./held_state.ts";
 export type { MachineDefinition, MachineOptions, SnapshotOptions } from "./options.ts";
+export type { Offload, SnapshotOrder } from "./offload.ts";
 export { Replica } from "./replica.ts";
+export type { SnapshotSummary } from "../snapshot/snapshot.ts";
 
 /** The version of the bytes of a machine's entries and state. */
 const FORMAT = 1;
@@ -169,6 +174,7 @@ export class StateMachine<S, E, I = E> {
       keys: resolved.keys,
       everyBytes: resolved.snapshot.everyBytes,
       compress: resolved.snapshot.compress,
+      offload: resolved.snapshot.offload,
       log: resolved.log,
     });
     return new StateMachine(core, held);
@@ -257,6 +263,56 @@ export class StateMachine<S, E, I = E> {
       const coder = new MachineCoder(resolved.events);
       const keys = new Keys(resolved.keys);
       return await verifyEvents({ log, fileSystem, held, coder, keys }, own);
+    } finally {
+      await log.close();
+    }
+  }
+
+  /**
+   * Writes a snapshot that a machine in another thread has ordered by its `offload`: reads the newest
+   * snapshot and the events up to the order's index, and writes the file. It takes no lock and changes
+   * nothing else. Call it in the thread.
+   *
+   * Durability at return: the file. It counts once the machine has named it.
+   *
+   * @param order What `offload` got.
+   * @param options As those of the machine.
+   * @returns What the file says of its content.
+   * @throws As {@linkcode replica}, and `WalError` `ERR_SNAPSHOT_OFFLOAD`: the log does not have these
+   * events. `ERR_SNAPSHOT_EXISTS`, `ERR_SNAPSHOT_WRITE_FAILED`, `ERR_MACHINE_STATE`.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { MemoryFileSystem } from "@durable/wal/memory";
+   * import { type SnapshotOrder, StateMachine } from "@durable/wal/machine";
+   *
+   * const definition = {
+   *   initial: () => ({ sum: 0 }),
+   *   apply: (state: { sum: number }, amount: number) => void (state.sum += amount),
+   *   fileSystem: new MemoryFileSystem(), // left out where there is another thread
+   * };
+   * // In a real program: post the order to a worker, which makes this call and answers.
+   * const offload = (order: SnapshotOrder) => StateMachine.writeSnapshot(order, definition);
+   * await using machine = await StateMachine.open("a.wal", { ...definition, snapshot: { offload } });
+   * await machine.dispatch(5);
+   * assertEquals(await machine.snapshot(), 1);
+   * ```
+   */
+  static async writeSnapshot<S, E, I = E>(
+    order: SnapshotOrder,
+    options: MachineOptions<S, E, I>,
+  ): Promise<SnapshotSummary> {
+    requireOrder(order);
+    const resolved = resolveMachineOptions(options);
+    const { log, own, fileSystem } = await openToRead(order.log, resolved);
+    try {
+      const held = new PlainState(resolved);
+      const coder = new MachineCoder(resolved.events);
+      const keys = new Keys(resolved.keys);
+      const parts = { log, fileSystem, held, coder, keys };
+      const { snapshot: { compress }, log: { mode = DEFAULT_MODE } } = resolved;
+      return await writeOrdered(parts, own, order, { compress, mode });
     } finally {
       await log.close();
     }

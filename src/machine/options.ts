@@ -14,6 +14,7 @@ import { json } from "../layer/codec.ts";
 import { type LayerOptions, logOptions } from "../layer/options.ts";
 import type { WalOptions } from "../options.ts";
 import type { EventPlace } from "./held_state.ts";
+import type { Offload } from "./offload.ts";
 
 /**
  * What a state machine is: the state without events, and what an event makes of a state.
@@ -109,6 +110,15 @@ export interface SnapshotOptions<S> {
    * @default {true}
    */
   compress?: boolean;
+  /**
+   * Has each snapshot written by another thread, which rebuilds the state from the log: for a large
+   * state that `apply` changes, or one of whose objects has very many keys. It passes the order on to
+   * the thread, which calls `StateMachine.writeSnapshot`. While it has not settled, no other snapshot
+   * is taken.
+   *
+   * @default {each is written by this thread}
+   */
+  offload?: Offload;
 }
 
 /**
@@ -137,6 +147,7 @@ export interface ResolvedSnapshotOptions<S> {
   readonly save: ((state: S) => Iterable<Uint8Array>) | undefined;
   readonly load: ((pieces: Iterable<Uint8Array>) => S) | undefined;
   readonly compress: boolean;
+  readonly offload: Offload | undefined;
 }
 
 /** What a state is, with the defaults. */
@@ -163,6 +174,7 @@ const SNAPSHOT: readonly (keyof SnapshotOptions<unknown>)[] = [
   "save",
   "load",
   "compress",
+  "offload",
 ];
 
 const DEFAULT_KEYS = 100_000;
@@ -209,7 +221,7 @@ export function resolveSnapshotOptions<S>(
 ): ResolvedSnapshotOptions<S> {
   requireOptions("snapshot", options, SNAPSHOT);
   const { everyBytes = EVERY_BYTES, version = 1, upgrade = {}, compress = true } = options;
-  const { save, load } = options;
+  const { save, load, offload } = options;
   const isCount = Number.isInteger(everyBytes) || everyBytes === Infinity;
   if (!isCount || everyBytes < 1) {
     throw invalid("snapshot's everyBytes", "a whole number from 1, or Infinity", everyBytes);
@@ -220,7 +232,7 @@ export function resolveSnapshotOptions<S>(
   if (typeof compress !== "boolean") {
     throw invalid("snapshot's compress", "true or false", compress);
   }
-  for (const [name, value] of Object.entries({ save, load })) {
+  for (const [name, value] of Object.entries({ save, load, offload })) {
     if (value !== undefined && typeof value !== "function") {
       throw invalid(`snapshot's ${name}`, "a function", value);
     }
@@ -228,7 +240,8 @@ export function resolveSnapshotOptions<S>(
   if ((save === undefined) !== (load === undefined)) {
     throw invalid("snapshot", "an object with both save and load, or neither", options);
   }
-  return { everyBytes, version, upgrades: upgradesOf(upgrade, version), save, load, compress };
+  const upgrades = upgradesOf(upgrade, version);
+  return { everyBytes, version, upgrades, save, load, compress, offload };
 }
 
 /** The upgrades by their versions. A gap is an error only where a snapshot needs it. */

@@ -97,10 +97,11 @@ export class PlainState<S, E> implements HeldState<E> {
 
   settle(): void {}
 
-  save(): SavedState {
+  save(isAtRest = false): SavedState {
     const { save } = this.#options.snapshot;
     const state = this.#state;
     const flags = this.#way === "mutating" ? MUTATING_FLAG : 0;
+    if (isAtRest) return { pieces: save === undefined ? jsonPieces(state) : save(state), flags };
     if (this.#way === "immutable") {
       const pieces = save === undefined
         ? jsonPieces(state, (count) => count > MANY_KEYS && this.#warn(manyKeys(count)))
@@ -153,13 +154,15 @@ function changedMeanwhile(): WalError {
 function savedAtOnce(length: number): string {
   return `A snapshot of a state machine holds up the event loop: its state has ${length} characters of ` +
     "JSON and is changed in place, so it was written at once. Return a new state from apply and " +
-    "change none that it gets, or use a DurableMap: these are saved a piece at a time.";
+    "change none that it gets, or use a DurableMap: these are saved a piece at a time. Or have snapshots " +
+    "written by another thread, by snapshot.offload.";
 }
 
 function manyKeys(count: number): string {
   return `A snapshot of a state machine holds up the event loop: one object of its state has ${count} ` +
     "keys, and to list them takes one step. Keep them in groups, in an array, in a Map with a save of " +
-    "your own, or in a DurableMap: these are saved a piece at a time.";
+    "your own, or in a DurableMap: these are saved a piece at a time. Or have snapshots written by " +
+    "another thread, by snapshot.offload.";
 }
 
 /**

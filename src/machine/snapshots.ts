@@ -20,6 +20,7 @@ import { type FileSystem, isFileSystemError } from "../fs/file_system.ts";
 import { directoryOf, nameOf, pathIn } from "../fs/path.ts";
 import { SnapshotFile, type SnapshotReader } from "../snapshot/snapshot.ts";
 import type { Wal } from "../wal.ts";
+import { type Offload, offloadFailed } from "./offload.ts";
 import {
   encodeNamed,
   KEPT,
@@ -33,7 +34,8 @@ export interface Captured {
   /** The index of the last entry that is in it. */
   readonly index: number;
   readonly version: number;
-  readonly content: Iterable<Uint8Array>;
+  /** Its content, as it is at the call. */
+  readonly content: () => Iterable<Uint8Array>;
 }
 
 /** What snapshots need of their machine. */
@@ -42,6 +44,7 @@ export interface SnapshotSetting {
   readonly fileSystem: FileSystem;
   readonly mode: number;
   readonly compress: boolean;
+  readonly offload: Offload | undefined;
   /** The log's state with the layer's own bytes. */
   readonly stateWith: (own: Uint8Array) => Uint8Array;
 }
@@ -52,6 +55,8 @@ export class Snapshots {
   /** Those that the log's state names and that are whole, the newest first. */
   #named: readonly NamedSnapshot[];
   #nextNumber: number;
+  /** Ends the wait for another thread. */
+  readonly #stop = new AbortController();
 
   /**
    * @param named Those that count.
@@ -77,35 +82,100 @@ export class Snapshots {
    * @param requireGoing Throws if the machine has ended meanwhile.
    */
   async take(capture: () => Captured, requireGoing: () => void): Promise<NamedSnapshot> {
-    const { log, fileSystem, mode, compress, stateWith } = this.#setting;
+    const { log, stateWith, offload } = this.#setting;
     const number = this.#nextNumber++;
     const path = snapshotPath(log.path, number);
-    const options = { logId: log.id, fileSystem, mode, compress };
-    const writer = await SnapshotFile.create(path, options);
-    let taken: NamedSnapshot;
+    const { index, digest } = offload === undefined
+      ? await this.#write(path, capture, requireGoing)
+      : await this.#have(offload, path, capture, requireGoing);
+    const taken: NamedSnapshot = { number, index, digest };
     try {
-      requireGoing();
-      const { index, version, content } = capture();
-      for (const piece of content) {
-        await writer.write(piece);
-        await clock.endOfTurn();
-        requireGoing();
-      }
-      const { digest } = await writer.finish({ index, version });
-      taken = { number, index, digest };
       requireGoing();
       if (log.durableIndex < index) await log.sync();
       const named = [taken, ...this.#named].slice(0, KEPT);
       await log.setState(stateWith(encodeNamed(named)));
       this.#named = named;
     } catch (error) {
-      await writer.abort();
       // Of what ended the log it is not known whether its state names the file.
       if (!isEnd(error)) this.#tryToRemove(path);
       throw error;
     }
     await this.#giveSpaceBack();
     return taken;
+  }
+
+  /** Writes a snapshot's file, in pieces with a turn of the event loop between two. */
+  async #write(
+    path: string,
+    capture: () => Captured,
+    requireGoing: () => void,
+  ): Promise<{ index: number; digest: string }> {
+    const { log, fileSystem, mode, compress } = this.#setting;
+    const writer = await SnapshotFile.create(path, { logId: log.id, fileSystem, mode, compress });
+    try {
+      requireGoing();
+      const { index, version, content } = capture();
+      for (const piece of content()) {
+        await writer.write(piece);
+        await clock.endOfTurn();
+        requireGoing();
+      }
+      return await writer.finish({ index, version });
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+
+  /** Has a snapshot's file written by another thread, and looks at what it says of itself. */
+  async #have(
+    offload: Offload,
+    path: string,
+    capture: () => Captured,
+    requireGoing: () => void,
+  ): Promise<{ index: number; digest: string }> {
+    const { log, fileSystem } = this.#setting;
+    requireGoing();
+    const { index, version } = capture();
+    // The other thread sees what is written; and what it has must not be lost from the log.
+    await log.durable(index);
+    try {
+      await this.#untilStopped((signal) =>
+        offload({ log: log.path, index, file: path }, { signal })
+      );
+      const file = await SnapshotFile.open(path, { logId: log.id, fileSystem });
+      const { index: last, version: written, digest } = file;
+      file.close();
+      if (last === index && written === version) return { index, digest };
+      throw offloadFailed(
+        path,
+        `the file has the entries up to ${last} in version ${written}, and not those up to ${index} ` +
+          `in version ${version}`,
+      );
+    } catch (error) {
+      if (mayBeOwn(fileSystem, path, log.id)) this.#tryToRemove(path);
+      requireGoing();
+      const isOurs = error instanceof WalError && error.code === "ERR_SNAPSHOT_OFFLOAD";
+      throw isOurs ? error : offloadFailed(path, error);
+    }
+  }
+
+  /** Waits for another thread, but not after {@linkcode stopWaiting}. */
+  async #untilStopped(call: (signal: AbortSignal) => PromiseLike<unknown>): Promise<void> {
+    const { signal } = this.#stop;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const onStop = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onStop, { once: true });
+    try {
+      await Promise.race([call(signal), promise]);
+    } finally {
+      signal.removeEventListener("abort", onStop);
+    }
+  }
+
+  /** Waits no more for a snapshot that another thread writes. */
+  stopWaiting(): void {
+    this.#stop.abort();
   }
 
   /** Drops what no snapshot needs any more. What cannot be dropped now is dropped the next time. */

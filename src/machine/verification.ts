@@ -34,7 +34,7 @@ export async function verifyEvents<E>(parts: Rebuilt<E>, own: Uint8Array): Promi
       held.settle();
     }, { from: first + 1, to: last });
   }
-  const digest = await digestOfContent(contentOf(held, keys));
+  const digest = await digestOfContent(contentOf(held, keys, true));
   if (digest === newest.digest) return last;
   throw new WalError(
     "ERR_MACHINE_DIVERGED",
