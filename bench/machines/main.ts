@@ -1,7 +1,8 @@
 /**
  * What state machines and durable maps cost beside the log itself with the same JSON: dispatches of
- * many callers, opening, and dispatches while a snapshot is taken; and how long a snapshot of a large
- * state holds up the event loop. Both sides take turns in one process; a ratio is the median of pairs.
+ * many callers, opening, and dispatches while a snapshot is taken; durable maps beside SQLite and LMDB,
+ * where `npm ci --prefix bench` has installed them; and how long a snapshot of a large state holds up
+ * the event loop. The sides take turns in one process; a ratio is the median of pairs.
  *
  * ```sh
  * npm run bench:machines
@@ -15,32 +16,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { commandOn, EDITIONS, RUNTIMES } from "../kit/runtime.ts";
-import { Wal } from "../mod.ts";
-import { DurableMap } from "../src/map/map.ts";
-import { StateMachine } from "../src/machine/machine.ts";
+import { commandOn, EDITIONS, RUNTIMES } from "../../kit/runtime.ts";
+import { Wal } from "../../mod.ts";
+import { StateMachine } from "../../src/machine/machine.ts";
+import { measureMaps } from "./maps.ts";
+import { measureStalls } from "./stalls.ts";
+import { type Moved, movedOf, quantile, type Setting } from "./states.ts";
 
 const USAGE = `Usage: machines [--runtime ${
   EDITIONS.join("|")
 }] [--callers N] [--pairs N] [--records N] [--dir DIR]`;
-
-/** Money that an account gets or gives: about 60 bytes of JSON. */
-interface Moved {
-  readonly id: number;
-  readonly account: string;
-  readonly amount: number;
-}
-
-/** What is measured. */
-interface Setting {
-  readonly folder: string;
-  readonly callers: number;
-  readonly pairs: number;
-  readonly records: number;
-}
 
 const ROUNDS_PER_CALLER = 60;
 const ENTRIES = 200_000;
@@ -98,12 +85,8 @@ async function main(): Promise<number> {
 async function measure(setting: Setting): Promise<void> {
   await measureDispatch(setting);
   await measureOpen(setting);
-  await measureImmutable(setting);
-  await measureMap(setting);
-}
-
-function movedOf(id: number): Moved {
-  return { id, account: `account-${id % 1000}`, amount: id % 977 / 8 };
+  await measureMaps(setting);
+  await measureStalls(setting);
 }
 
 /** A machine that adds the amounts up. */
@@ -169,107 +152,6 @@ async function measureOpen({ folder, pairs }: Setting): Promise<void> {
   });
 }
 
-/** A large state whose `apply` returns a new one: records in groups, of which one is copied. */
-async function measureImmutable({ folder, records, callers }: Setting): Promise<void> {
-  const group = 1000;
-  type State = readonly (readonly Moved[])[];
-  const machine = await StateMachine.open(join(folder, "large.wal"), {
-    initial: (): State =>
-      Array.from(
-        { length: Math.ceil(records / group) },
-        (_, at) => Array.from({ length: group }, (_, i) => recordOf(at * group + i)),
-      ),
-    apply(state: State, moved: Moved): State {
-      const at = moved.id % state.length;
-      return state.with(at, (state[at] ?? []).with(moved.id % group, moved));
-    },
-    snapshot: { everyBytes: Infinity },
-  });
-  const call = (moved: Moved): Promise<unknown> => machine.dispatch(moved);
-  await beside(`machine of ${records} records`, call, () => machine.snapshot(), callers);
-  await machine.close();
-}
-
-/** A record of about 256 bytes of JSON. */
-function recordOf(id: number): Moved & { readonly note: string } {
-  return { ...movedOf(id), note: `note ${id} `.padEnd(180, "abcdefghij") };
-}
-
-async function measureMap({ folder, records, callers }: Setting): Promise<void> {
-  const map = await DurableMap.open<number, Moved>(join(folder, "map.wal"), {
-    everyBytes: Infinity,
-  });
-  for (let id = 0; id < records; id += 1000) {
-    await map.batch((batch) => {
-      for (let i = 0; i < 1000; i++) batch.set(id + i, recordOf(id + i));
-    });
-  }
-  const call = (moved: Moved): Promise<unknown> => map.set(moved.id * 7 % records, moved);
-  await beside(`map of ${records} records`, call, () => map.snapshot(), callers);
-  await map.close();
-}
-
-/** The latencies of calls, without a snapshot and beside one, and the event loop's longest stalls. */
-async function beside(
-  what: string,
-  call: (moved: Moved) => Promise<unknown>,
-  snapshot: () => Promise<unknown>,
-  callers: number,
-): Promise<void> {
-  await callAll(call, callers);
-  const without = await observed(call, callers, pause(3000));
-  const memory = process.memoryUsage().rss;
-  const start = performance.now();
-  const during = await observed(call, callers, snapshot());
-  const seconds = (performance.now() - start) / 1000;
-  const more = (process.memoryUsage().rss - memory) / 1e6;
-  const p99 = [without, during].map(({ latencies }) => quantile(latencies, 0.99)) as [
-    number,
-    number,
-  ];
-  console.log(
-    `  ${what}: a snapshot takes ${seconds.toFixed(1)} s and ${
-      more.toFixed(0)
-    } MB of memory; p99 ` +
-      `${p99[0].toFixed(2)} ms without, ${p99[1].toFixed(2)} ms beside it, ratio ` +
-      `${(p99[1] / p99[0]).toFixed(2)}; longest stall ${without.stall.toFixed(1)} ms without, ` +
-      `${during.stall.toFixed(1)} ms beside it`,
-  );
-}
-
-/** What callers saw until a promise has resolved, in milliseconds. */
-async function observed(
-  call: (moved: Moved) => Promise<unknown>,
-  callers: number,
-  until: Promise<unknown>,
-): Promise<{ latencies: number[]; stall: number }> {
-  const latencies: number[] = [];
-  let isOver = false;
-  let stall = 0;
-  const over = until.then(() => isOver = true);
-  const one = async (caller: number): Promise<void> => {
-    for (let i = 0; !isOver; i++) {
-      const start = performance.now();
-      await call(movedOf(caller * 100_003 + i));
-      latencies.push(performance.now() - start);
-    }
-  };
-  const watch = async (): Promise<void> => {
-    for (let last = performance.now(); !isOver;) {
-      await new Promise((resolve) => setImmediate(resolve));
-      const now = performance.now();
-      stall = Math.max(stall, now - last);
-      last = now;
-    }
-  };
-  await Promise.all([over, watch(), ...Array.from({ length: callers }, (_, i) => one(i))]);
-  return { latencies, stall };
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
 /** Runs two ways in turns, and prints the rates of both and the median of the pairs' ratios. */
 async function compare(
   what: string,
@@ -300,9 +182,4 @@ async function compare(
     `  ${what}: ${Math.round(shown[0] as number)}/s bare, ${Math.round(shown[1] as number)}/s, ` +
       `ratio ${ratio.toFixed(3)}`,
   );
-}
-
-function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] as number;
 }
