@@ -139,8 +139,8 @@ const SAVES: readonly Mutation[] = [
   {
     name: "all files that a snapshot gives back are removed in one turn",
     in: "Snapshots.#dropUpTo",
-    find: "await log.truncateBeforeIndex(Math.min(index, lastIndex) + 1); await clock.endOfTurn();",
-    replace: "await log.truncateBeforeIndex(index + 1);",
+    find: "await log.truncateBeforeIndex(firstIndex);",
+    replace: "",
     caughtBy: [
       SNAPSHOTS,
       "the files that a snapshot gives back are removed in turns of their own",

@@ -29,6 +29,9 @@ import {
   snapshotPath,
 } from "./named_snapshots.ts";
 
+/** How many bytes of segments are dropped in one turn of the event loop, if there are several. */
+const STEP = 16 * 1024 * 1024;
+
 /** What a snapshot is to have. */
 export interface Captured {
   /** The index of the last entry that is in it. */
@@ -193,16 +196,23 @@ export class Snapshots {
   }
 
   /**
-   * Drops the entries up to an index, a segment at a time: to remove a large file takes some
-   * milliseconds, which hold up the event loop.
+   * Drops the entries up to an index, in steps of one large segment or several small ones: to remove
+   * large files takes some milliseconds each, which hold up the event loop.
    */
   async #dropUpTo(index: number): Promise<void> {
     const { log } = this.#setting;
-    for (const { lastIndex } of log.segments()) {
-      if (index < log.firstIndex) return;
-      await log.truncateBeforeIndex(Math.min(index, lastIndex) + 1);
+    let size = 0;
+    for (const { firstIndex, bytes } of log.segments()) {
+      if (firstIndex > index) break;
+      size += bytes;
+      if (size <= STEP || firstIndex === log.firstIndex) continue;
+      await log.truncateBeforeIndex(firstIndex);
       await clock.endOfTurn();
+      size = bytes;
     }
+    if (index < log.firstIndex) return;
+    await log.truncateBeforeIndex(index + 1);
+    await clock.endOfTurn();
   }
 
   /** Removes the snapshot files of this log but those that its state names. */

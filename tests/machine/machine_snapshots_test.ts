@@ -419,17 +419,42 @@ test("the files that a snapshot gives back are removed in turns of their own", a
     turn++;
   };
   try {
-    const machine = await StateMachine.open(PATH, immutable(new Watched(), { segmentSize: 512 }));
+    const options = immutable(new Watched(), { segmentSize: 9 * 1024 * 1024 });
+    const machine = await StateMachine.open(PATH, options);
     for (let i = 0; i < 3; i++) {
-      for (let n = 0; n < 100; n++) await machine.dispatch({ n });
+      // A large segment each.
+      const more = "x".repeat(8.5 * 1024 * 1024);
+      for (let n = 0; n < 3; n++) await machine.dispatch({ n, more });
       await machine.snapshot();
     }
     await machine.close();
   } finally {
     clock.endOfTurn = endOfTurn;
   }
-  assert(removed.size > 10, `${removed.size} files`);
+  assert(removed.size > 5, `${removed.size} files`);
   assertEquals(new Set(removed.values()).size, removed.size);
+});
+
+test("many small segments are dropped in one step", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const machine = await StateMachine.open(PATH, immutable(fileSystem, { segmentSize: 512 }));
+  for (let i = 0; i < 2; i++) {
+    for (let n = 0; n < 100; n++) await machine.dispatch({ n });
+    if (i === 0) await machine.snapshot();
+  }
+  let changes = 0;
+  const { truncateBeforeIndex } = Wal.prototype;
+  Wal.prototype.truncateBeforeIndex = function (...args) {
+    changes++;
+    return truncateBeforeIndex.apply(this, args);
+  };
+  try {
+    await machine.snapshot();
+  } finally {
+    Wal.prototype.truncateBeforeIndex = truncateBeforeIndex;
+  }
+  await machine.close();
+  assertEquals([changes, await firstIndexOf(fileSystem)], [1, 101]);
 });
 
 test("a state that cannot be saved is reported, and the machine continues", async () => {
