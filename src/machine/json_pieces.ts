@@ -140,7 +140,13 @@ function isShort(value: unknown): boolean {
 /** Where a slice of a text ends: not between the two halves of one character. */
 function sliceEnd(text: string, from: number, length: number): number {
   const to = Math.min(text.length, from + length);
-  return to < text.length && /[\ud800-\udbff]/.test(text.charAt(to - 1)) ? to + 1 : to;
+  const isWithin = isHalf(text, to - 1, 0xd800) && isHalf(text, to, 0xdc00);
+  return isWithin ? to + 1 : to;
+}
+
+/** Whether a code unit is one half of a character: 0xd800 asks for the first, 0xdc00 for the second. */
+function isHalf(text: string, at: number, half: number): boolean {
+  return (text.charCodeAt(at) & 0xfc00) === half;
 }
 
 /**

@@ -86,6 +86,11 @@ test("a piece is bounded also where a string is long, or members have no JSON", 
   const pieces = copiesOf(jsonPieces({ long, list: [long] }));
   assertEquals(parsePieces(pieces), { long, list: [long] });
   assert(pieces.every(({ length }) => length < 200_000));
+  // A half by itself before a whole character, wherever a slice may end.
+  for (let at = 0; at < 9; at++) {
+    const odd = "x".repeat(at) + "\ud83d\ud83d\udd12".repeat(4000);
+    assertEquals(text(concat(...copiesOf(jsonPieces(odd)))), JSON.stringify(odd));
+  }
   const nothing = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [i, undefined]));
   const many = copiesOf(jsonPieces(nothing));
   assertEquals(text(concat(...many)), "{}");
