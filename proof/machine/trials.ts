@@ -26,6 +26,7 @@ import {
   type Numbered,
 } from "../../kit/machines.ts";
 import { onManualClock } from "../../kit/manual_clock.ts";
+import { clock } from "../../src/fs/clock.ts";
 import { readTag } from "../../src/layer/tag.ts";
 import { decodeNamed, snapshotPath } from "../../src/machine/named_snapshots.ts";
 
@@ -306,6 +307,56 @@ const CALLS: readonly MapCall[] = [
 /** Before which calls a snapshot begins, that runs beside them. */
 const SNAPSHOT_BEFORE: readonly number[] = [2, 4, 7];
 
+/**
+ * Runs a program in which each turn of the event loop continues one wait for its end only: in which order
+ * those of one turn continue differs between runtimes.
+ */
+async function inSingleTurns<T>(program: () => Promise<T>): Promise<T> {
+  const { endOfTurn } = clock;
+  const waiting: (() => void)[] = [];
+  const run = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      await endOfTurn.call(clock);
+      waiting.shift()?.();
+    }
+  };
+  clock.endOfTurn = () =>
+    new Promise((resolve) => {
+      if (waiting.push(resolve) === 1) void run();
+    });
+  try {
+    return await program();
+  } finally {
+    clock.endOfTurn = endOfTurn;
+  }
+}
+
+/** A file system that tells when a snapshot's file is made. */
+class Noticing {
+  readonly all: FileSystem;
+  #made: () => void = () => {};
+
+  constructor(fileSystem: FileSystem) {
+    const open: FileSystem["open"] = (path, mode, permissions) => {
+      const file = fileSystem.open(path, mode, permissions);
+      if (mode === "create" && path.includes(".snapshot-")) this.#made();
+      return file;
+    };
+    this.all = new Proxy(fileSystem, {
+      get(target, name) {
+        if (name === "open") return open;
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === "function" ? member.bind(target) as unknown : member;
+      },
+    });
+  }
+
+  /** Resolves once the next one is made. */
+  nextSnapshot(): Promise<void> {
+    return new Promise((resolve) => this.#made = resolve);
+  }
+}
+
 /** The trial of a map. */
 export function mapTrial(
   tally: MachineTally,
@@ -321,26 +372,34 @@ export function mapTrial(
     });
   return {
     run: (fileSystem, note) =>
-      onManualClock(async () => {
-        const map = await openMap(fileSystem);
-        let snapshot: Promise<void> | undefined;
-        try {
-          for (const [i, call] of CALLS.entries()) {
-            if (SNAPSHOT_BEFORE.includes(i)) snapshot = map.snapshot();
-            // It is awaited later, and a call before that may throw.
-            snapshot?.catch(() => {});
-            note({ kind: "asked", call: i + 1 });
-            const made = map.batch(call as never);
-            await made;
-            note({ kind: "acknowledged", call: i + 1 });
-            if (i % 2 === 0) await snapshot;
+      onManualClock(() =>
+        inSingleTurns(async () => {
+          const files = new Noticing(fileSystem);
+          const map = await openMap(files.all);
+          let snapshot: Promise<void> | undefined;
+          try {
+            for (const [i, call] of CALLS.entries()) {
+              if (SNAPSHOT_BEFORE.includes(i)) {
+                const begun = files.nextSnapshot();
+                snapshot = map.snapshot();
+                // It is awaited later, and a call before that may throw.
+                const failed = snapshot.catch(() => {});
+                // How long it takes to make a hasher differs between runtimes.
+                await Promise.race([begun, failed]);
+              }
+              note({ kind: "asked", call: i + 1 });
+              const made = map.batch(call as never);
+              await made;
+              note({ kind: "acknowledged", call: i + 1 });
+              if (i % 2 === 0) await snapshot;
+            }
+            await snapshot;
+          } finally {
+            await snapshot?.catch(() => {});
+            await map.close();
           }
-          await snapshot;
-        } finally {
-          await snapshot?.catch(() => {});
-          await map.close();
-        }
-      }),
+        })
+      ),
     check: (disk, facts) =>
       onManualClock(async () => {
         tally.states++;
