@@ -15,6 +15,7 @@ import {
   useALittleOfIt,
   useMachine,
 } from "./trials.ts";
+import { newOutboxTally, outboxTrial, useALittleOfAnOutbox, useOutbox } from "./outbox_trial.ts";
 
 const TIMEOUT = { timeout: 120_000 };
 
@@ -70,4 +71,30 @@ test("every crash of a durable map keeps every promise", TIMEOUT, async () => {
   const { states } = await exploreCrashes(mapTrial(tally), { statesPerCrash: 6 });
   assert(states > 200, `${states} states`);
   assert(tally.fromSnapshot > 50, `${tally.fromSnapshot} states from a snapshot`);
+});
+
+for (
+  const [what, isSlow] of [
+    ["logs of one speed", () => false],
+    ["a machine that is slower than its queue", (call: string) => call.includes("a.wal")],
+    ["a queue that is slower than its machine", (call: string) => call.includes("mail.wal")],
+  ] as const
+) {
+  test(`every crash of an outbox leaves each message once, with ${what}`, TIMEOUT, async () => {
+    const tally = newOutboxTally();
+    const observe = slowSyncs(isSlow);
+    const { states } = await exploreCrashes(outboxTrial(useOutbox, tally), {
+      statesPerCrash: 4,
+      observe,
+    });
+    assert(states > 100, `${states} states`);
+    assert(tally.withPending > 20, `${tally.withPending} states with something to hand over`);
+  });
+}
+
+test("every failing call of an outbox leaves each message once", TIMEOUT, async () => {
+  const { crashes } = await exploreFaults(outboxTrial(useALittleOfAnOutbox, newOutboxTally()), {
+    statesPerCrash: 1,
+  });
+  assert(crashes > 100, `${crashes} crashes`);
 });

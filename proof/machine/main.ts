@@ -1,7 +1,7 @@
 /**
- * Explores what crashes may leave of state machines and durable maps, on each runtime: the machine
- * dies before each call that changes something, or a call fails, and every state in which the disk may
- * then be is opened and judged. The runtimes must see the same states.
+ * Explores what crashes may leave of state machines, with outboxes and without, and of durable maps, on
+ * each runtime: the machine dies before each call that changes something, or a call fails, and every
+ * state in which the disk may then be is opened and judged. The runtimes must see the same states.
  *
  * ```sh
  * npm run machines                       # 10,000 states of a machine and more, and as many of a map
@@ -24,6 +24,7 @@ import {
   type FailedSync,
 } from "../../src/testing/testing.ts";
 import { commandOn, RUNTIMES } from "../../kit/runtime.ts";
+import { newOutboxTally, type OutboxTally, outboxTrial, useOutbox } from "./outbox_trial.ts";
 import {
   type MachineTally,
   machineTrial,
@@ -122,12 +123,42 @@ async function explore(statesPerCrash: number): Promise<number> {
         faults,
       );
     }
+    await exploreOutbox(statesPerCrash);
     return 0;
   } catch (error) {
     if (!(error instanceof BrokenPromise)) throw error;
     console.log(`BROKEN  ${error.message}`);
     return 1;
   }
+}
+
+/** The same of a machine that hands messages over to a queue. */
+async function exploreOutbox(statesPerCrash: number): Promise<void> {
+  for (const file of ["no", "a.wal", "mail.wal"]) {
+    const tally = newOutboxTally();
+    const observe = slowSyncs((call) => call.includes(file));
+    const options = { statesPerCrash: Math.ceil(statesPerCrash / 4), observe };
+    tellOutbox(
+      `outbox, ${file} slow`,
+      await exploreCrashes(outboxTrial(useOutbox, tally), options),
+      tally,
+    );
+  }
+  const tally = newOutboxTally();
+  const options = { statesPerCrash: Math.ceil(statesPerCrash / 64) };
+  const explored = await exploreFaults(outboxTrial(useOutbox, tally), options);
+  tellOutbox("outbox, faults", explored, tally);
+}
+
+function tellOutbox(
+  what: string,
+  { crashes, states }: Exploration,
+  { withPending, digest }: OutboxTally,
+): void {
+  console.log(
+    `${what}: ${crashes} crashes, ${states} states, ${withPending} with something to hand over, ` +
+      `digest ${digest}`,
+  );
 }
 
 function tell(

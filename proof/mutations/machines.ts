@@ -10,6 +10,7 @@ const SNAPSHOTS = "tests/machine/machine_snapshots_test.ts";
 const REPLICA = "tests/machine/machine_replica_test.ts";
 const MAP = "tests/map/map_test.ts";
 const OFFLOAD = "tests/machine/machine_offload_test.ts";
+const OUTBOX = "tests/machine/outbox_test.ts";
 const CRASH = "proof/machine/machine_crash_test.ts";
 
 const EVERY_CRASH = "every crash of a machine keeps every promise, immutable";
@@ -211,6 +212,79 @@ const DISPATCHES: readonly Mutation[] = [
   },
 ];
 
+/** Of messages that are handed over to queues. */
+const HANDED_OVER: readonly Mutation[] = [
+  {
+    name: "messages are handed over before their event is durable",
+    in: "Delivery.#due",
+    find: "if (index > durableIndex || bytes > MOST_BYTES) return;",
+    replace: "if (index > durableIndex + 1e9 || bytes > MOST_BYTES) return;",
+    caughtBy: [OUTBOX, "nothing is handed over before its event is durable"],
+  },
+  {
+    name: "messages count as handed over before the queue has made them durable",
+    in: "Delivery.#handSomeOver",
+    find: "const outcomes = await Promise.allSettled(calls);",
+    replace:
+      "const outcomes = await Promise.allSettled(calls.map((call) => void call.catch(() => {})));",
+    caughtBy: [
+      CRASH,
+      "every crash of an outbox leaves each message once, with a queue that is slower than its machine",
+    ],
+  },
+  {
+    name: "a close does not keep what was handed over",
+    in: "Delivery.end",
+    find: "this.#tryToNote();",
+    replace: "",
+    caughtBy: [
+      OUTBOX,
+      "a clean close keeps how far it came: nothing is offered to the queue again",
+    ],
+  },
+  {
+    name: "what was handed over is never kept while the machine is open",
+    in: "Delivery.#lookAgain",
+    find: "if (this.#log.ending === undefined) await this.#noteAndSync();",
+    replace: "",
+    caughtBy: [OUTBOX, "how far it came is kept a second after the last call"],
+  },
+  {
+    name: "messages are enqueued under another key after a crash",
+    in: "Delivery.#enqueue",
+    find: "const key = `${this.#log.id}/${index}/${time}`;",
+    replace: "const key = `${this.#log.id}/${index}/${time}/${Math.random()}`;",
+    caughtBy: [OUTBOX, "a message that was settled is not enqueued again after a crash"],
+  },
+  {
+    name: "a snapshot drops entries whose messages were not handed over",
+    in: "snapshotsOf",
+    find: "const firstNeeded = (): number => undelivered.firstIndex;",
+    replace: "const firstNeeded = (): number => undelivered.queues.size > 999 ? 0 : Infinity;",
+    caughtBy: [
+      OUTBOX,
+      "snapshots never drop what was not handed over, and give the space back later",
+    ],
+  },
+  {
+    name: "a snapshot forgets what is to be handed over",
+    in: "contentOf beside loadContent",
+    find: "const toCome = undelivered.save();",
+    replace: "const toCome = undelivered.save().subarray(0, 0);",
+    caughtBy: [
+      OUTBOX,
+      "snapshots never drop what was not handed over, and give the space back later",
+    ],
+  },
+  {
+    name: "messages of a turn that the log has refused are handed over",
+    in: "MachineCore.#take",
+    find: "if (messages !== undefined) turn.messages.set(this.#index + 1, messages);",
+    replace: "if (messages !== undefined) this.#undelivered.add(this.#index + 1, messages);",
+    caughtBy: [OUTBOX, "what the event's refusal takes back takes the messages back"],
+  },
+];
+
 /** Of maps. */
 const MAPS: readonly Mutation[] = [
   {
@@ -247,5 +321,11 @@ const MAPS: readonly Mutation[] = [
 ];
 
 /** The changes, each of which a test notices. */
-export const MACHINES: readonly Mutation[] = [...ORDER, ...SAVES, ...DISPATCHES, ...MAPS]
+export const MACHINES: readonly Mutation[] = [
+  ...ORDER,
+  ...SAVES,
+  ...DISPATCHES,
+  ...HANDED_OVER,
+  ...MAPS,
+]
   .map((mutation) => ({ ...mutation, group: "machines" }));

@@ -5,7 +5,8 @@
  * @module
  */
 import { readHeader } from "../events/format.ts";
-import { splitEntry } from "../machine/entry_format.ts";
+import { decodeHandedOver, splitEntry } from "../machine/entry_format.ts";
+import { decodeMessages, type QueueMessages } from "../machine/messages.ts";
 import { decodeNamed } from "../machine/named_snapshots.ts";
 import { type Change, type MapKey, splitChange } from "../map/map_codec.ts";
 import { showEvent } from "./event_view.ts";
@@ -20,20 +21,45 @@ export function showSnapshots(
   return { lines, fields: { snapshots } };
 }
 
-/** An event of a state machine, and the key of its call. */
+/** An event of a state machine, with the key and the messages of its call; or what was handed over. */
 export function showMachineEvent(codec: string, data: Uint8Array): ShownEntry {
+  const handedOver = decodeHandedOver(data);
+  if (handedOver !== undefined) {
+    const { queue, index } = handedOver;
+    const words = `handed over to ${JSON.stringify(queue)} up to ${index}`;
+    return { words, fields: { handedOver } };
+  }
   const parts = splitEntry(data);
   if (parts === undefined) return unknown(data);
-  const { words, fields } = showEvent(codec, data.subarray(parts.eventAt));
-  if (parts.key === undefined) return { words, fields };
-  const { key } = parts.key;
-  return { words: `${words} key ${JSON.stringify(key)}`, fields: { ...fields, key } };
+  const event = showEvent(codec, data.subarray(parts.eventAt));
+  const words = [event.words];
+  let { fields } = event;
+  if (parts.key !== undefined) {
+    const { key } = parts.key;
+    words.push(`key ${JSON.stringify(key)}`);
+    fields = { ...fields, key };
+  }
+  const all = parts.messages === undefined ? [] : tryTo(decodeMessages, parts.messages) ?? [];
+  const shown = all.map(showMessages);
+  words.push(...shown.map((one) => one.words));
+  if (shown.length > 0) fields = { ...fields, enqueue: shown.map((one) => one.fields) };
+  return { words: words.join(" "), fields };
+}
+
+/** The messages of a call for one queue. */
+function showMessages({ queue, codec, messages }: QueueMessages): ShownEntry {
+  const shown = messages.map((message) => showValue(codec, message));
+  return {
+    words: `for ${JSON.stringify(queue)} ${shown.map(valueInWords).join(" ")}`,
+    fields: { queue, messages: shown },
+  };
 }
 
 /** A change of a map. */
 export function showChange(codec: string, data: Uint8Array): ShownEntry {
   const header = readHeader(data);
-  const change = header === undefined ? undefined : tryToSplit(data.subarray(header.size));
+  const split = (bytes: Uint8Array): Change<MapKey, Uint8Array> => splitChange(bytes);
+  const change = header === undefined ? undefined : tryTo(split, data.subarray(header.size));
   if (change === undefined) return unknown(data);
   if (change.kind === "clear") return { words: "clear", fields: { change: { clear: true } } };
   const key = JSON.stringify(change.key);
@@ -47,9 +73,9 @@ export function showChange(codec: string, data: Uint8Array): ShownEntry {
   };
 }
 
-function tryToSplit(bytes: Uint8Array): Change<MapKey, Uint8Array> | undefined {
+function tryTo<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | undefined {
   try {
-    return splitChange(bytes);
+    return decode(bytes);
   } catch {
     return undefined;
   }

@@ -15,7 +15,10 @@ export interface ShownEntry {
 }
 
 /** The names of such fields in a line: what they say is in the entry's bytes too. */
-export const LAYER_FIELDS: readonly string[] = ["event", "key", "change", "record"];
+export const LAYER_FIELDS: readonly string[] = [
+  ...["event", "key", "enqueue", "handedOver"],
+  ...["change", "record"],
+];
 
 /** A value as fields of JSON: decoded, or the codec's bytes. */
 export type ShownValue = { readonly value: unknown } | { readonly base64: string };

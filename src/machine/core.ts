@@ -10,38 +10,40 @@
  */
 import { invalid, isArray } from "../arguments.ts";
 import { isEnd, WalError } from "../errors.ts";
-import type { FileSystem } from "../fs/file_system.ts";
 import { isPromise } from "../fs/promise.ts";
 import { defaultFileSystem } from "../fs/runtime.ts";
-import { openTagged, type Tag, withTag } from "../layer/tag.ts";
-import type { WalOptions } from "../options.ts";
+import { openTagged, withTag } from "../layer/tag.ts";
 import type { BatchRange, Wal } from "../wal.ts";
 import { contentOf } from "./content.ts";
-import { isKey, MAX_KEY_SIZE } from "./entry_format.ts";
 import { busy, diverged, refused } from "./core_errors.ts";
+import type { Call, CoreSetting } from "./core_setting.ts";
+import type { OutboxLog } from "./delivery.ts";
+import {
+  encodeHandedOver,
+  type EntryHead,
+  type HandedOver,
+  isKey,
+  MAX_KEY_SIZE,
+} from "./entry_format.ts";
 import type { HeldState } from "./held_state.ts";
 import { Keys } from "./keys.ts";
 import type { MachineCoder } from "./machine_coder.ts";
-import { decodeNamed, type NamedSnapshot } from "./named_snapshots.ts";
-import type { Offload } from "./offload.ts";
-import { type Beginning, loadBeginning, replayEvents } from "./recovery.ts";
+import type { NamedSnapshot } from "./named_snapshots.ts";
+import { OutboxRun } from "./outbox.ts";
+import {
+  type Folded,
+  loadBeginning,
+  type Rebuilt,
+  replayEvents,
+  requireEnd,
+  requireNamed,
+} from "./recovery.ts";
 import { type Captured, snapshotNumbers, Snapshots } from "./snapshots.ts";
-import { sizeOf, Turn } from "./turn.ts";
+import { Limits, sizeOf, Turn } from "./turn.ts";
+import { Undelivered } from "./undelivered.ts";
 
-/** What a machine is made of. */
-export interface CoreSetting<E, I = E> {
-  readonly tag: Tag;
-  readonly held: HeldState<E>;
-  readonly coder: MachineCoder<E, I>;
-  /** How many keys are remembered. */
-  readonly keys: number;
-  /** After how many bytes of entries the next snapshot is taken. */
-  readonly everyBytes: number;
-  readonly compress: boolean;
-  /** Has snapshots written by another thread. */
-  readonly offload?: Offload | undefined;
-  readonly log: WalOptions;
-}
+const PLAIN: Call = {};
+const NOTHING: EntryHead = { key: undefined, messages: undefined };
 
 /**
  * What an open of a machine found.
@@ -78,15 +80,6 @@ export interface MachineRecovery {
  */
 const HOPS = 4;
 
-/** The most bytes of a turn: beyond, what is there is appended before the turn ends. */
-const TURN_BYTES = 1024 * 1024;
-
-/** What a segment has beside the entries of a batch, at the most, in bytes. */
-const BESIDE_BATCH = 256;
-
-const MAX_BATCH = 1_048_576;
-const DEFAULT_SEGMENT_SIZE = 64 * 1024 * 1024;
-const DEFAULT_ENTRY_SIZE = 10 * 1024 * 1024;
 /** The permissions of a file by default. */
 export const DEFAULT_MODE = 0o600;
 
@@ -99,8 +92,9 @@ export class MachineCore<E, I = E> {
   readonly #coder: MachineCoder<E, I>;
   readonly #keys: Keys;
   readonly #snapshots: Snapshots;
-  readonly #maxEntrySize: number;
-  readonly #segmentSize: number;
+  readonly #limits: Limits;
+  readonly #undelivered: Undelivered;
+  readonly #outbox: OutboxRun;
   #index: number;
   #turn: Turn | undefined;
   /** The last turn that was appended and is not answered yet. */
@@ -121,7 +115,7 @@ export class MachineCore<E, I = E> {
   private constructor(
     log: Wal,
     setting: CoreSetting<E, I>,
-    keys: Keys,
+    { keys, undelivered }: Pick<Folded<E>, "keys" | "undelivered">,
     snapshots: Snapshots,
     index: number,
     recovery: MachineRecovery,
@@ -132,8 +126,9 @@ export class MachineCore<E, I = E> {
     this.#coder = setting.coder;
     this.#keys = keys;
     this.#snapshots = snapshots;
-    this.#maxEntrySize = setting.log.maxEntrySize ?? DEFAULT_ENTRY_SIZE;
-    this.#segmentSize = setting.log.segmentSize ?? DEFAULT_SEGMENT_SIZE;
+    this.#limits = new Limits(log.path, setting.log);
+    this.#undelivered = undelivered;
+    this.#outbox = new OutboxRun(this.#outboxLog(), undelivered, setting.outlets);
     this.#index = index;
     this.recovery = recovery;
   }
@@ -146,21 +141,24 @@ export class MachineCore<E, I = E> {
       const named = requireNamed(log, own);
       const keys = new Keys(setting.keys);
       const { held, coder } = setting;
-      const parts = { log, fileSystem, held, coder, keys };
+      const undelivered = new Undelivered();
+      const parts = { log, fileSystem, held, coder, keys, undelivered };
       const inState = named.map(({ number }) => number);
       const known = [...snapshotNumbers(fileSystem, log.path), ...inState];
       const beginning = await loadBeginning(parts, named);
       await requireEnd(log, beginning, setting.log);
-      const { index, bytes } = replayEvents(parts, beginning.index);
-      const snapshots = snapshotsOf(log, fileSystem, setting, beginning.usable, known);
+      undelivered.find(log, beginning.index);
+      const { index, events, bytes } = replayEvents(parts, beginning.index);
+      const snapshots = snapshotsOf(parts, setting, beginning.usable, known);
       snapshots.removeOthers(named);
       const recovery = {
         snapshotIndex: beginning.index,
-        replayed: index - beginning.index,
+        replayed: events,
         skipped: beginning.skipped,
       };
-      const core = new MachineCore(log, setting, keys, snapshots, index, recovery);
+      const core = new MachineCore(log, setting, parts, snapshots, index, recovery);
       core.#bytesSinceSnapshot = bytes;
+      core.#outbox.look();
       return core;
     } catch (error) {
       await log.close();
@@ -206,11 +204,13 @@ export class MachineCore<E, I = E> {
    *
    * @returns Its index, once it is durable.
    */
-  dispatch(event: I, key: string | undefined): Promise<number> {
-    if (key !== undefined) return this.append([event], key).then(({ firstIndex }) => firstIndex);
+  dispatch(event: I, call: Call = PLAIN): Promise<number> {
+    if (call.key !== undefined) {
+      return this.append([event], call).then(({ firstIndex }) => firstIndex);
+    }
     try {
       this.admit();
-      return this.#take([event], undefined).waitForIndex(this.#index);
+      return this.#take([event], call).waitForIndex(this.#index);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -221,9 +221,9 @@ export class MachineCore<E, I = E> {
    *
    * @returns Their indexes, once they are durable; of no events, one that is empty.
    */
-  append(events: readonly I[], key: string | undefined): Promise<BatchRange> {
+  append(events: readonly I[], call: Call = PLAIN): Promise<BatchRange> {
     try {
-      return this.#append(events, key);
+      return this.#append(events, call);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -234,7 +234,7 @@ export class MachineCore<E, I = E> {
    *
    * @param decide Returns the events. What it throws is thrown, and nothing was changed.
    */
-  decide(decide: () => readonly I[], key: string | undefined): Promise<BatchRange> {
+  decide(decide: () => readonly I[], key?: string): Promise<BatchRange> {
     try {
       this.admit();
       const known = this.#known(key);
@@ -245,18 +245,14 @@ export class MachineCore<E, I = E> {
         if (isPromise(events)) events.then(undefined, () => {});
         throw invalid("answer of a transaction", "an array of events, at once", events);
       }
-      return this.#append(events as I[], key, true);
+      return this.#append(events as I[], { key, isDecided: true });
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  /** @param isDecided Whether the events were decided by the state as it is now. */
-  #append(
-    events: readonly I[],
-    key: string | undefined,
-    isDecided = false,
-  ): Promise<BatchRange> {
+  #append(events: readonly I[], call: Call): Promise<BatchRange> {
+    const { key } = call;
     this.admit();
     const known = this.#known(key);
     if (known !== undefined) return known;
@@ -268,7 +264,7 @@ export class MachineCore<E, I = E> {
       return last?.wait(nothing.firstIndex, nothing.lastIndex, undefined) ??
         Promise.resolve(nothing);
     }
-    const turn = this.#take(events, key, isDecided);
+    const turn = this.#take(events, call);
     const [firstIndex, lastIndex] = [this.#index - count + 1, this.#index];
     const result = turn.wait(firstIndex, lastIndex, key);
     if (key !== undefined) this.#keys.add(key, { firstIndex, lastIndex }, result);
@@ -276,21 +272,24 @@ export class MachineCore<E, I = E> {
   }
 
   /** Encodes events, applies them, and takes them into the turn. */
-  #take(events: readonly I[], key: string | undefined, isDecided = false): Turn {
+  #take(events: readonly I[], { key, enqueue, isDecided = false }: Call): Turn {
+    const messages = enqueue === undefined ? undefined : this.#outbox.encode(enqueue);
     const time = this.#coder.now();
+    const isPlain = key === undefined && messages === undefined;
+    const entryKey = key === undefined ? undefined : { key, count: events.length };
+    const first = isPlain ? NOTHING : { key: entryKey, messages };
     const entries: Uint8Array[] = [];
     for (const event of events) {
-      const isFirst = entries.length === 0 && key !== undefined;
-      const first = isFirst ? { key, count: events.length } : undefined;
-      entries.push(this.#coder.encode(event, time, first));
+      entries.push(this.#coder.encode(event, time, entries.length === 0 ? first : NOTHING));
     }
     const size = sizeOf(entries);
-    this.#requireSizes(entries, size);
+    this.#limits.require(entries, size);
     this.#makeRoom(size, isDecided);
     const mark = this.#held.mark();
     this.#apply(entries, time ?? 0, mark);
     const turn = this.#turn ??= this.#begin(mark, this.#index);
     for (const entry of entries) turn.push(entry);
+    if (messages !== undefined) turn.messages.set(this.#index + 1, messages);
     this.#index += entries.length;
     return turn;
   }
@@ -322,32 +321,10 @@ export class MachineCore<E, I = E> {
     }
   }
 
-  #requireSizes(entries: readonly Uint8Array[], size: number): void {
-    const maxEntrySize = this.#maxEntrySize;
-    const segmentSize = this.#segmentSize;
-    let largest = 0;
-    for (const { length } of entries) largest = Math.max(largest, length);
-    if (largest > maxEntrySize) {
-      throw new WalError(
-        "ERR_WAL_ENTRY_TOO_LARGE",
-        `Cannot append an event of ${largest} bytes to "${this.#log.path}": the limit is ` +
-          `${maxEntrySize}. Nothing was written. Open the log with a larger maxEntrySize.`,
-      );
-    }
-    if (entries.length === 1) return;
-    if (size + BESIDE_BATCH <= segmentSize && entries.length <= MAX_BATCH) return;
-    throw new WalError(
-      "ERR_WAL_BATCH_TOO_LARGE",
-      `Cannot append ${entries.length} events of ${size} bytes as one atom to "${this.#log.path}": ` +
-        `they fit no segment of ${segmentSize} bytes. Nothing was written. Append fewer at a time, ` +
-        "or open the log with a larger segmentSize.",
-    );
-  }
-
   /** Appends what the turn has so far, if an atom with more would be too large. */
   #makeRoom(bytes: number, isDecided: boolean): void {
     if (this.#turn === undefined) return;
-    if (this.#turn.bytes + bytes <= Math.min(TURN_BYTES, this.#segmentSize - BESIDE_BATCH)) return;
+    if (this.#limits.fitsTurn(this.#turn.bytes + bytes)) return;
     const refusal = this.#flush();
     this.admit();
     // The state by which the events were decided is gone.
@@ -383,6 +360,7 @@ export class MachineCore<E, I = E> {
       return { error };
     }
     this.#held.settle();
+    for (const [index, messages] of turn.messages) this.#undelivered.add(index, messages);
     this.#bytesSinceSnapshot += turn.bytes;
     this.#syncing = turn;
     this.#answered = this.#answer(turn);
@@ -412,6 +390,7 @@ export class MachineCore<E, I = E> {
     }
     for (const [key, range] of turn.keys()) this.#keys.settle(key, range);
     turn.resolve();
+    this.#outbox.look();
     if (this.#bytesSinceSnapshot >= this.#setting.everyBytes) this.#takeDueSnapshot();
   }
 
@@ -421,7 +400,63 @@ export class MachineCore<E, I = E> {
     const turn = this.#turn;
     this.#turn = undefined;
     turn?.reject(this.#ending.error);
+    this.#outbox.stop(this.#ending.error);
     return this.#ending.error;
+  }
+
+  /** The messages that are on their way, as the machine shows them. */
+  get outbox(): Pick<OutboxRun, "pending" | "error"> {
+    return this.#outbox;
+  }
+
+  /** Hands over the messages of all calls so far. */
+  async drain(): Promise<void> {
+    this.admit();
+    this.#flush();
+    await this.#answered;
+    this.requireState();
+    await this.#outbox.drain();
+  }
+
+  #outboxLog(): OutboxLog {
+    const [log, ending] = [this.#log, (): OutboxLog["ending"] => this.#ending];
+    return {
+      path: log.path,
+      id: log.id,
+      get durableIndex(): number {
+        return log.durableIndex;
+      },
+      get ending(): OutboxLog["ending"] {
+        return ending();
+      },
+      getEntry: (index) => log.getEntry(index),
+      note: (handedOver) => this.#note(handedOver),
+      sync: () => this.#orEnd(() => log.sync()),
+    };
+  }
+
+  /** Appends that messages were handed over. */
+  #note(handedOver: HandedOver): void {
+    this.#flush();
+    this.requireState();
+    const entry = encodeHandedOver(handedOver);
+    try {
+      this.#log.append(entry);
+    } catch (error) {
+      throw isEnd(error) ? this.#end(error) : error;
+    }
+    this.#index++;
+    this.#bytesSinceSnapshot += entry.length;
+    this.#undelivered.handedOver(handedOver);
+  }
+
+  /** Has what ends the log end the machine. */
+  async #orEnd<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw isEnd(error) ? this.#end(error) : error;
+    }
   }
 
   #takeDueSnapshot(): void {
@@ -447,20 +482,18 @@ export class MachineCore<E, I = E> {
     this.admit();
     const newest = this.#snapshots.newest?.index ?? 0;
     if (newest === this.#index) return newest;
-    try {
-      const { index } = await this.#snapshots.take(() => this.#capture(), () => this.admit());
-      return index;
-    } catch (error) {
-      throw isEnd(error) ? this.#end(error) : error;
-    }
+    const take = () => this.#snapshots.take(() => this.#capture(), () => this.admit());
+    return (await this.#orEnd(take)).index;
   }
 
   /** The state as it is now, all of whose events are in the log. */
   #capture(): Captured {
     this.#flush();
     this.admit();
+    this.#outbox.note();
     this.#bytesSinceSnapshot = 0;
-    const content = (): Iterable<Uint8Array> => contentOf(this.#held, this.#keys);
+    const [held, keys, undelivered] = [this.#held, this.#keys, this.#undelivered];
+    const content = (): Iterable<Uint8Array> => contentOf({ held, keys, undelivered });
     return { index: this.#index, version: this.#held.version, content };
   }
 
@@ -470,44 +503,20 @@ export class MachineCore<E, I = E> {
     this.#isClosed = true;
     this.#snapshots.stopWaiting();
     await this.#answered;
+    await this.#outbox.end();
     await this.#snapshotting;
     await this.#log.close();
   }
 }
 
 function snapshotsOf<E, I>(
-  log: Wal,
-  fileSystem: FileSystem,
+  { log, fileSystem, undelivered }: Rebuilt<E>,
   { tag, compress, offload, log: { mode = DEFAULT_MODE } }: CoreSetting<E, I>,
   named: readonly NamedSnapshot[],
   known: readonly number[],
 ): Snapshots {
   const stateWith = (own: Uint8Array): Uint8Array => withTag(tag, own);
-  return new Snapshots({ log, fileSystem, mode, compress, offload, stateWith }, named, known);
-}
-
-/** The snapshots that the log's state names. */
-export function requireNamed(log: Wal, own: Uint8Array): NamedSnapshot[] {
-  const named = decodeNamed(own);
-  if (named !== undefined) return named;
-  throw new WalError(
-    "ERR_WAL_FORMAT",
-    `The state of "${log.path}" does not name snapshots as this version does. Nothing was changed. ` +
-      "Open it with the version of this package that wrote it.",
-  );
-}
-
-/**
- * Refuses a log that ends before its snapshot does; where damage was given up on purpose, it continues
- * after the snapshot.
- */
-async function requireEnd(log: Wal, { index }: Beginning, { recovery }: WalOptions): Promise<void> {
-  if (log.lastIndex >= index) return;
-  if (recovery === "salvage") return await log.reset(index + 1);
-  throw new WalError(
-    "ERR_MACHINE_NO_SNAPSHOT",
-    `"${log.path}" ends with entry ${log.lastIndex}, and its newest snapshot has the entries up to ` +
-      `${index}: entries that were durable are gone. Nothing was changed. Restore the log's files from ` +
-      'a copy; without one, open it with { recovery: "salvage" }, which continues after the snapshot.',
-  );
+  const firstNeeded = (): number => undelivered.firstIndex;
+  const setting = { log, fileSystem, mode, compress, offload, stateWith, firstNeeded };
+  return new Snapshots(setting, named, known);
 }

@@ -45,6 +45,7 @@ import { Keys } from "./keys.ts";
 import { MachineCoder } from "./machine_coder.ts";
 import {
   type MachineOptions,
+  type NoQueues,
   type ResolvedMachineOptions,
   resolveMachineOptions,
 } from "./options.ts";
@@ -52,16 +53,18 @@ import type { SnapshotOrder } from "./offload.ts";
 import { requireOrder, writeOrdered } from "./ordered_snapshot.ts";
 import { PlainState } from "./plain_state.ts";
 import { Replica } from "./replica.ts";
+import { Undelivered } from "./undelivered.ts";
 import { verifyEvents } from "./verification.ts";
 
 export { ReplayError, SchemaError, type SchemaIssue, UnreadableEventError } from "../errors.ts";
 export type { EventOptions, Upcast } from "../events/options.ts";
 export { bytes, type Codec, json, text } from "../layer/codec.ts";
 export type { LayerOptions } from "../layer/options.ts";
+export type { HasOutlet, Outlet } from "../layer/outlet.ts";
 export type { SchemaResult, StandardSchema } from "../layer/schema.ts";
 export type { MachineRecovery } from "./core.ts";
 export type { EventPlace } from "./held_state.ts";
-export type { MachineDefinition, MachineOptions, SnapshotOptions } from "./options.ts";
+export type { MachineDefinition, MachineOptions, NoQueues, SnapshotOptions } from "./options.ts";
 export type { Offload, SnapshotOrder } from "./offload.ts";
 export { Replica } from "./replica.ts";
 export type { SnapshotSummary } from "../snapshot/snapshot.ts";
@@ -70,16 +73,16 @@ export type { SnapshotSummary } from "../snapshot/snapshot.ts";
 const FORMAT = 1;
 
 /**
- * What a call asks for.
+ * What a transaction asks for.
  *
  * @example
  * ```ts
- * import type { DispatchOptions } from "@durable/wal/machine";
+ * import type { TransactOptions } from "@durable/wal/machine";
  *
- * const options: DispatchOptions = { key: "order-17" };
+ * const options: TransactOptions = { key: "order-17" };
  * ```
  */
-export interface DispatchOptions {
+export interface TransactOptions {
   /**
    * Names the call, so that it may be repeated: a call with a key that was given before does nothing,
    * and is answered as the first one was.
@@ -87,7 +90,73 @@ export interface DispatchOptions {
   key?: string;
 }
 
-const DISPATCH_OPTIONS: readonly (keyof DispatchOptions)[] = ["key"];
+/**
+ * What a dispatch asks for.
+ *
+ * @example
+ * ```ts
+ * import type { DispatchOptions } from "@durable/wal/machine";
+ *
+ * const options: DispatchOptions<{ mail: string }> = { key: "order-17", enqueue: { mail: ["Thanks"] } };
+ * ```
+ */
+export interface DispatchOptions<Q = NoQueues> extends TransactOptions {
+  /**
+   * Messages that belong to the event, by the names of the queues that they are for. They are written
+   * with it, and handed over to the queues once it is durable. If the call does nothing because of its
+   * key, neither do they.
+   *
+   * @default {none}
+   */
+  enqueue?: { readonly [Name in keyof Q]?: readonly Q[Name][] };
+}
+
+const TRANSACT_OPTIONS: readonly (keyof TransactOptions)[] = ["key"];
+const DISPATCH_OPTIONS: readonly (keyof DispatchOptions)[] = [...TRANSACT_OPTIONS, "enqueue"];
+
+/**
+ * The messages of a machine that are on their way to their queues.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { MemoryFileSystem } from "@durable/wal/memory";
+ * import { type Outbox, StateMachine } from "@durable/wal/machine";
+ * import { Queue, text } from "@durable/wal/queue";
+ *
+ * const fileSystem = new MemoryFileSystem();
+ * await using mail = await Queue.open("mail.wal", { codec: text(), fileSystem });
+ * await using orders = await StateMachine.open("orders.wal", {
+ *   initial: () => 0,
+ *   apply: (count: number, _: string) => count + 1,
+ *   queues: { mail },
+ *   fileSystem,
+ * });
+ * await orders.dispatch("tea", { enqueue: { mail: ["A tea for you"] } });
+ * const outbox: Outbox = orders.outbox;
+ * await outbox.drain();
+ * assertEquals([outbox.pending, outbox.error], [0, undefined]);
+ * ```
+ */
+export interface Outbox {
+  /** How many dispatches have messages that are not in their queue yet; a sum over the queues. */
+  readonly pending: number;
+  /**
+   * Why the messages could not be handed over that were tried last: what the queue's `enqueue` threw.
+   * `undefined` if they could. What a full disk refuses is tried again each second; anything else at
+   * {@linkcode drain}, at the end, and at the next open.
+   */
+  readonly error: unknown;
+  /**
+   * Waits until the messages of all dispatches so far are in their queues.
+   *
+   * Durability at return: the messages, in the queues.
+   *
+   * @throws What a queue's `enqueue` throws, such as `WalError` `ERR_QUEUE_CLOSED`. The messages stay
+   * in the machine's log. `ERR_WAL_CLOSED`, and what has ended the machine.
+   */
+  drain(): Promise<void>;
+}
 
 /**
  * A state, and the log of the events that made it.
@@ -124,13 +193,24 @@ const DISPATCH_OPTIONS: readonly (keyof DispatchOptions)[] = ["key"];
  * await stock.close();
  * ```
  */
-export class StateMachine<S, E, I = E> {
+export class StateMachine<S, E, I = E, Q = NoQueues> {
+  /** The messages that are on their way to their queues. */
+  readonly outbox: Outbox;
   readonly #core: MachineCore<E, I>;
   readonly #held: PlainState<S, E>;
 
   private constructor(core: MachineCore<E, I>, held: PlainState<S, E>) {
     this.#core = core;
     this.#held = held;
+    this.outbox = {
+      get pending(): number {
+        return core.outbox.pending;
+      },
+      get error(): unknown {
+        return core.outbox.error;
+      },
+      drain: () => core.drain(),
+    };
   }
 
   /**
@@ -145,7 +225,8 @@ export class StateMachine<S, E, I = E> {
    * one of another codec. `ERR_MACHINE_REPLAY`: an event cannot be applied any more.
    * `ERR_MACHINE_NO_SNAPSHOT`: no snapshot can be used and the first events are gone.
    * `ERR_MACHINE_STATE`: `load` or an upgrade threw. `ERR_SNAPSHOT_VERSION`: a later program wrote the
-   * newest snapshot. `ERR_SNAPSHOT_ZSTD`.
+   * newest snapshot. `ERR_SNAPSHOT_ZSTD`. `ERR_MACHINE_OUTBOX`: there are messages for a queue that is
+   * not among `queues`, or has another codec.
    *
    * @example
    * ```ts
@@ -161,10 +242,10 @@ export class StateMachine<S, E, I = E> {
    * await machine.close();
    * ```
    */
-  static async open<S, E, I = E>(
+  static async open<S, E, I = E, Q = NoQueues>(
     path: string,
-    options: MachineOptions<S, E, I>,
-  ): Promise<StateMachine<S, E, I>> {
+    options: MachineOptions<S, E, I, Q>,
+  ): Promise<StateMachine<S, E, I, Q>> {
     const resolved = resolveMachineOptions(options);
     const held = new PlainState(resolved);
     const core = await MachineCore.open<E, I>(path, {
@@ -175,6 +256,7 @@ export class StateMachine<S, E, I = E> {
       everyBytes: resolved.snapshot.everyBytes,
       compress: resolved.snapshot.compress,
       offload: resolved.snapshot.offload,
+      outlets: resolved.outlets,
       log: resolved.log,
     });
     return new StateMachine(core, held);
@@ -262,7 +344,8 @@ export class StateMachine<S, E, I = E> {
       const held = new PlainState(resolved);
       const coder = new MachineCoder(resolved.events);
       const keys = new Keys(resolved.keys);
-      return await verifyEvents({ log, fileSystem, held, coder, keys }, own);
+      const undelivered = new Undelivered();
+      return await verifyEvents({ log, fileSystem, held, coder, keys, undelivered }, own);
     } finally {
       await log.close();
     }
@@ -310,7 +393,7 @@ export class StateMachine<S, E, I = E> {
       const held = new PlainState(resolved);
       const coder = new MachineCoder(resolved.events);
       const keys = new Keys(resolved.keys);
-      const parts = { log, fileSystem, held, coder, keys };
+      const parts = { log, fileSystem, held, coder, keys, undelivered: new Undelivered() };
       const { snapshot: { compress }, log: { mode = DEFAULT_MODE } } = resolved;
       return await writeOrdered(parts, own, order, { compress, mode });
     } finally {
@@ -371,14 +454,15 @@ export class StateMachine<S, E, I = E> {
    * Durability at return: the event, and all that were dispatched before it.
    *
    * @param event The event. It is encoded before the call returns, and `apply` gets what its bytes say.
-   * @param options The call's key.
+   * @param options The call's key, and messages for queues.
    * @returns The event's index; with a key that was given before, that of the first event of that call.
    * @throws `WalError` `ERR_MACHINE_REFUSED`: `apply` threw, which is the cause. `ERR_MACHINE_ASYNC`: it
    * returned a promise. `ERR_EVENT_SCHEMA`, `ERR_EVENT_CODEC`, `ERR_EVENT_UNREADABLE`: the event has no
    * form. `ERR_WAL_ENTRY_TOO_LARGE`, `ERR_WAL_WRITE_FAILED` (a full disk). After all of these the state
    * and the log are as before, if `apply` returns a new state. `ERR_MACHINE_DIVERGED`: it changes the
    * one that it gets, and the machine has ended. `ERR_WAL_SYNC_FAILED`, `ERR_WAL_MOVED`: the machine has
-   * ended. `ERR_WAL_CLOSED`. `ERR_WAL_BUSY`: `apply` or `decode` made the call.
+   * ended. `ERR_WAL_CLOSED`. `ERR_WAL_BUSY`: `apply` or `decode` made the call. What a queue's `enqueue`
+   * refuses messages for, such as `ERR_QUEUE_CLOSED`: nothing was written.
    *
    * @example
    * ```ts
@@ -395,14 +479,15 @@ export class StateMachine<S, E, I = E> {
    * assertEquals([indexes, machine.state], [[1, 2], 3]);
    * ```
    */
-  dispatch(event: I, options?: DispatchOptions): Promise<number> {
-    if (options === undefined) return this.#core.dispatch(event, undefined);
+  dispatch(event: I, options?: DispatchOptions<Q>): Promise<number> {
+    if (options === undefined) return this.#core.dispatch(event);
     try {
       requireOptions("options", options, DISPATCH_OPTIONS);
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#core.dispatch(event, options.key);
+    const { key, enqueue } = options;
+    return this.#core.dispatch(event, { key, enqueue });
   }
 
   /**
@@ -435,10 +520,10 @@ export class StateMachine<S, E, I = E> {
    */
   async transact(
     decide: (state: S) => readonly I[],
-    options: DispatchOptions = {},
+    options: TransactOptions = {},
   ): Promise<BatchRange> {
     if (typeof decide !== "function") throw invalid("decide", "a function", decide);
-    requireOptions("options", options, DISPATCH_OPTIONS);
+    requireOptions("options", options, TRANSACT_OPTIONS);
     return await this.#core.decide(() => decide(this.#held.state), options.key);
   }
 
@@ -473,8 +558,9 @@ export class StateMachine<S, E, I = E> {
   }
 
   /**
-   * Closes the machine. Calls that wait are answered first; a snapshot that is being taken is given up.
-   * A second call does nothing more.
+   * Closes the machine. Calls that wait are answered first, and their messages handed over to the queues
+   * that have room for them; the others stay in the log until the next open. A snapshot that is being
+   * taken is given up. A second call does nothing more.
    *
    * Durability at return: every event that was not refused.
    *

@@ -8,17 +8,26 @@ import { EventCoder } from "../events/event_coder.ts";
 import { headerSize, readTime, writeHeader } from "../events/format.ts";
 import type { ResolvedEventOptions } from "../events/options.ts";
 import type { Codec } from "../layer/codec.ts";
-import { type EntryKey, joinEntry, splitEntry } from "./entry_format.ts";
+import {
+  decodeHandedOver,
+  type EntryHead,
+  type HandedOver,
+  joinEntry,
+  splitEntry,
+} from "./entry_format.ts";
 
-/** What an entry holds. */
-export interface MachineEntry<E> {
+/** An event, and what stands in front of it. */
+export interface EventEntry<E> extends EntryHead {
+  readonly kind: "event";
   readonly event: E;
   /** When it was dispatched, in milliseconds since 1970. */
   readonly time: number;
   /** The version that it was written in. */
   readonly version: number;
-  readonly key: EntryKey | undefined;
 }
+
+/** What an entry holds. */
+export type MachineEntry<E> = EventEntry<E> | ({ readonly kind: "handed over" } & HandedOver);
 
 /** Turns events into entries and back. */
 export class MachineCoder<E, I = E> {
@@ -51,8 +60,8 @@ export class MachineCoder<E, I = E> {
    * @param time What {@linkcode now} has returned.
    * @throws {WalError} `ERR_EVENT_SCHEMA`, `ERR_EVENT_CODEC`.
    */
-  encode(event: I, time: number | undefined, key: EntryKey | undefined): Uint8Array {
-    return joinEntry(this.#events.encode(event, time), key);
+  encode(event: I, time: number | undefined, head: EntryHead): Uint8Array {
+    return joinEntry(this.#events.encode(event, time), head);
   }
 
   /**
@@ -66,7 +75,7 @@ export class MachineCoder<E, I = E> {
       return this.#codec.decode(entry.subarray(at));
     } catch {
       // This says what is wrong.
-      return this.decode(index, entry).event;
+      return this.#decodeEvent(index, entry).event;
     }
   }
 
@@ -77,6 +86,13 @@ export class MachineCoder<E, I = E> {
    * @throws {UnreadableEventError} `ERR_EVENT_UNREADABLE`.
    */
   decode(index: number, entry: Uint8Array): MachineEntry<E> {
+    const handedOver = decodeHandedOver(entry);
+    return handedOver === undefined
+      ? this.#decodeEvent(index, entry)
+      : { kind: "handed over", ...handedOver };
+  }
+
+  #decodeEvent(index: number, entry: Uint8Array): EventEntry<E> {
     const parts = splitEntry(entry);
     if (parts === undefined) {
       const message = `Entry ${index} is none of a state machine of this version: it has ` +
@@ -85,12 +101,13 @@ export class MachineCoder<E, I = E> {
     }
     const bytes = parts.eventAt === 0 ? entry : entry.subarray(parts.eventAt);
     const { value, time = 0, version } = this.#events.decode(index, bytes);
-    return { event: value, time, version, key: parts.key };
+    const { key, messages } = parts;
+    return { kind: "event", event: value, time, version, key, messages };
   }
 
   /**
    * The same of an entry that lies among others: the fastest way for the events of most logs, which
-   * are of this program's version and have no key.
+   * are of this program's version and have nothing in front.
    *
    * @param bytes Memory that is used again.
    */
@@ -107,6 +124,7 @@ export class MachineCoder<E, I = E> {
       // This says what is wrong.
       return this.decode(index, bytes.subarray(start, end));
     }
-    return { event, time, version: this.#version, key: undefined };
+    const version = this.#version;
+    return { kind: "event", event, time, version, key: undefined, messages: undefined };
   }
 }

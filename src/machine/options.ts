@@ -12,9 +12,11 @@ import {
 } from "../events/options.ts";
 import { json } from "../layer/codec.ts";
 import { type LayerOptions, logOptions } from "../layer/options.ts";
+import type { HasOutlet } from "../layer/outlet.ts";
 import type { WalOptions } from "../options.ts";
 import type { EventPlace } from "./held_state.ts";
 import type { Offload } from "./offload.ts";
+import { type Outlets, outletsOf } from "./outbox.ts";
 
 /**
  * What a state machine is: the state without events, and what an event makes of a state.
@@ -135,8 +137,19 @@ export interface SnapshotOptions<S> {
  * };
  * ```
  */
-export interface MachineOptions<S, E, I = E>
-  extends MachineDefinition<S, E, I>, Omit<LayerOptions, "readOnly"> {}
+export interface MachineOptions<S, E, I = E, Q = NoQueues>
+  extends MachineDefinition<S, E, I>, Omit<LayerOptions, "readOnly"> {
+  /**
+   * The queues that `dispatch` may enqueue messages for, by the names that it calls them. Open them
+   * before the machine, and close them after it. A replica hands nothing over.
+   *
+   * @default {none}
+   */
+  queues?: { readonly [Name in keyof Q]: HasOutlet<Q[Name]> };
+}
+
+/** A machine without queues. */
+export type NoQueues = Record<never, never>;
 
 /** What snapshots are, with the defaults. */
 export interface ResolvedSnapshotOptions<S> {
@@ -162,11 +175,15 @@ export interface ResolvedStateOptions<S, E> {
 export interface ResolvedMachineOptions<S, E, I = E> extends ResolvedStateOptions<S, E> {
   readonly keys: number;
   readonly events: ResolvedEventOptions<E, I>;
+  readonly outlets: Outlets;
   readonly log: WalOptions;
 }
 
 const EVENT: readonly string[] = EVENT_OPTIONS.filter((name) => name !== "timestamps");
-const OWN: readonly string[] = ["initial", "apply", "immutable", "keys", "snapshot", ...EVENT];
+const OWN: readonly string[] = [
+  ...["initial", "apply", "immutable", "keys", "snapshot", "queues"],
+  ...EVENT,
+];
 const SNAPSHOT: readonly (keyof SnapshotOptions<unknown>)[] = [
   "everyBytes",
   "version",
@@ -188,8 +205,8 @@ export const EVERY_BYTES: number = 64 * 1024 * 1024;
  *
  * @throws {WalError} `ERR_WAL_INVALID_ARGUMENT`.
  */
-export function resolveMachineOptions<S, E, I>(
-  options: MachineOptions<S, E, I>,
+export function resolveMachineOptions<S, E, I, Q>(
+  options: MachineOptions<S, E, I, Q>,
 ): ResolvedMachineOptions<S, E, I> {
   const log = logOptions(options, OWN);
   if ("readOnly" in log) {
@@ -206,10 +223,11 @@ export function resolveMachineOptions<S, E, I>(
   if (!Number.isInteger(keys) || keys < 0) throw invalid("keys", "a whole number from 0", keys);
   const events = resolveEventOptions<E, I>({ ...eventOptionsOf(options), timestamps: true });
   const snapshot = resolveSnapshotOptions(options.snapshot ?? {});
-  return { initial, apply, immutable, keys, snapshot, events, log };
+  const outlets = outletsOf(options.queues ?? {}, log.maxEntrySize);
+  return { initial, apply, immutable, keys, snapshot, events, outlets, log };
 }
 
-function eventOptionsOf<S, E, I>(options: MachineOptions<S, E, I>): EventOptions<E, I> {
+function eventOptionsOf<S, E, I>(options: MachineDefinition<S, E, I>): EventOptions<E, I> {
   const given = Object.entries(options)
     .filter(([name, value]) => EVENT.includes(name) && value !== undefined);
   return { codec: json<E>(), ...Object.fromEntries(given) };

@@ -6,9 +6,8 @@
 import { invalid, requireOptions, requirePath } from "../arguments.ts";
 import { SnapshotFile, type SnapshotSummary } from "../snapshot/snapshot.ts";
 import { contentOf } from "./content.ts";
-import { requireNamed } from "./core.ts";
 import { offloadFailed, type SnapshotOrder } from "./offload.ts";
-import { applyEntry, loadBeginning, type Rebuilt } from "./recovery.ts";
+import { applyEntry, loadBeginning, type Rebuilt, requireNamed } from "./recovery.ts";
 
 /** How the file is written. */
 export interface OrderedFile {
@@ -39,21 +38,22 @@ export async function writeOrdered<E>(
   { index, file }: SnapshotOrder,
   { mode, compress }: OrderedFile,
 ): Promise<SnapshotSummary> {
-  const { log, fileSystem, held, keys, coder } = parts;
+  const { log, fileSystem, held, undelivered } = parts;
   const named = requireNamed(log, own).filter((one) => one.index <= index);
   const { index: first } = await loadBeginning(parts, named);
+  undelivered.find(log, first);
   if (log.lastIndex < index) {
     throw offloadFailed(file, `the log ends with entry ${log.lastIndex}, and not with ${index}`);
   }
   if (first < index) {
     log.replay((entry) => {
-      applyEntry(held, keys, coder, entry);
+      applyEntry(parts, entry);
       held.settle();
     }, { from: first + 1, to: index });
   }
   const writer = await SnapshotFile.create(file, { logId: log.id, fileSystem, mode, compress });
   try {
-    for (const piece of contentOf(held, keys, true)) await writer.write(piece);
+    for (const piece of contentOf(parts, true)) await writer.write(piece);
     return await writer.finish({ index, version: held.version });
   } catch (error) {
     await writer.abort();

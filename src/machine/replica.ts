@@ -8,11 +8,11 @@ import { WalError } from "../errors.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import type { Wal } from "../wal.ts";
 import { readTag } from "../layer/tag.ts";
-import { requireNamed } from "./core.ts";
 import { Keys } from "./keys.ts";
 import type { MachineCoder } from "./machine_coder.ts";
 import type { PlainState } from "./plain_state.ts";
-import { applyEntry, loadBeginning } from "./recovery.ts";
+import { applyEntry, type Folded, loadBeginning, requireNamed } from "./recovery.ts";
+import { Undelivered } from "./undelivered.ts";
 
 /** How often the beginning is looked for again when the writer removes it meanwhile. */
 const TRIES = 8;
@@ -62,6 +62,8 @@ export class Replica<S, E, I = E> {
   readonly #held: PlainState<S, E>;
   readonly #coder: MachineCoder<E, I>;
   readonly #keys = new Keys(0);
+  /** It hands nothing over, but the entries say what is to be. */
+  readonly #undelivered = new Undelivered();
   readonly #stop = new AbortController();
   #index = 0;
   #waiting: Waiting[] = [];
@@ -181,13 +183,7 @@ export class Replica<S, E, I = E> {
       const own = readTag(this.#log.state)?.own ?? new Uint8Array();
       try {
         const named = requireNamed(this.#log, own);
-        const parts = {
-          log: this.#log,
-          fileSystem: this.#fileSystem,
-          held: this.#held,
-          keys: this.#keys,
-          coder: this.#coder,
-        };
+        const parts = { ...this.#folded(), log: this.#log, fileSystem: this.#fileSystem };
         const { index } = await loadBeginning(parts, named);
         this.#index = index;
         return;
@@ -199,15 +195,25 @@ export class Replica<S, E, I = E> {
     }
   }
 
+  #folded(): Folded<E> {
+    return {
+      held: this.#held,
+      keys: this.#keys,
+      undelivered: this.#undelivered,
+      coder: this.#coder,
+    };
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
+    const folded = this.#folded();
     while (!signal.aborted) {
       try {
         const from = this.#index + 1;
         for await (const batch of this.#log.follow({ from, batches: true, signal })) {
           for (const { index, data } of batch) {
             const entry = { index, bytes: data, start: 0, end: data.length };
-            applyEntry(this.#held, this.#keys, this.#coder, entry);
+            applyEntry(folded, entry);
           }
           this.#index = batch.at(-1)?.index ?? this.#index;
           this.#wake();

@@ -50,6 +50,8 @@ export interface SnapshotSetting {
   readonly offload: Offload | undefined;
   /** The log's state with the layer's own bytes. */
   readonly stateWith: (own: Uint8Array) => Uint8Array;
+  /** The first entry that is needed for something else than the state; Infinity if none is. */
+  readonly firstNeeded: () => number;
 }
 
 /** Takes snapshots, one at a time. */
@@ -184,8 +186,9 @@ export class Snapshots {
   /** Drops what no snapshot needs any more. What cannot be dropped now is dropped the next time. */
   async #giveSpaceBack(): Promise<void> {
     const oldest = this.#named.length === KEPT ? this.#named.at(-1) : undefined;
+    const last = Math.min(oldest?.index ?? 0, this.#setting.firstNeeded() - 1);
     try {
-      if (oldest !== undefined) await this.#dropUpTo(oldest.index);
+      await this.#dropUpTo(last);
     } catch (error) {
       if (isEnd(error) || !(error instanceof WalError)) throw error;
     }

@@ -4,10 +4,67 @@
  *
  * @module
  */
+import { WalError } from "../errors.ts";
+import type { WalOptions } from "../options.ts";
 import type { BatchRange } from "../wal.ts";
 
 /** Bytes of a frame beside its entry, and of an offset in a Seal. */
 const BESIDE_ENTRY = 9 + 4;
+
+/** What a segment has beside the entries of a batch, at the most, in bytes. */
+const BESIDE_BATCH = 256;
+
+const MAX_BATCH = 1_048_576;
+const DEFAULT_SEGMENT_SIZE = 64 * 1024 * 1024;
+const DEFAULT_ENTRY_SIZE = 10 * 1024 * 1024;
+
+/** The most bytes of a turn: beyond, what is there is appended before the turn ends. */
+const TURN_BYTES = 1024 * 1024;
+
+/** What fits an entry, an atom and a turn. */
+export class Limits {
+  readonly #path: string;
+  readonly #maxEntrySize: number;
+  readonly #segmentSize: number;
+
+  /** @param path The log's, for errors. */
+  constructor(
+    path: string,
+    { maxEntrySize = DEFAULT_ENTRY_SIZE, segmentSize = DEFAULT_SEGMENT_SIZE }: WalOptions,
+  ) {
+    this.#path = path;
+    this.#maxEntrySize = maxEntrySize;
+    this.#segmentSize = segmentSize;
+  }
+
+  /** Whether so many bytes fit a turn. */
+  fitsTurn(bytes: number): boolean {
+    return bytes <= Math.min(TURN_BYTES, this.#segmentSize - BESIDE_BATCH);
+  }
+
+  /** Refuses entries of one call that the log would refuse. */
+  require(entries: readonly Uint8Array[], size: number): void {
+    const maxEntrySize = this.#maxEntrySize;
+    const segmentSize = this.#segmentSize;
+    let largest = 0;
+    for (const { length } of entries) largest = Math.max(largest, length);
+    if (largest > maxEntrySize) {
+      throw new WalError(
+        "ERR_WAL_ENTRY_TOO_LARGE",
+        `Cannot append an event of ${largest} bytes to "${this.#path}": the limit is ` +
+          `${maxEntrySize}. Nothing was written. Open the log with a larger maxEntrySize.`,
+      );
+    }
+    if (entries.length === 1) return;
+    if (size + BESIDE_BATCH <= segmentSize && entries.length <= MAX_BATCH) return;
+    throw new WalError(
+      "ERR_WAL_BATCH_TOO_LARGE",
+      `Cannot append ${entries.length} events of ${size} bytes as one atom to "${this.#path}": ` +
+        `they fit no segment of ${segmentSize} bytes. Nothing was written. Append fewer at a time, ` +
+        "or open the log with a larger segmentSize.",
+    );
+  }
+}
 
 /** A call that waits. */
 interface Waiting {
@@ -34,6 +91,8 @@ export class Turn {
   /** The index before the first of their events. */
   readonly before: number;
   readonly entries: Uint8Array[] = [];
+  /** The messages that are in some of them, by their indexes. */
+  readonly messages: Map<number, Uint8Array> = new Map();
   /** What the entries take in a segment, in bytes. */
   bytes = 0;
   readonly #waiting: Waiting[] = [];

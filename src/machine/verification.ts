@@ -6,8 +6,7 @@
 import { WalError } from "../errors.ts";
 import { digestOfContent } from "../snapshot/digest.ts";
 import { contentOf } from "./content.ts";
-import { requireNamed } from "./core.ts";
-import { applyEntry, loadBeginning, type Rebuilt } from "./recovery.ts";
+import { applyEntry, loadBeginning, type Rebuilt, requireNamed } from "./recovery.ts";
 import { openNamed } from "./snapshots.ts";
 
 /**
@@ -18,7 +17,7 @@ import { openNamed } from "./snapshots.ts";
  * @throws {WalError} `ERR_MACHINE_DIVERGED`: the states differ.
  */
 export async function verifyEvents<E>(parts: Rebuilt<E>, own: Uint8Array): Promise<number> {
-  const { log, fileSystem, held, keys, coder } = parts;
+  const { log, fileSystem, held, undelivered } = parts;
   const [newest, ...older] = requireNamed(log, own);
   if (newest === undefined) return 0;
   const file = await openNamed(log, fileSystem, newest);
@@ -28,13 +27,14 @@ export async function verifyEvents<E>(parts: Rebuilt<E>, own: Uint8Array): Promi
   if (version !== held.version) return 0;
   const { index: first, usable } = await loadBeginning(parts, older);
   if (usable.length === 0 && log.firstIndex > 1) return 0;
+  undelivered.find(log, first);
   if (last > first) {
     log.replay((entry) => {
-      applyEntry(held, keys, coder, entry);
+      applyEntry(parts, entry);
       held.settle();
     }, { from: first + 1, to: last });
   }
-  const digest = await digestOfContent(contentOf(held, keys, true));
+  const digest = await digestOfContent(contentOf(parts, true));
   if (digest === newest.digest) return last;
   throw new WalError(
     "ERR_MACHINE_DIVERGED",

@@ -169,6 +169,7 @@ export class DurableMap<K extends MapKey, V> {
       keys: 0,
       everyBytes,
       compress,
+      outlets: new Map(),
       log,
     });
     return new DurableMap(core, map);
@@ -251,7 +252,7 @@ export class DurableMap<K extends MapKey, V> {
    */
   async set(key: K, value: V): Promise<void> {
     requireKey(key);
-    await this.#core.append([{ kind: "set", key, value }], undefined);
+    await this.#core.append([{ kind: "set", key, value }]);
   }
 
   /**
@@ -279,7 +280,6 @@ export class DurableMap<K extends MapKey, V> {
     const changes: Change<K, V>[] = [{ kind: "delete", key }];
     const { firstIndex, lastIndex } = await this.#core.decide(
       () => this.#map.has(key) ? changes : [],
-      undefined,
     );
     return lastIndex >= firstIndex;
   }
@@ -292,7 +292,7 @@ export class DurableMap<K extends MapKey, V> {
    * @throws As {@linkcode set}.
    */
   async clear(): Promise<void> {
-    await this.#core.decide(() => this.#map.size > 0 ? [{ kind: "clear" }] : [], undefined);
+    await this.#core.decide(() => this.#map.size > 0 ? [{ kind: "clear" }] : []);
   }
 
   /**
@@ -318,7 +318,7 @@ export class DurableMap<K extends MapKey, V> {
    */
   async batch(change: (batch: MapBatch<K, V>) => void): Promise<void> {
     if (typeof change !== "function") throw invalid("change", "a function", change);
-    await this.#core.decide(() => changesOf(change), undefined);
+    await this.#core.decide(() => changesOf(change));
   }
 
   /**

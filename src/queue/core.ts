@@ -34,6 +34,7 @@ export interface CoreSettings {
   /** How many bytes may wait to be done before `enqueue` waits. */
   readonly maxBytes: number;
   readonly maxEntrySize: number;
+  readonly segmentSize: number;
 }
 
 /** What runs until it is asked to stop. */
@@ -49,6 +50,7 @@ export class QueueCore implements TurnLog, Compacted {
   readonly state: QueueState;
   readonly time: QueueClock;
   readonly maxEntrySize: number;
+  readonly segmentSize: number;
   readonly backlog: Backlog;
   /** What is to be stopped before the queue is closed. */
   readonly workers: Set<Stoppable> = new Set();
@@ -65,6 +67,7 @@ export class QueueCore implements TurnLog, Compacted {
     this.state = state;
     this.time = settings.time;
     this.maxEntrySize = settings.maxEntrySize;
+    this.segmentSize = settings.segmentSize;
     this.#tag = settings.tag;
     this.backlog = new Backlog(settings.maxBytes, () => state.pendingBytes);
     this.#commit = new TurnCommit(this);

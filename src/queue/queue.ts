@@ -29,6 +29,7 @@ import { invalid, requireObject } from "../arguments.ts";
 import { WalError } from "../errors.ts";
 import { type Codec, requireCodec } from "../layer/codec.ts";
 import { type LayerOptions, logOptions } from "../layer/options.ts";
+import type { Outlet } from "../layer/outlet.ts";
 import { openTagged, type Tag } from "../layer/tag.ts";
 import type { Recovery } from "../opening/open.ts";
 import { requireText } from "./arguments.ts";
@@ -46,6 +47,7 @@ import { type EnqueueOptions, Producer } from "./producer.ts";
 
 export { bytes, type Codec, json, text } from "../layer/codec.ts";
 export type { LayerOptions } from "../layer/options.ts";
+export type { Outlet } from "../layer/outlet.ts";
 export type { QueueClock } from "./clock.ts";
 export type { Consumer, ConsumerOptions, DeadLetter } from "./consumer.ts";
 export type { AckOptions, Job, RetryOptions } from "./job.ts";
@@ -93,6 +95,7 @@ const FORMAT = 1;
 
 const DEFAULT_KEYS = 65_536;
 const DEFAULT_MAX_ENTRY_SIZE = 10 * 1024 * 1024;
+const DEFAULT_SEGMENT_SIZE = 64 * 1024 * 1024;
 
 /**
  * A durable queue.
@@ -120,14 +123,17 @@ const DEFAULT_MAX_ENTRY_SIZE = 10 * 1024 * 1024;
  * ```
  */
 export class Queue<T> {
+  /** What a state machine that is opened with this queue hands its messages over to. */
+  readonly outlet: Outlet<T>;
   readonly #core: QueueCore;
   readonly #codec: Codec<T>;
   readonly #producer: Producer<T>;
 
-  private constructor(core: QueueCore, codec: Codec<T>) {
+  private constructor(core: QueueCore, codec: Codec<T>, keys: number) {
     this.#core = core;
     this.#codec = codec;
     this.#producer = new Producer(core, codec);
+    this.outlet = this.#producer.outlet(keys);
   }
 
   /**
@@ -169,9 +175,9 @@ export class Queue<T> {
     const tag: Tag = { kind: "queue", codec: codec.name, format: FORMAT };
     const { log, own } = await openTagged(path, walOptions, tag);
     try {
-      const { maxEntrySize = DEFAULT_MAX_ENTRY_SIZE } = options;
-      const settings = { tag, time: clock, maxBytes, maxEntrySize };
-      return new Queue(new QueueCore(log, loadState(log, own, keys), settings), codec);
+      const { maxEntrySize = DEFAULT_MAX_ENTRY_SIZE, segmentSize = DEFAULT_SEGMENT_SIZE } = options;
+      const settings = { tag, time: clock, maxBytes, maxEntrySize, segmentSize };
+      return new Queue(new QueueCore(log, loadState(log, own, keys), settings), codec, keys);
     } catch (error) {
       await log.close();
       throw error;

@@ -57,6 +57,15 @@ export function messageTooLarge(path: string, size: number, limit: number): WalE
   );
 }
 
+/** Messages that are to be one atom fit no segment. */
+export function batchTooLarge(path: string, count: number, size: number): WalError {
+  return new WalError(
+    "ERR_WAL_BATCH_TOO_LARGE",
+    `Cannot enqueue ${count} messages of ${size} bytes as one atom to "${path}": they fit no segment. ` +
+      "Nothing was written. Enqueue fewer at a time, or open the queue with a larger segmentSize.",
+  );
+}
+
 /** A message cannot be copied, since the log was opened with a smaller limit than before. */
 export function cannotCopy(path: string, index: number, size: number): WalError {
   return new WalError(

@@ -10,6 +10,7 @@ import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
 import { loadContent } from "../../src/machine/content.ts";
 import { Keys } from "../../src/machine/keys.ts";
+import { Undelivered } from "../../src/machine/undelivered.ts";
 import { StateMachine } from "../../src/machine/machine.ts";
 import {
   bytes as bytesCodec,
@@ -204,7 +205,8 @@ test(
       const [name = ""] = fileSystem.list(".").filter((name) => name.includes(".snapshot-"));
       const file = await SnapshotFile.open(name, { fileSystem });
       const saved = new MapState<string, string>(json());
-      loadContent(file.pieces(), file.version, saved, new Keys(0));
+      const parts = { held: saved, keys: new Keys(0), undelivered: new Undelivered() };
+      loadContent(file.pieces(), file.version, parts);
       file.close();
       assertEquals([...saved.entries()], [...first]);
     }
