@@ -25,6 +25,7 @@ const SHARED = join(ROOT, "examples/shared_log.ts");
 const BANK = join(ROOT, "examples/bank.ts");
 const EVENT_SOURCING = join(ROOT, "examples/event_sourcing.ts");
 const REPLICA = join(ROOT, "examples/replica.ts");
+const OUTBOX = join(ROOT, "examples/outbox.ts");
 const QUEUE_SERVER = join(ROOT, "examples/queue_server.ts");
 
 /** A program that runs. */
@@ -304,6 +305,31 @@ test("the bank refuses, makes a repeat once, and opens with its snapshot", {
       "bob to carol, 1000: RangeError: bob has not that much",
       "Now: alice 35, bob 65",
     ]);
+  });
+});
+
+test("the shop's outbox has each order's mail in the queue once, though it is killed", {
+  timeout: 120_000,
+}, async () => {
+  await withFolder(async (folder) => {
+    const taken = new Set<number>();
+    const run = async (until: RegExp): Promise<void> => {
+      await using program = new Program(command(OUTBOX, "shop", "60"), folder);
+      await program.says(until);
+      await program.kill();
+      for (const [, number] of program.output.matchAll(/^Order (\d+)$/gm)) {
+        taken.add(Number(number));
+      }
+    };
+    for (const until of [/^Order 1$/m, /^Order 17$/m, /^Opened/m, /^Order 40$/m]) await run(until);
+    await using program = new Program(command(OUTBOX, "shop", "60"), folder);
+    assertEquals(await program.ended, 0, program.output);
+    assertStringIncludes(program.output, "All mails are sent");
+    assertEquals(Math.max(...taken) >= 40, true);
+    // A mail may be sent twice, but it is one message: it has one number.
+    const lines = new Set(readFileSync(join(folder, "shop/sent.txt"), "utf8").trim().split("\n"));
+    const sent = [...lines].map((line) => Number(line.split(" ")[0]));
+    assertEquals(sent.toSorted((a, b) => a - b), Array.from({ length: 60 }, (_, i) => i + 1));
   });
 });
 
