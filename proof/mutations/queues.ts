@@ -62,6 +62,27 @@ const TOO_EARLY: readonly Mutation[] = [
     caughtBy: [RUN, "close waits for handlers that run, and takes no more messages"],
   },
   {
+    name: "a handler that waits for close waits for itself",
+    in: "QueueCore.close",
+    find: "if (!this.handlers.isInside) return this.#closing;",
+    replace: "if (this.log.path !== undefined) return this.#closing;",
+    caughtBy: [
+      RUN,
+      "a handler may wait for close, which waits for the handlers, and its job is acknowledged",
+    ],
+    hangs: true,
+  },
+  {
+    name: "a reason is kept that fits no entry",
+    in: "fittingReason",
+    find: "if (bytes.length <= most) return reason;",
+    replace: "if (bytes.length <= most + 1000) return reason;",
+    caughtBy: [
+      COMPACTION,
+      "a maxEntrySize is refused under which some record cannot be written",
+    ],
+  },
+  {
     name: "an acknowledgement is written apart from what follows from it",
     in: "LeasedJob.ack",
     find:

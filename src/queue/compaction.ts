@@ -203,9 +203,6 @@ export class Compaction {
 /** The kind, the part and the number of parts. */
 const CHECKPOINT_HEADER = 17;
 
-/** The least `maxEntrySize` with which a checkpoint can be written. */
-export const LEAST_ENTRY_SIZE: number = CHECKPOINT_HEADER + 1;
-
 /** How many bytes a copy of a message has. One that is a copy already stays as large as it is. */
 function sizeOfCopy({ id, at, size }: Message): number {
   return at === id ? size + COPY_GROWTH : size;

@@ -7,7 +7,7 @@ import { invalid, requireOptions } from "../arguments.ts";
 import { requireCountFromOne, requireMilliseconds, signalOf } from "./arguments.ts";
 import { draftOf, type QueueCore } from "./core.ts";
 import { type Job, type JobContext, LeasedJob, NO_MORE_ATTEMPTS } from "./job.ts";
-import { maxIds } from "./records.ts";
+import { fittingReason, maxIds } from "./records.ts";
 import { consumerRemoved, notDead } from "./refusals.ts";
 import type { DeadTask, Task } from "./state.ts";
 import type { Subscription } from "./subscription.ts";
@@ -209,7 +209,8 @@ export interface Consumer<T> {
    * its message when the lease ends.
    *
    * It keeps the process alive. It resolves once the signal is aborted or the queue is closed, and the
-   * handlers that run have ended or lost their leases.
+   * handlers that run have ended or lost their leases. If a handler has closed the queue, it resolves
+   * when that is done.
    *
    * @param handler What is done with each message.
    * @throws {WalError} What the queue failed with, once the other handlers have ended, such as
@@ -338,12 +339,15 @@ export class NamedConsumer<T> implements Consumer<T> {
         return subscription.isEnded;
       },
     };
-    const worker = new Worker(source, handler, this.#settings.concurrency, this.#core.time);
+    const { handlers, time } = this.#core;
+    const handle: Handler<T> = (job, context) => handlers.run(() => handler(job, context));
+    const worker = new Worker(source, handle, this.#settings.concurrency, time);
     const stop = (): void => worker.stop();
     signal?.addEventListener("abort", stop, { once: true });
     this.#core.workers.add(worker);
     try {
       await worker.done;
+      await this.#core.closedByHandler();
     } finally {
       this.#core.workers.delete(worker);
       signal?.removeEventListener("abort", stop);
@@ -385,7 +389,7 @@ export class NamedConsumer<T> implements Consumer<T> {
   #buryNow({ message }: Task): void {
     const consumer = this.#subscription.state.number;
     const time = this.#core.now();
-    const reason = NO_MORE_ATTEMPTS;
+    const reason = fittingReason(NO_MORE_ATTEMPTS, this.#core.maxEntrySize);
     this.#core.append([draftOf({ kind: "dead", consumer, id: message.id, time, reason })]);
   }
 

@@ -12,6 +12,7 @@ import { type Tag, withTag } from "../layer/tag.ts";
 import type { Wal } from "../wal.ts";
 import { Backlog } from "./backlog.ts";
 import type { QueueClock } from "./clock.ts";
+import { Handlers } from "./handlers.ts";
 import { type CheckpointPlace, type Compacted, Compaction, encodePlace } from "./compaction.ts";
 import {
   type AckedRecord,
@@ -54,11 +55,13 @@ export class QueueCore implements TurnLog, Compacted {
   readonly backlog: Backlog;
   /** What is to be stopped before the queue is closed. */
   readonly workers: Set<Stoppable> = new Set();
+  readonly handlers: Handlers = new Handlers();
   readonly #tag: Tag;
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #commit: TurnCommit;
   readonly #compaction: Compaction;
   #closing: Promise<void> | undefined;
+  #isClosedByHandler = false;
   /** What has ended the log. */
   #end: EndError | undefined;
 
@@ -169,10 +172,20 @@ export class QueueCore implements TurnLog, Compacted {
     await this.#orFail(() => this.#compaction.run());
   }
 
-  /** Closes the queue when what is in hand is done; a second call waits for the first. */
+  /**
+   * Closes the queue when what is in hand is done; a second call waits for the first. A handler's call
+   * does not wait, since it would wait for that handler.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
-    return this.#closing;
+    if (!this.handlers.isInside) return this.#closing;
+    this.#isClosedByHandler = true;
+    return Promise.resolve();
+  }
+
+  /** Resolves, or rejects, when a close has ended that a handler began. */
+  async closedByHandler(): Promise<void> {
+    if (this.#isClosedByHandler) await this.close();
   }
 
   async #close(): Promise<void> {

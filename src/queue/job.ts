@@ -9,7 +9,7 @@ import { requireMilliseconds, requireText, valuesOf } from "./arguments.ts";
 import { draftOf, type QueueCore } from "./core.ts";
 import { MAX_UINT48 } from "./fields.ts";
 import type { Producer } from "./producer.ts";
-import type { MessageHeader } from "./records.ts";
+import { fittingReason, type MessageHeader } from "./records.ts";
 import { leaseLost } from "./refusals.ts";
 import type { Lease, Subscription } from "./subscription.ts";
 import type { Draft } from "./turn_commit.ts";
@@ -242,10 +242,10 @@ export class LeasedJob<T> implements Job<T> {
   async bury(reason: string): Promise<void> {
     requireText("reason", reason);
     const { consumer, id } = this.#names();
-    const time = this.#context.core.now();
-    await this.#settle(() => [
-      draftOf({ kind: "dead", consumer, id, time, reason: shortened(reason) }),
-    ]);
+    const { core } = this.#context;
+    const time = core.now();
+    const fitting = fittingReason(shortened(reason), core.maxEntrySize);
+    await this.#settle(() => [draftOf({ kind: "dead", consumer, id, time, reason: fitting })]);
   }
 
   /** As {@linkcode Job.extend} says. */

@@ -40,10 +40,10 @@ import {
   consumerSettings,
   NamedConsumer,
 } from "./consumer.ts";
-import { LEAST_ENTRY_SIZE } from "./compaction.ts";
 import { draftOf, QueueCore } from "./core.ts";
 import { loadState } from "./load.ts";
 import { type EnqueueOptions, Producer } from "./producer.ts";
+import { LEAST_ENTRY_SIZE } from "./records.ts";
 
 export { bytes, type Codec, json, text } from "../layer/codec.ts";
 export type { LayerOptions } from "../layer/options.ts";
@@ -320,8 +320,11 @@ export class Queue<T> {
   /**
    * Closes the queue: takes no more calls, waits for what is being written and for the handlers of
    * `run`, at the most until their leases end, or would have ended if the job is settled, and gives the
-   * lock back. A handler may call it, and had better not wait for it: it waits for the handler. A job that is not settled then
-   * is delivered again once the queue is open. A second call waits for the first.
+   * lock back. A job that is not settled then is delivered again once the queue is open. A second call
+   * waits for the first.
+   *
+   * A handler may call it. There it resolves at once, and the queue is closed when the handlers have
+   * ended: `run` waits for that, and so does a call outside of them.
    *
    * Durability at return: everything.
    *
@@ -344,7 +347,7 @@ function requireWhole(name: string, value: unknown, most: number): void {
   if (!isWhole) throw invalid(name, `a whole number from 0 to ${most}`, value);
 }
 
-/** Refuses a limit under which no checkpoint can be written; the log refuses what is no limit. */
+/** Refuses a limit under which some record cannot be written; the log refuses what is no limit. */
 function requireEntrySize(value: unknown): void {
   if (typeof value !== "number" || !(value < LEAST_ENTRY_SIZE)) return;
   throw invalid("maxEntrySize", `a number from ${LEAST_ENTRY_SIZE}`, value);

@@ -147,6 +147,15 @@ const KEYED = 2;
 /** The size of the kind and the id, which stand before the body of a copy. */
 const COPY_HEADER_SIZE = 9;
 
+/** The size of a record that a message is to be delivered again: the largest of a fixed size. */
+const RETRIED_SIZE = 29;
+
+/** The size of what stands before the reason of a dead letter. */
+const DEAD_HEADER_SIZE = 23;
+
+/** The least `maxEntrySize` with which every record about a message and a checkpoint can be written. */
+export const LEAST_ENTRY_SIZE: number = RETRIED_SIZE;
+
 /** How many bytes a copy of a message is longer than the message. */
 export const COPY_GROWTH: number = COPY_HEADER_SIZE - 1;
 
@@ -186,6 +195,17 @@ export function encodeCheckpointPart(part: number, parts: number, bytes: Uint8Ar
 /** How many ids a record may have whose entry has at the most so many bytes; one at the least. */
 export function maxIds(entrySize: number): number {
   return Math.max(1, Math.floor((entrySize - 9) / 8));
+}
+
+/** The beginning of a reason that fits an entry of at the most so many bytes, in whole characters. */
+export function fittingReason(reason: string, entrySize: number): string {
+  const most = entrySize - DEAD_HEADER_SIZE;
+  const bytes = new TextEncoder().encode(reason);
+  if (bytes.length <= most) return reason;
+  let end = most;
+  // The bytes after the first one of a character begin with the bits 10.
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return new TextDecoder().decode(bytes.subarray(0, end));
 }
 
 /** The bytes of any other record. */

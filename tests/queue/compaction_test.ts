@@ -15,6 +15,7 @@ import { type Consumer, Queue, type QueueOptions, text } from "../../src/queue/q
 import { CrashFileSystem } from "../../src/testing/crash_file_system.ts";
 import { FaultyFileSystem } from "../../src/testing/faulty_file_system.ts";
 import { withLog } from "../../kit/logs.ts";
+import { ManualQueueClock } from "../../kit/queue_clock.ts";
 
 const PATH = "a.wal";
 
@@ -260,10 +261,25 @@ test("a message that cannot be copied under a smaller limit holds no other back,
   assertEquals(found, ["first", "x".repeat(84), "last"]);
 });
 
-test("a maxEntrySize is refused under which no checkpoint can be written", async () => {
+test("a maxEntrySize is refused under which some record cannot be written", async () => {
   const fileSystem = new MemoryFileSystem();
-  const error = await assertRejects(() => open(fileSystem, { maxEntrySize: 17 }), WalError);
+  const error = await assertRejects(() => open(fileSystem, { maxEntrySize: 28 }), WalError);
   assertEquals(error.code, "ERR_WAL_INVALID_ARGUMENT");
-  await using queue = await open(fileSystem, { maxEntrySize: 18 });
+  const clock = new ManualQueueClock();
+  const options = { maxEntrySize: 29, keys: 0, clock };
+  await using queue = await open(fileSystem, options);
+  const consumer = queue.consumer("a", { attempts: 2, visibility: 10 });
+  await queue.enqueue(["1", "2", "3"]);
+  const [first, second] = consumer.reserve(2);
+  await first?.retry({ delay: 5 });
+  // Of a reason that is too long there is the beginning, in whole characters.
+  await second?.bury("1234ö7");
+  await clock.pass(10);
+  assertEquals(consumer.reserve(9).map(({ value }) => value), ["1", "3"]);
+  await clock.pass(10);
+  assertEquals(consumer.reserve(9).map(({ value }) => value), ["3"]);
+  await clock.pass(10);
+  assertEquals(consumer.reserve(), []);
+  assertEquals([...consumer.dead()].map(({ reason }) => reason), ["1234ö", "no att", "no att"]);
   await queue.compact();
 });

@@ -230,25 +230,67 @@ test("available resolves when a message comes, or with the signal's reason", asy
 });
 
 test("close waits for a handler that has settled its job only until the lease would have ended", async () => {
-  for (const how of ["hangs", "waits for close"]) {
-    const { queue, clock } = await open();
-    const consumer = queue.consumer("a", { visibility: 1000 });
-    await queue.enqueue(["1"]);
-    let [isSettled, isClosed] = [false, false];
+  const { queue, clock } = await open();
+  const consumer = queue.consumer("a", { visibility: 1000 });
+  await queue.enqueue(["1"]);
+  let [isSettled, isClosed] = [false, false];
+  const done = consumer.run(async (job) => {
+    await job.ack();
+    isSettled = true;
+    await new Promise(() => {});
+  });
+  await until(() => isSettled);
+  const closed = queue.close().then(() => isClosed = true);
+  await clock.pass(999);
+  for (let turn = 0; turn < 20; turn++) await runtimeClock.endOfTurn();
+  assertEquals(isClosed, false);
+  await clock.pass(1);
+  await until(() => isClosed);
+  await Promise.all([closed, done]);
+});
+
+test("a handler may wait for close, which waits for the handlers, and its job is acknowledged", async () => {
+  for (const isSettled of [false, true]) {
+    const fileSystem = new MemoryFileSystem();
+    const { queue } = await open(fileSystem);
+    const consumer = queue.consumer("a", { concurrency: 2 });
+    await queue.enqueue(["1", "2", "3"]);
+    const seen: string[] = [];
+    const released = Promise.withResolvers<void>();
+    let isRunOver = false;
     const done = consumer.run(async (job) => {
-      await job.ack();
-      isSettled = true;
-      await (how === "hangs" ? new Promise(() => {}) : queue.close());
-    });
-    await until(() => isSettled);
-    const closed = queue.close().then(() => isClosed = true);
-    await clock.pass(999);
-    for (let turn = 0; turn < 20; turn++) await runtimeClock.endOfTurn();
-    assertEquals(isClosed, false, how);
-    await clock.pass(1);
-    await until(() => isClosed);
-    await Promise.all([closed, done]);
+      seen.push(job.value);
+      if (job.value === "2") return await released.promise;
+      if (isSettled) await job.ack();
+      await runtimeClock.endOfTurn();
+      await queue.close();
+      seen.push("after close");
+    }).then(() => isRunOver = true);
+    await until(() => seen.length === 3);
+    const error = await assertRejects(() => queue.enqueue(["4"]), WalError);
+    assertEquals([error.code, isRunOver], ["ERR_QUEUE_CLOSED", false]);
+    released.resolve();
+    await done;
+    assertEquals(seen, ["1", "2", "after close"]);
+    // Its lock is free, and what was not delivered is there.
+    const { queue: again } = await open(fileSystem);
+    assertEquals(again.consumer("a").reserve(9).map(({ value }) => value), ["3"]);
+    await again.close();
   }
+});
+
+test("what a handler has left running may close the queue as any other call", async () => {
+  const { queue } = await open();
+  const consumer = queue.consumer("a");
+  await queue.enqueue(["1"]);
+  const [isOver, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const done = consumer.run(() => {
+    void isOver.promise.then(() => queue.close()).then(closed.resolve);
+  });
+  await until(() => consumer.lag === 0);
+  isOver.resolve();
+  await Promise.all([closed.promise, done]);
+  await assertRejects(() => queue.enqueue(["2"]), WalError);
 });
 
 test("what ends the log in a call of its own ends what waits for it", async () => {
