@@ -194,6 +194,7 @@ const FAULTS: readonly Fault[] = [
   { operation: "syncBlocking", code: "EIO", leaves: 0 },
   { operation: "syncDirectory", code: "EIO", leaves: 0 },
   { operation: "makeDirectory", code: "EACCES", leaves: 0 },
+  { operation: "list", code: "EIO", leaves: 0 },
   { operation: "remove", code: "EIO", leaves: 0 },
 ];
 

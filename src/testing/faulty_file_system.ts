@@ -49,6 +49,7 @@ export type FileOperation =
   | "syncBlocking"
   | "syncDirectory"
   | "makeDirectory"
+  | "list"
   | "remove";
 
 /**
@@ -85,6 +86,7 @@ const OPERATIONS: readonly FileOperation[] = [
   "syncBlocking",
   "syncDirectory",
   "makeDirectory",
+  "list",
   "remove",
 ];
 
@@ -121,7 +123,7 @@ interface Fault {
 }
 
 /** The operations that change something: a process that dies at one of them leaves it undone. */
-const READING: ReadonlySet<FileOperation> = new Set<FileOperation>(["open", "read"]);
+const READING: ReadonlySet<FileOperation> = new Set<FileOperation>(["open", "read", "list"]);
 
 /**
  * Records every call, and lets chosen ones fail.
@@ -184,7 +186,7 @@ export class FaultyFileSystem implements FileSystem {
 
   /** Lets calls report success without doing anything, as a disk does that ignores flushes. */
   lie(
-    operation: Exclude<FileOperation, "open" | "create" | "read">,
+    operation: Exclude<FileOperation, "open" | "create" | "read" | "list">,
     options: FaultOptions = {},
   ): void {
     requireOptions("options", options, FAULT_OPTIONS);
@@ -381,7 +383,7 @@ export class FaultyFileSystem implements FileSystem {
 
   /** The names in a directory. */
   list(directory: string): string[] {
-    return this.#under.list(directory);
+    return this.#make("list", directory, () => this.#under.list(directory)) ?? [];
   }
 
   /** Which file or directory a name leads to. */

@@ -730,3 +730,42 @@ test("a snapshot whose name may or may not be stored ends the machine", async ()
   assertEquals((await assertRejects(dispatch, WalError)).code, "ERR_WAL_SYNC_FAILED");
   await machine.close().catch(() => {});
 });
+
+test("a directory that cannot be listed is a typed error of open, and hurts no snapshot", async () => {
+  const before = new MemoryFileSystem();
+  await machineWith(before, 1);
+  const listsOf = async (
+    fileSystem: FaultyFileSystem,
+  ): Promise<StateMachine<Seen, { n: number }>> =>
+    await StateMachine.open(PATH, immutable(fileSystem));
+  const counting = new FaultyFileSystem(before);
+  await (await listsOf(counting)).close();
+  const lists = counting.count("list");
+  const codes: string[] = [];
+  for (let after = 0; after < lists; after++) {
+    const faulty = new FaultyFileSystem(before);
+    faulty.fail("list", "EIO", { after });
+    try {
+      const machine = await listsOf(faulty);
+      codes.push("none");
+      await machine.close();
+    } catch (error) {
+      assert(error instanceof WalError, `${error}`);
+      codes.push(error.code);
+    }
+  }
+  assertEquals(codes.slice(-2), ["ERR_WAL_IO", "none"]);
+  assertEquals(new Set(codes.slice(0, -1)), new Set(["ERR_WAL_IO"]));
+  // To remove what is left over is not worth to fail for.
+  const faulty = new FaultyFileSystem(before);
+  const machine = await listsOf(faulty);
+  faulty.fail("list", "EIO", { times: Infinity });
+  await machine.dispatch({ n: 3 });
+  assertEquals(await machine.snapshot(), 4);
+  await machine.dispatch({ n: 4 });
+  assertEquals(await machine.snapshot(), 5);
+  await machine.close();
+  await using again = await StateMachine.open(PATH, immutable(before));
+  assertEquals(again.state.numbers, [0, 1, 2, 3, 4]);
+  assertEquals(filesOf(before), [nameOf(2), nameOf(3)]);
+});

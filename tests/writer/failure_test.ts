@@ -208,7 +208,7 @@ test("a failed read of an entry says so and is no end", async () => {
 test("making a log: created, written, fsynced, directory fsynced, in this order", async () => {
   const fileSystem = faulty();
   const log = await Wal.open("x/y/a.wal", { fileSystem });
-  assertEquals(fileSystem.calls.filter((call) => !call.startsWith("read ")), [
+  assertEquals(fileSystem.calls.filter((call) => !/^(list|read) /.test(call)), [
     "open a.wal",
     "syncDirectory .",
     "makeDirectory x",
@@ -235,7 +235,8 @@ test("reopening after a crash: fsync before the first frame is read, then cut, w
   file.close();
   const fileSystem = new FaultyFileSystem(memory);
   const again = await Wal.open(PATH, { fileSystem });
-  const order = fileSystem.calls.filter((call) => call !== `read ${PATH}`);
+  const order = fileSystem.calls
+    .filter((call) => call !== `read ${PATH}` && !call.startsWith("list "));
   assertEquals(order, [
     `open ${PATH}`,
     `open ${PATH}.meta`,
@@ -264,7 +265,7 @@ test("what is set aside is durable before it is cut off", async () => {
   await withLog(PATH, { fileSystem }, (log) => {
     assertEquals(log.recovery.case, "D");
     const aside = `${PATH}.cut-00000000000000000001-8`;
-    const changes = fileSystem.calls.filter((call) => !/^(open|read) /.test(call));
+    const changes = fileSystem.calls.filter((call) => !/^(list|open|read) /.test(call));
     assertEquals(changes, [
       `sync ${PATH}`,
       `create ${aside}`,
