@@ -175,8 +175,8 @@ const DISPATCHES: readonly Mutation[] = [
   {
     name: "a turn that is appended early tells its calls nothing of a full disk",
     in: "MachineCore.#flush",
-    find: "turn.reject(error); return { error };",
-    replace: "turn.resolve(); return { error };",
+    find: "turn.reject(error); this.#refusal",
+    replace: "turn.resolve(); this.#refusal",
     caughtBy: [
       MACHINE,
       "a turn that is too large for one atom is appended early, and each part answers for itself",
@@ -200,6 +200,26 @@ const DISPATCHES: readonly Mutation[] = [
     caughtBy: [
       MACHINE,
       "a key that is given again is answered as the first time, also after an open and a snapshot",
+    ],
+  },
+  {
+    name: "a transaction is made whose decision has lost the events that it rests on",
+    in: "MachineCore.decide",
+    find: "if (this.#refusal !== undefined && this.#refusal !== before) throw this.#refusal.error;",
+    replace: "if (this.#refusal !== undefined && before === null) throw this.#refusal.error;",
+    caughtBy: [
+      MACHINE,
+      "a transaction is refused if what it dispatches has lost the events by which it decided",
+    ],
+  },
+  {
+    name: "apply closes its machine",
+    in: "MachineCore.close",
+    find: "if (this.#isApplying) throw busy(this.#log.path); if (!this.#isClosed &&",
+    replace: "if (!this.#isClosed &&",
+    caughtBy: [
+      MACHINE,
+      "apply cannot close its machine, and a codec that does has nothing written after that",
     ],
   },
   {

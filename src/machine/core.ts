@@ -17,7 +17,7 @@ import type { BatchRange, Wal } from "../wal.ts";
 import { contentOf } from "./content.ts";
 import { busy, diverged, refused } from "./core_errors.ts";
 import type { Call, CoreSetting } from "./core_setting.ts";
-import type { OutboxLog } from "./delivery.ts";
+import { outboxLogOf } from "./delivery.ts";
 import {
   encodeHandedOver,
   type EntryHead,
@@ -103,6 +103,8 @@ export class MachineCore<E, I = E> {
   #isApplying = false;
   /** Resolves when the turns that were appended are answered. */
   #answered: Promise<void> = Promise.resolve();
+  /** What the log has refused a turn for, the last time. */
+  #refusal: { readonly error: unknown } | undefined;
   /** What ended the machine. */
   #ending: { readonly error: unknown } | undefined;
   #isClosed = false;
@@ -128,7 +130,12 @@ export class MachineCore<E, I = E> {
     this.#snapshots = snapshots;
     this.#limits = new Limits(log.path, setting.log);
     this.#undelivered = undelivered;
-    this.#outbox = new OutboxRun(this.#outboxLog(), undelivered, setting.outlets);
+    const outboxLog = outboxLogOf(log, {
+      ending: () => this.#ending,
+      note: (handedOver) => this.#note(handedOver),
+      sync: () => this.#orEnd(() => log.sync()),
+    });
+    this.#outbox = new OutboxRun(outboxLog, undelivered, setting.outlets);
     this.#index = index;
     this.recovery = recovery;
   }
@@ -239,7 +246,10 @@ export class MachineCore<E, I = E> {
       this.admit();
       const known = this.#known(key);
       if (known !== undefined) return known;
+      const before = this.#refusal;
       const events: unknown = decide();
+      // What it has dispatched may have flushed the events by which it decided.
+      if (this.#refusal !== undefined && this.#refusal !== before) throw this.#refusal.error;
       if (!isArray(events)) {
         // What becomes of a promise is of no interest, and must not end the process.
         if (isPromise(events)) events.then(undefined, () => {});
@@ -282,6 +292,8 @@ export class MachineCore<E, I = E> {
     for (const event of events) {
       entries.push(this.#coder.encode(event, time, entries.length === 0 ? first : NOTHING));
     }
+    // What encodes may be a caller too.
+    if (this.#isClosed) this.admit();
     const size = sizeOf(entries);
     this.#limits.require(entries, size);
     this.#makeRoom(size, isDecided);
@@ -357,7 +369,8 @@ export class MachineCore<E, I = E> {
     } catch (cause) {
       const error = this.#takeBack(turn, cause);
       turn.reject(error);
-      return { error };
+      this.#refusal = { error };
+      return this.#refusal;
     }
     this.#held.settle();
     for (const [index, messages] of turn.messages) this.#undelivered.add(index, messages);
@@ -416,23 +429,6 @@ export class MachineCore<E, I = E> {
     await this.#answered;
     this.requireState();
     await this.#outbox.drain();
-  }
-
-  #outboxLog(): OutboxLog {
-    const [log, ending] = [this.#log, (): OutboxLog["ending"] => this.#ending];
-    return {
-      path: log.path,
-      id: log.id,
-      get durableIndex(): number {
-        return log.durableIndex;
-      },
-      get ending(): OutboxLog["ending"] {
-        return ending();
-      },
-      getEntry: (index) => log.getEntry(index),
-      note: (handedOver) => this.#note(handedOver),
-      sync: () => this.#orEnd(() => log.sync()),
-    };
   }
 
   /** Appends that messages were handed over. */
@@ -499,6 +495,7 @@ export class MachineCore<E, I = E> {
 
   /** Makes everything durable, ends a snapshot that is being taken, and closes the log. */
   async close(): Promise<void> {
+    if (this.#isApplying) throw busy(this.#log.path);
     if (!this.#isClosed && this.#ending === undefined) this.#flush();
     this.#isClosed = true;
     this.#snapshots.stopWaiting();

@@ -5,11 +5,11 @@
  */
 import { reasonOf, WalError } from "../errors.ts";
 
-/** A call that changes the state, made while an event is applied. */
+/** A call that changes the state or closes the machine, made while an event is applied. */
 export function busy(path: string): WalError {
   return new WalError(
     "ERR_WAL_BUSY",
-    `Cannot change the state of "${path}": apply or decode is running for another event. Nothing was ` +
+    `Cannot change or close "${path}": apply or decode is running for another event. Nothing was ` +
       "written. Make the call outside of apply and decode: they only compute the next state.",
   );
 }

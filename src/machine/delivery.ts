@@ -11,6 +11,7 @@ import { WalError } from "../errors.ts";
 import { readHeader } from "../events/format.ts";
 import { clock, type Timer } from "../fs/clock.ts";
 import type { Outlet } from "../layer/outlet.ts";
+import type { Wal } from "../wal.ts";
 import { type HandedOver, splitEntry } from "./entry_format.ts";
 import { decodeMessages } from "./messages.ts";
 import type { Undelivered } from "./undelivered.ts";
@@ -26,6 +27,25 @@ export interface OutboxLog {
   /** Appends that messages were handed over, and takes it in. */
   note(handedOver: HandedOver): void;
   sync(): Promise<void>;
+}
+
+/** The log of a machine, with what the machine does to it. */
+export function outboxLogOf(
+  log: Wal,
+  { ending, ...calls }: Pick<OutboxLog, "note" | "sync"> & { ending(): OutboxLog["ending"] },
+): OutboxLog {
+  return {
+    ...calls,
+    path: log.path,
+    id: log.id,
+    getEntry: (index) => log.getEntry(index),
+    get durableIndex(): number {
+      return log.durableIndex;
+    },
+    get ending(): OutboxLog["ending"] {
+      return ending();
+    },
+  };
 }
 
 /** How many calls are handed over at the most before that is noted. */

@@ -84,8 +84,9 @@ const FORMAT = 1;
  */
 export interface TransactOptions {
   /**
-   * Names the call, so that it may be repeated: a call with a key that was given before does nothing,
-   * and is answered as the first one was.
+   * Names the call, so that it may be repeated: a call with the key of one that was made does nothing,
+   * and is answered as that one was. A call that was refused, or that decided nothing, was not made: the
+   * key is free, and a repeat decides by the state as it is then.
    */
   key?: string;
 }
@@ -498,7 +499,7 @@ export class StateMachine<S, E, I = E, Q = NoQueues> {
    *
    * @param decide Gets the state and returns events, at once; none is allowed. It must not change the
    * state. What it throws rejects the call, and nothing has happened.
-   * @param options The call's key. With one that was given before, `decide` is not called.
+   * @param options The call's key. With the key of a call that was made, `decide` is not called.
    * @returns The indexes of the events; of none, a range that ends before it begins.
    * @throws As {@linkcode dispatch}, and `ERR_WAL_BATCH_TOO_LARGE`: the events fit no segment.
    *
@@ -564,7 +565,7 @@ export class StateMachine<S, E, I = E, Q = NoQueues> {
    *
    * Durability at return: every event that was not refused.
    *
-   * @throws As `close` of the log.
+   * @throws As `close` of the log. `ERR_WAL_BUSY`: `apply` or `decode` made the call.
    */
   close(): Promise<void> {
     return this.#core.close();

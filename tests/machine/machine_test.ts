@@ -433,6 +433,76 @@ test("a transaction is refused with the events by which it was decided", async (
   assertEquals([machine.state, machine.index], ["", 0]);
 });
 
+test("a transaction is refused if what it dispatches has lost the events by which it decided", async () => {
+  const fileSystem = new FaultyFileSystem(new MemoryFileSystem());
+  await using machine = await StateMachine.open<string, string>(PATH, {
+    initial: () => "",
+    apply: (_, text) => text,
+    fileSystem,
+  });
+  const [large, larger] = ["x".repeat(700_000), "y".repeat(700_000)];
+  fileSystem.fail("write", "ENOSPC");
+  const first = codeOf(() => machine.dispatch(large));
+  let nested: Promise<number> | undefined;
+  const decided = codeOf(() =>
+    machine.transact((state) => {
+      assertEquals(state, large);
+      // It does not fit the turn, so the first one is appended now, which fails.
+      nested = machine.dispatch(larger);
+      return [`after ${state.length}`];
+    })
+  );
+  assertEquals([await first, await decided], ["ERR_WAL_WRITE_FAILED", "ERR_WAL_WRITE_FAILED"]);
+  assertEquals([await nested, machine.state === larger, machine.index], [1, true, 1]);
+});
+
+test("a key is free whose call was refused or has decided nothing", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const machine = await StateMachine.open(PATH, immutable(fileSystem));
+  const nothing = { firstIndex: 1, lastIndex: 0 };
+  assertEquals(await machine.transact(() => [], { key: "k" }), nothing);
+  const refused = (): Promise<unknown> =>
+    machine.transact(() => [{ n: 1, isRefused: true }], { key: "k" });
+  assertEquals(await codeOf(refused), "ERR_MACHINE_REFUSED");
+  const range = { firstIndex: 1, lastIndex: 1 };
+  assertEquals(await machine.transact(() => [{ n: 2 }], { key: "k" }), range);
+  assertEquals(await machine.transact(() => [], { key: "k" }), range);
+  await machine.close();
+  await using again = await StateMachine.open(PATH, immutable(fileSystem));
+  assertEquals(await again.transact(() => [{ n: 3 }], { key: "k" }), range);
+  assertEquals(again.state.numbers, [2]);
+});
+
+test("apply cannot close its machine, and a codec that does has nothing written after that", async () => {
+  for (const open of [immutable, mutating]) {
+    const fileSystem = new MemoryFileSystem();
+    const calls: Promise<unknown>[] = [];
+    const { apply, ...rest } = open(fileSystem) as MachineOptions<Seen, Numbered>;
+    const machine: StateMachine<Seen, Numbered> = await StateMachine.open(PATH, {
+      ...rest,
+      apply(state, event, place) {
+        if (event.n === 2) calls.push(codeOf(() => machine.close()));
+        return apply(state, event, place);
+      },
+      codec: {
+        name: "json",
+        encode(event) {
+          if (event.n === 4) calls.push(machine.close());
+          return new TextEncoder().encode(JSON.stringify(event));
+        },
+        decode: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
+      },
+    });
+    for (const n of [1, 2, 3]) await machine.dispatch({ n });
+    assertEquals([await calls[0], machine.state.numbers], ["ERR_WAL_BUSY", [1, 2, 3]]);
+    assertEquals(await codeOf(() => machine.dispatch({ n: 4 })), "ERR_WAL_CLOSED");
+    await calls[1];
+    assertEquals(machine.state.numbers, [1, 2, 3]);
+    await using again = await StateMachine.open(PATH, immutable(fileSystem));
+    assertEquals(again.state.numbers, [1, 2, 3]);
+  }
+});
+
 test("an answer that changes nothing waits for what it rests on", async () => {
   await using machine = await StateMachine.open(PATH, adding(new MemoryFileSystem()));
   const call = machine.dispatch(1);
