@@ -1,5 +1,6 @@
 /**
- * A machine and a map that were written on one runtime, snapshots included, open on the others.
+ * A machine and a map that were written on one runtime, with snapshots and messages that were not handed
+ * over, open on the others.
  *
  * @module
  */
@@ -16,13 +17,15 @@ test("a machine and a map of one runtime open on the others", { timeout: 120_000
   await withFolder((folder) => {
     const numbers: number[] = [];
     const items: [string, string][] = [];
+    const messages: string[] = [];
     for (const runtime of [RUNTIME, ...RUNTIMES, RUNTIME]) {
       const n = numbers.length / 2 + 1;
       const { program, args } = commandOn(runtime, PROGRAM, folder, String(n));
       const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });
       assertEquals(status, 0, stderr);
-      assertEquals(JSON.parse(stdout), [numbers, items, []]);
+      assertEquals(JSON.parse(stdout), [numbers, items, [], messages]);
       numbers.push(n, -n);
+      messages.push(`größer ${n}`, `${-n}`);
       const added: [string, string] = [`größer ${n}`, "x".repeat(1000)];
       if (n === 1) items.push(added, ["last", "1"]);
       else items.push(added);
