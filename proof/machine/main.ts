@@ -24,7 +24,13 @@ import {
   type FailedSync,
 } from "../../src/testing/testing.ts";
 import { commandOn, RUNTIMES } from "../../kit/runtime.ts";
-import { newOutboxTally, type OutboxTally, outboxTrial, useOutbox } from "./outbox_trial.ts";
+import {
+  newOutboxTally,
+  type OutboxTally,
+  outboxTrial,
+  slowFile,
+  useOutbox,
+} from "./outbox_trial.ts";
 import {
   type MachineTally,
   machineTrial,
@@ -134,9 +140,9 @@ async function explore(statesPerCrash: number): Promise<number> {
 
 /** The same of a machine that hands messages over to a queue. */
 async function exploreOutbox(statesPerCrash: number): Promise<void> {
-  for (const file of ["no", "a.wal", "mail.wal"]) {
+  for (const file of ["none", "a.wal", "mail.wal"]) {
     const tally = newOutboxTally();
-    const observe = slowSyncs((call) => call.includes(file));
+    const observe = slowFile(file);
     const options = { statesPerCrash: Math.ceil(statesPerCrash / 4), observe };
     tellOutbox(
       `outbox, ${file} slow`,

@@ -107,11 +107,6 @@ async function unlessFull(call: Promise<unknown>): Promise<void> {
   }
 }
 
-/** Waits for what runs by itself. */
-async function rest(): Promise<void> {
-  for (let turn = 0; turn < 12; turn++) await clock.endOfTurn();
-}
-
 /** A program that uses both. */
 export type OutboxProgram = (
   fileSystem: FileSystem,
@@ -124,10 +119,18 @@ export async function useOutbox(
   note: (fact: OutboxFact) => void,
 ): Promise<void> {
   await withBoth(fileSystem, note, async (session) => {
-    await Promise.all([session.send(1), session.send(2), session.send(3)]);
-    await Promise.all([session.send(4), session.machine.snapshot()]);
-    await rest();
-    await Promise.all([session.send(5), session.machine.outbox.drain()]);
+    await session.send(1);
+    await session.machine.outbox.drain();
+    // The first one loads what all need, which takes a while, so nothing runs beside it.
+    await session.machine.snapshot();
+    const calls: Promise<unknown>[] = [];
+    for (const n of [2, 3, 4, 5]) {
+      calls.push(session.send(n));
+      if (n === 4) calls.push(session.machine.snapshot());
+      await clock.endOfTurn();
+    }
+    await Promise.all(calls);
+    await session.machine.outbox.drain();
     await session.machine.snapshot();
     await unlessFull(session.mail.compact());
     await session.send(6);
@@ -148,6 +151,18 @@ export async function useALittleOfAnOutbox(
     await Promise.all([session.send(1), session.send(2)]);
     await session.machine.snapshot();
   });
+}
+
+/** Lets the syncs of one file take some turns of the event loop longer, for `exploreCrashes`. */
+export function slowFile(name: string): (call: string) => unknown {
+  return (call) => call.includes(`sync "${name}"`) ? turnsOfTheLoop(SLOW) : undefined;
+}
+
+/** How many turns a slow sync takes: some calls of the program are made meanwhile. */
+const SLOW = 3;
+
+async function turnsOfTheLoop(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await clock.endOfTurn();
 }
 
 /** The trial. */
