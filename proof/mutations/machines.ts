@@ -92,8 +92,8 @@ const SAVES: readonly Mutation[] = [
   {
     name: "a thread is asked for a snapshot before the log has its entries",
     in: "Snapshots.#have",
-    find: "await log.durable(index);",
-    replace: "",
+    find: "= capture(); await log.sync();",
+    replace: "= capture();",
     caughtBy: [
       OFFLOAD,
       "a snapshot from another thread has the state up to its index, and an open loads it",

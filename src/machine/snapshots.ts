@@ -143,7 +143,7 @@ export class Snapshots {
     requireGoing();
     const { index, version } = capture();
     // The other thread sees what is written; and what it has must not be lost from the log.
-    await log.durable(index);
+    await log.sync();
     try {
       await this.#untilStopped((signal) =>
         offload({ log: log.path, index, file: path }, { signal })

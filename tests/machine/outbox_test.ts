@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { Wal, WalError, type WalErrorCode } from "../../mod.ts";
 import { clock } from "../../src/fs/clock.ts";
 import { MemoryFileSystem } from "../../src/fs/adapters/memory.ts";
-import { json, StateMachine } from "../../src/machine/machine.ts";
+import { json, type SnapshotOrder, StateMachine } from "../../src/machine/machine.ts";
 import { Queue, text } from "../../src/queue/queue.ts";
 import { CrashFileSystem, FaultyFileSystem } from "../../src/testing/testing.ts";
 import { immutable, mutating } from "../../kit/machines.ts";
@@ -438,6 +438,36 @@ test("snapshots never drop what was not handed over, and give the space back lat
   await again.close();
   const options = immutable(whole);
   assert(await StateMachine.verify("a.wal", options) > 0);
+});
+
+test("a snapshot from another thread keeps what was not handed over", async () => {
+  const fileSystem = new MemoryFileSystem();
+  const mail = await openMail(fileSystem, { maxBytes: 20 });
+  const offload = (order: SnapshotOrder): Promise<unknown> =>
+    StateMachine.writeSnapshot(order, immutable(fileSystem));
+  const machine = await openSender(fileSystem, mail, { snapshot: { offload } });
+  await send(machine, 1, 2, 3);
+  await rest();
+  for (const n of [4, 5, 6]) {
+    await machine.dispatch({ n });
+    await machine.snapshot();
+  }
+  assertEquals(machine.outbox.pending, 2);
+  await machine.close();
+
+  const again = await openSender(fileSystem, mail);
+  assert(again.recovery.snapshotIndex > 3, "the events are not replayed");
+  assertEquals(again.outbox.pending, 2);
+  const drained = again.outbox.drain();
+  for (const want of ["m1", "m2", "m3"]) {
+    await mail.consumer("reader").available();
+    const [job] = mail.consumer("reader").reserve();
+    assertEquals(job?.value, want);
+    await job?.ack();
+  }
+  await drained;
+  await again.close();
+  await mail.close();
 });
 
 test("one queue that takes nothing holds no other up", async () => {
