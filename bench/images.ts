@@ -10,7 +10,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** Bytes of an image; it is sparse. */
-const SIZE = 2 * 2 ** 30;
+const SIZE = 4 * 2 ** 30;
 
 // Lazy, it would still write in the background while others are measured.
 const EAGER = ["-E", "lazy_itable_init=0,lazy_journal_init=0"];
