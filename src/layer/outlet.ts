@@ -48,5 +48,6 @@ export interface Outlet<M> {
 
 /** Something that has an outlet, such as a `Queue`. */
 export interface HasOutlet<M> {
+  /** Where a machine enqueues messages. */
   readonly outlet: Outlet<M>;
 }
