@@ -29,6 +29,22 @@ async function send(machine: Sender, ...numbers: number[]): Promise<void> {
   for (const n of numbers) await machine.dispatch({ n }, { enqueue: { mail: [`m${n}`] } });
 }
 
+/** Hands all over to a queue with little room, whose messages are settled one after the other. */
+async function drainOneByOne(
+  machine: Sender,
+  mail: Queue<string>,
+  words: readonly string[],
+): Promise<void> {
+  const drained = machine.outbox.drain();
+  for (const want of words) {
+    await mail.consumer("reader").available();
+    const [job] = mail.consumer("reader").reserve();
+    assertEquals(job?.value, want);
+    await job?.ack();
+  }
+  await drained;
+}
+
 /** How often each call of a file was made. */
 function countOf(fileSystem: FaultyFileSystem, call: string): number {
   return fileSystem.calls.filter((one) => one === call).length;
@@ -200,14 +216,7 @@ test("a full queue holds messages back, and a close does not wait for it", async
   assertEquals(machine.outbox.pending, 2);
   assertEquals((machine.outbox.error as WalError).code, "ERR_MACHINE_OUTBOX");
   const again = await openSender(fileSystem, mail);
-  const drained = again.outbox.drain();
-  for (const want of ["m1", "m2", "m3"]) {
-    await mail.consumer("reader").available();
-    const [job] = mail.consumer("reader").reserve();
-    assertEquals(job?.value, want);
-    await job?.ack();
-  }
-  await drained;
+  await drainOneByOne(again, mail, ["m1", "m2", "m3"]);
   assertEquals(again.outbox.pending, 0);
   await again.close();
   await mail.close();
@@ -458,14 +467,7 @@ test("a snapshot from another thread keeps what was not handed over", async () =
   const again = await openSender(fileSystem, mail);
   assert(again.recovery.snapshotIndex > 3, "the events are not replayed");
   assertEquals(again.outbox.pending, 2);
-  const drained = again.outbox.drain();
-  for (const want of ["m1", "m2", "m3"]) {
-    await mail.consumer("reader").available();
-    const [job] = mail.consumer("reader").reserve();
-    assertEquals(job?.value, want);
-    await job?.ack();
-  }
-  await drained;
+  await drainOneByOne(again, mail, ["m1", "m2", "m3"]);
   await again.close();
   await mail.close();
 });
